@@ -1,0 +1,10 @@
+/* exit_names.h - KVM_EXIT_* numbers in words. */
+#ifndef EXIT_NAMES_H
+#define EXIT_NAMES_H
+
+#include <stdint.h>
+
+/* "IO", "MMIO", "HLT", ... or "?" for a number that linux/kvm.h does not name. */
+const char *exit_name(uint32_t reason);
+
+#endif

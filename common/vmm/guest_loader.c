@@ -1,0 +1,117 @@
+/* guest_loader.c - what firmware and a boot loader would have done for the guest. */
+#include "guest_loader.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "memory_slots.h"
+#include "x86.h"
+
+#define LARGE_PAGE (2ull << 20)
+
+/* One PML4, one PDPT, one PD: 512 entries of 2 MiB, one to one. (SDM 3A 4.5) */
+static int page_tables_write(struct vm *vm)
+{
+    const uint64_t pdpt = GUEST_PML4_GPA + GUEST_PAGE_SIZE, pd = pdpt + GUEST_PAGE_SIZE;
+    const uint64_t pml4_entry = pdpt | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
+    const uint64_t pdpt_entry = pd | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
+    uint64_t entries[512];
+    int r;
+
+    for (uint64_t i = 0; i < 512; i++)
+        entries[i] = i * LARGE_PAGE | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_LARGE;
+    r = guest_write(vm, GUEST_PML4_GPA, &pml4_entry, sizeof pml4_entry);
+    if (r == 0)
+        r = guest_write(vm, pdpt, &pdpt_entry, sizeof pdpt_entry);
+    if (r == 0)
+        r = guest_write(vm, pd, entries, sizeof entries);
+    return r;
+}
+
+static int gdt_write(struct vm *vm, enum guest_mode mode)
+{
+    const uint64_t gdt[3] = {
+        0, mode == GUEST_LONG64 ? DESCRIPTOR_CODE64 : DESCRIPTOR_CODE32, DESCRIPTOR_DATA};
+
+    return guest_write(vm, GUEST_GDT_GPA, gdt, sizeof gdt);
+}
+
+/* Flat segments: the hidden parts of CS, DS, ... as if loaded from the GDT. */
+static void segments_set_flat(struct kvm_sregs *sregs, enum guest_mode mode)
+{
+    struct kvm_segment code = {
+        .limit = 0xffffffff,
+        .selector = SELECTOR_CODE,
+        .type = 11,
+        .present = 1,
+        .s = 1,
+        .g = 1,
+        .db = mode == GUEST_PROTECTED32,
+        .l = mode == GUEST_LONG64,
+    };
+    struct kvm_segment data = code;
+
+    data.selector = SELECTOR_DATA;
+    data.type = 3;
+    data.db = 1;
+    data.l = 0;
+    sregs->cs = code;
+    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
+    sregs->gdt.base = GUEST_GDT_GPA;
+    sregs->gdt.limit = 3 * 8 - 1;
+    sregs->cr0 |= CR0_PE;
+}
+
+/* Real mode: a segment's base is 16 times its selector. */
+static void segments_set_real(struct kvm_sregs *sregs)
+{
+    sregs->cs.selector = GUEST_LOAD_GPA >> 4;
+    sregs->cs.base = GUEST_LOAD_GPA;
+    sregs->ds.selector = sregs->es.selector = sregs->ss.selector = 0;
+    sregs->ds.base = sregs->es.base = sregs->ss.base = 0;
+}
+
+static int vcpu_registers_set(struct vcpu *vcpu, enum guest_mode mode)
+{
+    struct kvm_regs regs = {
+        .rip = mode == GUEST_REAL16 ? 0 : GUEST_LOAD_GPA,
+        .rsp = GUEST_STACK_GPA,
+        .rflags = RFLAGS_RESERVED,
+    };
+    struct kvm_sregs sregs;
+
+    if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+        return -errno;
+    if (mode == GUEST_REAL16)
+        segments_set_real(&sregs);
+    else
+        segments_set_flat(&sregs, mode);
+    if (mode == GUEST_LONG64) {
+        sregs.cr3 = GUEST_PML4_GPA;
+        sregs.cr4 |= CR4_PAE;
+        sregs.cr0 |= CR0_PG;
+        sregs.efer |= EFER_LME | EFER_LMA;
+    }
+    if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0)
+        return -errno;
+    if (ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
+        return -errno;
+    return 0;
+}
+
+int guest_load(struct vcpu *vcpu, const void *image, size_t size, enum guest_mode mode)
+{
+    struct vm *vm = vcpu->vm;
+    int r;
+
+    if (mode != GUEST_REAL16 && mode != GUEST_PROTECTED32 && mode != GUEST_LONG64)
+        return -EINVAL;
+    r = guest_write(vm, GUEST_LOAD_GPA, image, size);
+    if (r == 0 && mode != GUEST_REAL16)
+        r = gdt_write(vm, mode);
+    if (r == 0 && mode == GUEST_LONG64)
+        r = page_tables_write(vm);
+    if (r == 0)
+        r = vcpu_registers_set(vcpu, mode);
+    return r;
+}

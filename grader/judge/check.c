@@ -1,0 +1,248 @@
+/* check.c - one check: run the subject, look at the evidence, reach a verdict (check.h). */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../machine/frames.h"
+#include "judge.h"
+
+#define DEADLINE_MS    10000
+#define PATIENCE_MS    20000 /* the agent itself has to answer within this much more */
+#define TRACE_KEEP_MAX 20000 /* events kept for `make trace` */
+
+/* --- random numbers: splitmix64 ------------------------------------------------------------ */
+
+uint64_t judge_random(struct judge *j)
+{
+    uint64_t z = j->random += 0x9e3779b97f4a7c15ull;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+uint64_t judge_random_below(struct judge *j, uint64_t limit)
+{
+    return judge_random(j) % limit;
+}
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+_Noreturn static void check_end(struct judge *j, enum verdict verdict)
+{
+    j->outcome.verdict = verdict;
+    fail();
+    abort(); /* not reached: fail() jumps back to cmocka */
+}
+
+_Noreturn void check_fail(struct judge *j, const char *asked, const char *seen, ...)
+{
+    va_list list;
+
+    va_start(list, seen);
+    snprintf(j->outcome.asked, sizeof j->outcome.asked, "%s", asked);
+    vsnprintf(j->outcome.seen, sizeof j->outcome.seen, seen, list);
+    va_end(list);
+    check_end(j, VERDICT_FAIL);
+}
+
+_Noreturn void check_skip(struct judge *j, const char *reason)
+{
+    snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", reason);
+    check_end(j, VERDICT_SKIP);
+}
+
+_Noreturn void judge_error(struct judge *j, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(j->outcome.seen, sizeof j->outcome.seen, format, list);
+    va_end(list);
+    check_end(j, VERDICT_ERROR);
+}
+
+/* --- running the subject ----------------------------------------------------------------------- */
+
+/* All that the agent needs for a run, in one frame. Caller frees; NULL: no memory. */
+static uint8_t *request_pack(const struct run_request *request, const struct run_spec *spec,
+                             size_t *size)
+{
+    size_t windows = spec->window_count * sizeof(struct window);
+    size_t plan = request->plan_size ? sizeof(struct kvm_plan) : 0;
+    uint8_t *bytes, *at;
+
+    *size = sizeof *request + windows + request->plan_size + spec->input_size;
+    at = bytes = malloc(*size);
+    if (!bytes)
+        return NULL;
+    at = mempcpy(at, request, sizeof *request);
+    if (windows)
+        at = mempcpy(at, spec->windows, windows);
+    if (plan)
+        at = mempcpy(at, spec->plan, plan);
+    if (request->plan_size > plan)
+        at = mempcpy(at, spec->exits, request->plan_size - plan);
+    if (spec->input_size)
+        memcpy(at, spec->input, spec->input_size);
+    return bytes;
+}
+
+/* Keeps what the machine recorded, for `make trace`: one file a check, its latest run. */
+static void trace_keep(const struct judge *j, const struct evidence *e)
+{
+    const char *folder = j->targets->options->traces;
+    size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
+    char path[4096], final[4096];
+    FILE *file;
+
+    if (!folder || count == 0)
+        return;
+    snprintf(path, sizeof path, "%s/%s.new", folder, j->check->id);
+    snprintf(final, sizeof final, "%s/%s", folder, j->check->id);
+    file = fopen(path, "we");
+    if (!file)
+        return;
+    size_t written = fwrite(e->events.list, sizeof *e->events.list, count, file);
+    if (fclose(file) == 0 && written == count)
+        rename(path, final);
+    else
+        unlink(path);
+}
+
+static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
+{
+    enum target target = j->check->target;
+    struct place *place = place_get(j->targets, target);
+    struct run_request request = {
+        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0),
+        .entry = spec->entry,
+        .window_count = spec->window_count,
+        .input_size = (uint32_t)spec->input_size,
+        .nonce = judge_random(j),
+    };
+    struct evidence *e = calloc(1, sizeof *e);
+    char formats[4096];
+    uint8_t *frame;
+    size_t size;
+    int r;
+
+    if (!place)
+        judge_error(j, "%s",
+                    target == TARGET_MODEL ? j->targets->model.why : j->targets->machine.why);
+    if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
+        judge_error(j, "too many runs in one check");
+    if (spec->plan)
+        request.plan_size = (uint32_t)(sizeof *spec->plan +
+                                       spec->plan->exit_count * sizeof(struct plan_exit));
+    request.deadline_ms =
+        (uint32_t)((spec->deadline_ms ? spec->deadline_ms : DEADLINE_MS) * place->scale);
+    frame = request_pack(&request, spec, &size);
+    if (!frame)
+        judge_error(j, "out of memory");
+
+    struct timeval limit = {.tv_sec = (request.deadline_ms + PATIENCE_MS) / 1000};
+    setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (target == TARGET_MACHINE)
+        snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
+    if (r == 0)
+        r = evidence_receive(e, place->channel, request.nonce,
+                             target == TARGET_MACHINE ? formats : NULL);
+    free(frame);
+    j->runs[j->run_count++] = e;
+    if (r < 0) {
+        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
+        check_end(j, VERDICT_PLACE_LOST);
+    }
+    if (e->end.outcome == RUN_NOT_STARTED)
+        judge_error(j, "the agent could not start the subject: %s", strerror(e->end.status));
+    if (e->end.trace_lost > 0)
+        judge_error(j, "%u trace events were lost: the buffer is too small for this check",
+                    e->end.trace_lost);
+    trace_keep(j, e);
+    return e;
+}
+
+/* What the subject printed last, for people; never for verdicts. */
+static void printed_tail(const struct evidence *e, char *buffer, size_t size)
+{
+    const char *text = e->output ? e->output : "";
+    size_t length = strlen(text);
+
+    while (length > 0 && text[length - 1] == '\n')
+        length--;
+    const char *from = length > 300 ? text + length - 300 : text;
+    if (length == 0)
+        buffer[0] = 0;
+    else
+        snprintf(buffer, size, "\nIt printed: %.*s", (int)(text + length - from), from);
+}
+
+static void end_explain(struct judge *j, const struct evidence *e)
+{
+    static const char asked[] = "the part answers and returns";
+    char printed[400];
+
+    printed_tail(e, printed, sizeof printed);
+    switch (e->end.outcome) {
+    case RUN_TIMED_OUT:
+        check_fail(j, asked, "it still ran after %.1f s and was stopped%s",
+                   e->end.elapsed_us / 1e6, printed);
+    case RUN_TOO_STOPPED:
+        check_fail(j, asked, "it stopped itself more than %d times%s", RUN_CHECKPOINTS_MAX,
+                   printed);
+    case RUN_SIGNALLED:
+        check_fail(j, asked, "it was ended by signal %d (%s)%s", e->end.status,
+                   strsignal(e->end.status), printed);
+    default:
+        check_fail(j, asked, "it ended before answering, with exit status %d%s",
+                   e->end.status, printed);
+    }
+}
+
+const struct evidence *judge_run_any_end(struct judge *j, const struct run_spec *spec)
+{
+    return run_once(j, spec);
+}
+
+const struct evidence *judge_run(struct judge *j, const struct run_spec *spec,
+                                 size_t output_size)
+{
+    struct evidence *e = run_once(j, spec);
+
+    if (e->end.outcome != RUN_EXITED || e->end.status != 0 || !e->complete)
+        end_explain(j, e);
+    CHECK(j, e->header.output_size >= output_size, "the part answers and returns",
+          "it left only %u bytes of %zu in its answer", e->header.output_size, output_size);
+    return e;
+}
+
+/* --- under cmocka ------------------------------------------------------------------------------ */
+
+static void cmocka_body(void **state)
+{
+    struct judge *j = *state;
+
+    j->check->run(j);
+    j->outcome.verdict = VERDICT_PASS;
+}
+
+void check_execute(struct judge *j)
+{
+    const struct CMUnitTest test = {
+        .name = j->check->id, .test_func = cmocka_body, .initial_state = j};
+
+    j->outcome.verdict = VERDICT_ERROR;
+    snprintf(j->outcome.seen, sizeof j->outcome.seen, "the check itself crashed");
+    _cmocka_run_group_tests(j->check->id, &test, 1, NULL, NULL);
+}

@@ -1,0 +1,97 @@
+/* check.h - how a check is declared, how it runs the subject, how it fails.
+ *
+ * A lab's checks are one table (LAB_CHECKS at the end of grader/checks/NN-name.c): all that
+ * the kit ever says about a check stands there once. Each check is executed by cmocka in a
+ * process of its own; it runs the subject (in yet another process, behind the agent), looks
+ * at the evidence and ends in one of four ways:
+ *
+ *   returns            PASS
+ *   CHECK(...) false   FAIL: the points are lost; the texts say what was asked and seen
+ *   check_skip()       SKIP: the target is not there
+ *   judge_error()      ERROR: our own fault, nobody loses a point
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "evidence.h"
+
+enum target { TARGET_MODEL = 1, TARGET_MACHINE };
+
+struct judge;
+
+struct check {
+    const char *id;    /* a sentence without spaces: read_only_slot_refuses_writes */
+    const char *title; /* for the report, at most 58 characters */
+    int tenths;        /* points, in tenths */
+    enum target target;
+    void (*run)(struct judge *judge);
+    const char *why;     /* one line: why it matters */
+    const char *handout; /* section of the lab's README.md */
+    const char *slide;   /* the title of the slide in the course's deck */
+    const char *manual;  /* document and section */
+    const char *hints[3];
+    const char *explanation; /* shown after passing */
+};
+
+struct lab_checks {
+    const char *name;  /* NN-name */
+    const char *title; /* in words */
+    const struct check *checks;
+    size_t count;
+};
+
+/* Defined once by each lab's checks program. */
+extern const struct lab_checks lab_checks;
+
+/* --- running the subject --------------------------------------------------------------- */
+
+struct run_spec {
+    uint32_t entry;   /* an enum of grader/subjects/NN-name.h */
+    uint32_t flags;   /* RUN_*; RUN_PRETEND_KVM is implied by a plan */
+    const void *input;
+    size_t input_size;
+    const struct kvm_plan *plan; /* exit_count struct plan_exit follow in *exits */
+    const struct plan_exit *exits;
+    const struct window *windows;
+    uint32_t window_count;
+    uint32_t deadline_ms; /* on a machine of normal speed; 0 = 10 s */
+};
+
+/* Runs the subject on the check's target. Fails the check, with the reason, if the subject
+ * crashed, ran into its deadline or ended without answering. The evidence lives until the
+ * check ends. output_size: what the answer has to have at least. */
+const struct evidence *judge_run(struct judge *judge, const struct run_spec *spec,
+                                 size_t output_size);
+
+/* The same, but any end of the subject is fine: the check looks at it. */
+const struct evidence *judge_run_any_end(struct judge *judge, const struct run_spec *spec);
+
+/* --- values that the subject cannot foresee --------------------------------------------- */
+
+/* The next number of the check's own sequence, which follows from the run's seed. */
+uint64_t judge_random(struct judge *judge);
+/* From 0 to limit - 1. */
+uint64_t judge_random_below(struct judge *judge, uint64_t limit);
+
+/* --- verdicts ---------------------------------------------------------------------------- */
+
+/* Fails the check if condition is false. asked: a sentence, constant. The rest is a format
+ * that says what was seen, in the field's units. */
+#define CHECK(judge, condition, asked, ...)                                              \
+    do {                                                                                 \
+        if (!(condition))                                                                \
+            check_fail(judge, asked, __VA_ARGS__);                                       \
+    } while (0)
+
+_Noreturn void check_fail(struct judge *judge, const char *asked, const char *seen, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void check_skip(struct judge *judge, const char *reason);
+_Noreturn void judge_error(struct judge *judge, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,71 @@
+/* judge.h - inside of the judge: what check.c, targets.c and main.c share. */
+#ifndef JUDGE_H
+#define JUDGE_H
+
+#include <stdio.h>
+
+#include "check.h"
+#include "qemu.h"
+
+/* What the grader told us (main.c). */
+struct judge_options {
+    const char *subject;  /* ELF image of the subject */
+    const char *agent;    /* ELF image of the agent */
+    const char *machine;  /* folder of the snapshot, or NULL: target machine is not there */
+    const char *no_machine, *no_model; /* why not, where they are not */
+    const char *traces;   /* folder to keep recorded events in, or NULL */
+    const char *only;     /* id of a single check, or NULL */
+    uint64_t seed;
+    bool model_runtime;   /* the subject needs the host's libraries (sanitizers) */
+    int report;           /* where JSON lines go */
+};
+
+/* A place where subjects run: an agent behind a channel. */
+struct place {
+    bool started;
+    int channel; /* -1: not there */
+    double scale; /* how many times slower than a machine of normal speed */
+    pid_t sandbox;
+    struct machine machine;
+    char why[700]; /* if it could not be started */
+};
+
+struct targets {
+    const struct judge_options *options;
+    struct place model, machine;
+    void *image; /* the subject's */
+    size_t image_size;
+};
+
+/* How the child that runs a check ended. */
+enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_SKIP, VERDICT_ERROR, VERDICT_PLACE_LOST };
+
+struct outcome {
+    enum verdict verdict;
+    char asked[512];
+    char seen[2048];
+};
+
+struct judge {
+    const struct check *check;
+    struct targets *targets;
+    uint64_t random;
+    struct evidence *runs[256]; /* freed with the process */
+    int run_count;
+    struct outcome outcome;
+};
+
+/* --- targets.c ----------------------------------------------------------------------------- */
+
+/* Starts the place if it is not up and sends it the subject. NULL: place->why says why. */
+struct place *place_get(struct targets *targets, enum target target);
+/* Ends a place; the next place_get() makes a new one. */
+void place_drop(struct targets *targets, enum target target);
+void targets_close(struct targets *targets);
+
+/* --- check.c ------------------------------------------------------------------------------- */
+
+/* Runs one check under cmocka, in this process. */
+void check_execute(struct judge *judge);
+
+#endif

@@ -1,0 +1,338 @@
+/* main.c - a lab's checks program: runs its checks one after the other, each in a process of
+ * its own, and reports a JSON line for each. Started by the grader, never by hand:
+ *
+ *   checks --list                    the declarations, as JSON
+ *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
+ *          [--traces DIR] [--only ID] [--runtime] --seed N --report FD
+ */
+#define _GNU_SOURCE
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "judge.h"
+
+/* The kernel bug of TCG's code patching (CONTRIBUTING, "Traps of the machine"). */
+#define MACHINE_FAULT "Oops: int3"
+
+static const char *const verdict_names[] = {
+    [VERDICT_PASS] = "pass",   [VERDICT_FAIL] = "fail",       [VERDICT_SKIP] = "skip",
+    [VERDICT_ERROR] = "error", [VERDICT_PLACE_LOST] = "lost",
+};
+
+static void json_print(cJSON *json, int fd)
+{
+    char *text = cJSON_PrintUnformatted(json);
+
+    if (text)
+        dprintf(fd, "%s\n", text);
+    free(text);
+    cJSON_Delete(json);
+}
+
+static cJSON *check_json(const struct check *check)
+{
+    cJSON *json = cJSON_CreateObject(), *hints = cJSON_AddArrayToObject(json, "hints");
+
+    cJSON_AddStringToObject(json, "id", check->id);
+    cJSON_AddStringToObject(json, "title", check->title);
+    cJSON_AddNumberToObject(json, "tenths", check->tenths);
+    cJSON_AddStringToObject(json, "target",
+                            check->target == TARGET_MODEL ? "model" : "machine");
+    cJSON_AddStringToObject(json, "why", check->why);
+    cJSON_AddStringToObject(json, "handout", check->handout);
+    cJSON_AddStringToObject(json, "slide", check->slide);
+    cJSON_AddStringToObject(json, "manual", check->manual);
+    for (int i = 0; i < 3; i++)
+        cJSON_AddItemToArray(hints, cJSON_CreateString(check->hints[i]));
+    cJSON_AddStringToObject(json, "explanation", check->explanation);
+    return json;
+}
+
+static int checks_list(void)
+{
+    cJSON *json = cJSON_CreateObject(), *list;
+
+    cJSON_AddStringToObject(json, "name", lab_checks.name);
+    cJSON_AddStringToObject(json, "title", lab_checks.title);
+    list = cJSON_AddArrayToObject(json, "checks");
+    for (size_t i = 0; i < lab_checks.count; i++)
+        cJSON_AddItemToArray(list, check_json(&lab_checks.checks[i]));
+    json_print(json, 1);
+    return 0;
+}
+
+/* --- one check --------------------------------------------------------------------------------- */
+
+/* The same check has the same sequence for a seed, whichever others run before it. */
+static uint64_t check_seed(uint64_t seed, const char *id)
+{
+    for (; *id; id++)
+        seed = (seed ^ (uint8_t)*id) * 0x100000001b3ull;
+    return seed;
+}
+
+_Noreturn static void check_child(struct targets *targets, const struct check *check,
+                                  struct outcome *shared, pid_t parent)
+{
+    struct judge judge = {
+        .check = check,
+        .targets = targets,
+        .random = check_seed(targets->options->seed, check->id),
+    };
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    dup2(null, 1); /* cmocka's own words; the verdict goes through *shared */
+    dup2(null, 2);
+    check_execute(&judge);
+    *shared = judge.outcome;
+    _exit(0);
+}
+
+/* Runs a check in a child; the outcome comes back in memory that only we two share. */
+static void check_run(struct targets *targets, const struct check *check,
+                      struct outcome *outcome)
+{
+    struct outcome *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t parent = getpid(), pid = -1;
+    int status = 0;
+
+    *outcome = (struct outcome){.verdict = VERDICT_ERROR};
+    snprintf(outcome->seen, sizeof outcome->seen, "the check's process ended unexpectedly");
+    if (shared == MAP_FAILED)
+        return;
+    *shared = *outcome;
+    pid = fork();
+    if (pid == 0)
+        check_child(targets, check, shared, parent);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        *outcome = *shared;
+    munmap(shared, sizeof *shared);
+}
+
+/* Why did the place where the check ran go away, and whose fault is that?
+ * True: the machine's own; run the check once more. */
+static bool place_lost_explain(struct targets *targets, const struct check *check,
+                               struct outcome *outcome)
+{
+    struct machine *machine = &targets->machine.machine;
+    int status = 0;
+
+    if (check->target == TARGET_MODEL) {
+        outcome->verdict = VERDICT_ERROR;
+        snprintf(outcome->seen, sizeof outcome->seen, "the sandbox went away during this check");
+        return false;
+    }
+    bool ended = machine_ended(machine, &status);
+    char *tail = machine_console_tail(machine, 16384);
+    bool fault = tail && strstr(tail, MACHINE_FAULT);
+
+    if (ended && WIFSIGNALED(status)) {
+        outcome->verdict = VERDICT_ERROR;
+        snprintf(outcome->seen, sizeof outcome->seen, "QEMU was ended by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else if (ended && WEXITSTATUS(status) != 0) {
+        outcome->verdict = VERDICT_ERROR;
+        snprintf(outcome->seen, sizeof outcome->seen, "QEMU ended with status %d",
+                 WEXITSTATUS(status));
+    } else {
+        size_t length = tail ? strlen(tail) : 0;
+
+        outcome->verdict = VERDICT_FAIL;
+        snprintf(outcome->asked, sizeof outcome->asked, "the machine survives the run");
+        snprintf(outcome->seen, sizeof outcome->seen,
+                 "the whole machine %s while your code ran (it has been replaced; your other "
+                 "checks are not affected). Its console ends with:\n%s",
+                 ended ? "went down" : "stopped answering",
+                 length > 500 ? tail + length - 500 : length ? tail : "(nothing)");
+    }
+    free(tail);
+    return fault;
+}
+
+static bool target_there(const struct targets *t, const struct check *check,
+                         struct outcome *outcome)
+{
+    const char *why = check->target == TARGET_MODEL ? t->options->no_model
+                                                    : t->options->no_machine;
+
+    if (!why)
+        return true;
+    *outcome = (struct outcome){.verdict = VERDICT_SKIP};
+    snprintf(outcome->seen, sizeof outcome->seen, "%s", why);
+    return false;
+}
+
+/* Starts the place in this process, so that it outlives the check's child. */
+static bool place_ready(struct targets *t, const struct check *check, struct outcome *outcome)
+{
+    struct place *place = place_get(t, check->target);
+
+    if (place)
+        return true;
+    *outcome = (struct outcome){.verdict = VERDICT_ERROR};
+    snprintf(outcome->seen, sizeof outcome->seen, "%s",
+             check->target == TARGET_MODEL ? t->model.why : t->machine.why);
+    return false;
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void outcome_report(const struct judge_options *options, const struct check *check,
+                           const struct outcome *outcome, double seconds, const char *note)
+{
+    cJSON *json = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(json, "id", check->id);
+    cJSON_AddStringToObject(json, "verdict", verdict_names[outcome->verdict]);
+    cJSON_AddStringToObject(json, "asked", outcome->asked);
+    cJSON_AddStringToObject(json, "seen", outcome->seen);
+    cJSON_AddStringToObject(json, "note", note);
+    cJSON_AddNumberToObject(json, "seconds", seconds);
+    json_print(json, options->report);
+}
+
+static void check_judge(struct targets *t, const struct check *check)
+{
+    struct outcome outcome;
+    const char *note = "";
+    double start = now();
+
+    if (target_there(t, check, &outcome) && place_ready(t, check, &outcome)) {
+        check_run(t, check, &outcome);
+        if (outcome.verdict == VERDICT_PLACE_LOST) {
+            bool again = place_lost_explain(t, check, &outcome);
+
+            place_drop(t, check->target);
+            if (again && place_ready(t, check, &outcome)) {
+                note = "the machine's kernel hit a known fault of TCG: this check was run again";
+                check_run(t, check, &outcome);
+                if (outcome.verdict == VERDICT_PLACE_LOST) {
+                    place_lost_explain(t, check, &outcome);
+                    place_drop(t, check->target);
+                }
+            }
+        }
+    }
+    outcome_report(t->options, check, &outcome, now() - start, note);
+}
+
+/* --- the program ------------------------------------------------------------------------------- */
+
+static bool image_load(struct targets *t)
+{
+    struct stat s;
+    int fd = open(t->options->subject, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &s) < 0)
+        return false;
+    t->image_size = (size_t)s.st_size;
+    t->image = mmap(NULL, t->image_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    return t->image != MAP_FAILED;
+}
+
+static void options_parse(struct judge_options *o, int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"list", no_argument, NULL, 'l'},          {"subject", required_argument, NULL, 's'},
+        {"agent", required_argument, NULL, 'a'},   {"machine", required_argument, NULL, 'm'},
+        {"no-machine", required_argument, NULL, 'M'}, {"no-model", required_argument, NULL, 'L'},
+        {"traces", required_argument, NULL, 't'},  {"only", required_argument, NULL, 'o'},
+        {"seed", required_argument, NULL, 'e'},    {"report", required_argument, NULL, 'r'},
+        {"runtime", no_argument, NULL, 'u'},       {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (c) {
+        case 'l':
+            exit(checks_list());
+        case 's':
+            o->subject = optarg;
+            break;
+        case 'a':
+            o->agent = optarg;
+            break;
+        case 'm':
+            o->machine = optarg;
+            break;
+        case 'M':
+            o->no_machine = optarg;
+            break;
+        case 'L':
+            o->no_model = optarg;
+            break;
+        case 't':
+            o->traces = optarg;
+            break;
+        case 'o':
+            o->only = optarg;
+            break;
+        case 'e':
+            o->seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'r':
+            o->report = atoi(optarg);
+            break;
+        case 'u':
+            o->model_runtime = true;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (!o->subject || !o->agent || (!o->machine && !o->no_machine)) {
+        fprintf(stderr, "%s: started by the grader; see make help\n", argv[0]);
+        exit(2);
+    }
+}
+
+static bool wanted(const struct judge_options *o, const struct check *check)
+{
+    return !o->only || strcmp(o->only, check->id) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct judge_options options = {.report = 1};
+    struct targets targets = {.options = &options,
+                              .model = {.channel = -1},
+                              .machine = {.channel = -1, .machine = {.console = -1}}};
+
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    options_parse(&options, argc, argv);
+    fcntl(options.report, F_SETFD, FD_CLOEXEC);
+    if (!image_load(&targets)) {
+        fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject, strerror(errno));
+        return 3;
+    }
+    for (size_t i = 0; i < lab_checks.count; i++)
+        if (wanted(&options, &lab_checks.checks[i]))
+            check_judge(&targets, &lab_checks.checks[i]);
+    targets_close(&targets);
+    return 0;
+}

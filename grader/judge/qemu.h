@@ -1,0 +1,50 @@
+/* qemu.h - the throw-away machine: boot it once, keep a snapshot, restore it per lab.
+ *
+ * A machine's folder holds all it needs and nothing else:
+ *   ram        guest RAM, a sparse file; restores map it copy-on-write
+ *   state      device state (QEMU's migration stream)
+ *   formats    the kernel's trace event formats (trace.h)
+ *   manifest   sizes and times of the above; written last: without it, there is no machine
+ */
+#ifndef QEMU_H
+#define QEMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../machine/protocol.h"
+
+struct machine {
+    pid_t pid;   /* QEMU, or 0 */
+    int channel; /* frames to the agent, or -1 */
+    int qmp;     /* QEMU's monitor, or -1 */
+    int console; /* memfd: what the kernel and QEMU printed */
+    struct ready ready;
+};
+
+/* Boots kernel and initramfs, waits for the agent, saves the snapshot into dir (which
+ * exists and is empty). On failure *why says in a line what went wrong. 0 or -errno. */
+int machine_build(const char *dir, const char *kernel, const char *initramfs, char *why,
+                  size_t why_size);
+
+/* True if dir holds a whole machine whose files have not been touched since. */
+bool machine_intact(const char *dir);
+
+/* Starts QEMU from the snapshot and waits until the agent answers. 0 or -errno, *why as
+ * above. QEMU dies with the calling process. */
+int machine_restore(struct machine *machine, const char *dir, char *why, size_t why_size);
+
+/* Ends QEMU, if it still runs, and closes everything but the console. */
+void machine_stop(struct machine *machine);
+
+/* The last bytes of the console, as text; caller frees. Never NULL but for no memory. */
+char *machine_console_tail(const struct machine *machine, size_t size);
+
+/* Waits a moment for QEMU to be gone; if it is, its wait status in *status and true. */
+bool machine_ended(struct machine *machine, int *status);
+
+/* Boots without a snapshot, with this terminal as its console; returns when it is off. */
+int machine_interactive(const char *kernel, const char *initramfs);
+
+#endif

@@ -1,0 +1,134 @@
+/* sandbox.c - bubblewrap on the host. */
+#define _GNU_SOURCE
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define BWRAP  "bwrap"
+
+bool sandbox_usable(char *why, size_t why_size)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+
+        dup2(null, 1);
+        dup2(null, 2);
+        execlp(BWRAP, BWRAP, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--",
+               "/bin/true", NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+        snprintf(why, why_size, "bubblewrap could not be tried: %s", strerror(errno));
+    else if (WEXITSTATUS(status) == 127)
+        snprintf(why, why_size, "bubblewrap is not installed: sudo apt install bubblewrap");
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(why, why_size, "this system forbids user namespaces to bubblewrap "
+                                "(try: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)");
+    else
+        return true;
+    return false;
+}
+
+/* The agent's program as a descriptor: whoever we become can execute it. */
+static int program_load(const char *path)
+{
+    char buffer[65536];
+    int in = open(path, O_RDONLY | O_CLOEXEC), out = memfd_create("agent", 0);
+    ssize_t n = -1;
+
+    while (in >= 0 && out >= 0 && (n = read(in, buffer, sizeof buffer)) > 0)
+        if (write(out, buffer, (size_t)n) != n)
+            n = -2;
+    if (in >= 0)
+        close(in);
+    if (n != 0 && out >= 0) {
+        close(out);
+        out = -1;
+    }
+    return out;
+}
+
+/* Limits count by user, and root has none: subjects of root's gradings run as nobody. */
+static void root_drop(void)
+{
+    if (geteuid() != 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        _exit(126);
+}
+
+_Noreturn static void agent_exec(int program, bool runtime, int channel, pid_t parent)
+{
+    char path[32], number[16];
+    const char *args[48];
+    int n = 0;
+
+    root_drop(); /* first: it resets the next line */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    setpgid(0, 0);
+    fcntl(channel, F_SETFD, 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", program);
+    snprintf(number, sizeof number, "%d", channel);
+    for (const char *const *word =
+             (const char *const[]){BWRAP, "--unshare-all", "--as-pid-1", "--die-with-parent",
+                                   "--clearenv", "--cap-drop", "ALL", "--proc", "/proc",
+                                   "--dev", "/dev", "--dir", "/tmp", NULL};
+         *word; word++)
+        args[n++] = *word;
+    for (const char *const *folder = (const char *const[]){"/usr", "/lib", "/lib64", NULL};
+         runtime && *folder; folder++) {
+        args[n++] = "--ro-bind-try";
+        args[n++] = *folder;
+        args[n++] = *folder;
+    }
+    args[n++] = "--remount-ro";
+    args[n++] = "/";
+    args[n++] = "--";
+    args[n++] = path;
+    args[n++] = "sandbox";
+    args[n++] = number;
+    args[n] = NULL;
+    execvp(BWRAP, (char *const *)args);
+    _exit(127);
+}
+
+pid_t sandbox_agent_start(const char *agent, bool runtime, int *channel)
+{
+    int sockets[2], program = program_load(agent);
+    pid_t parent = getpid(), pid;
+
+    if (program < 0)
+        return -ENOENT;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) {
+        close(program);
+        return -errno;
+    }
+    pid = fork();
+    if (pid == 0)
+        agent_exec(program, runtime, sockets[1], parent);
+    close(sockets[1]);
+    close(program);
+    *channel = sockets[0];
+    if (pid < 0) {
+        close(sockets[0]);
+        return -errno;
+    }
+    return pid;
+}

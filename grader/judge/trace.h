@@ -1,0 +1,65 @@
+/* trace.h - the kernel's KVM tracepoints as plain records. */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum kvm_event_kind {
+    EVENT_OTHER = 0,
+    EVENT_ENTRY,          /* kvm_entry: rip */
+    EVENT_EXIT,           /* kvm_exit: reason (SVM's), rip, info1, info2 */
+    EVENT_USERSPACE_EXIT, /* kvm_userspace_exit: reason (KVM_EXIT_*), value = errno */
+    EVENT_PIO,            /* kvm_pio: write, address = port, size, count, value */
+    EVENT_MMIO,           /* kvm_mmio: write, address = gpa, size, value */
+    EVENT_PAGE_FAULT,     /* kvm_page_fault: address, info1 = error code */
+    EVENT_INJECT,         /* kvm_inj_virq: value = vector */
+    EVENT_NESTED,         /* kvm_nested_*: name says which */
+};
+
+/* SVM exit codes that labs look at (AMD APM volume 2, appendix C). */
+#define SVM_EXIT_INTR  0x060
+#define SVM_EXIT_CPUID 0x072
+#define SVM_EXIT_HLT   0x078
+#define SVM_EXIT_IOIO  0x07b
+#define SVM_EXIT_MSR   0x07c
+#define SVM_EXIT_SHUTDOWN 0x07f
+#define SVM_EXIT_NPF   0x400
+
+struct kvm_event {
+    enum kvm_event_kind kind;
+    char name[28];
+    uint64_t time_ns;
+    int32_t thread; /* tid that was running */
+    uint32_t reason;
+    uint64_t rip;
+    uint64_t address;
+    uint64_t value;
+    uint64_t info1, info2;
+    uint32_t size;
+    uint32_t count;
+    uint32_t write;
+};
+
+struct kvm_events {
+    struct kvm_event *list;
+    size_t count;
+};
+
+/* Decodes ring-buffer pages with the formats that machine_build() saved. 0 or -errno. */
+int kvm_events_decode(struct kvm_events *events, const void *pages, size_t size,
+                      const char *formats_path);
+
+/* How many events of a kind; of EXIT and USERSPACE_EXIT only those with that reason,
+ * unless it is KVM_EVENT_ANY. */
+#define KVM_EVENT_ANY 0xffffffffu
+size_t kvm_events_count(const struct kvm_events *events, enum kvm_event_kind kind,
+                        uint32_t reason);
+
+/* "hlt", "io", "npf", ... of an SVM exit code, or "?" */
+const char *svm_exit_name(uint32_t code);
+
+/* One line that says what the event was. */
+void kvm_event_describe(const struct kvm_event *event, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,128 @@
+/* agent.c - starts subjects and collects raw evidence; never judges (protocol.h).
+ *
+ *   agent            as process 1 of the QEMU machine
+ *   agent sandbox N  as process 1 of a bubblewrap sandbox; N = descriptor of its channel
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frames.h"
+#include "machine_init.h"
+#include "subject_run.h"
+#include "trace_record.h"
+
+#define SUBJECT_UID 1000
+
+struct agent {
+    struct run_place place;
+    bool in_machine;
+    struct ready ready;
+};
+
+/* How long a fixed amount of work takes here and now: deadlines scale with it. */
+static uint32_t calibrate(void)
+{
+    struct timespec a, b;
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (volatile uint32_t i = 0; i < 1000000; i++)
+        ;
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    return (uint32_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
+}
+
+static int subject_keep(struct agent *agent, const void *image, size_t size)
+{
+    int fd = memfd_create("subject", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    if (agent->place.program >= 0)
+        close(agent->place.program);
+    agent->place.program = fd;
+    return write_exactly(fd, image, size);
+}
+
+static int run_refuse(const struct agent *agent, int errnum)
+{
+    const struct run_end end = {.outcome = RUN_NOT_STARTED, .status = errnum};
+
+    return frame_send(agent->place.channel, FRAME_END, &end, sizeof end, NULL, 0);
+}
+
+static int frame_serve(struct agent *agent, const struct frame_header *header,
+                       const void *payload)
+{
+    struct run_job job;
+
+    switch (header->type) {
+    case FRAME_HELLO:
+        agent->ready.calibration = calibrate();
+        return frame_send(agent->place.channel, FRAME_READY, &agent->ready,
+                          sizeof agent->ready, NULL, 0);
+    case FRAME_FORMATS:
+        return trace_formats_send(agent->place.channel);
+    case FRAME_SUBJECT:
+        return subject_keep(agent, payload, header->length);
+    case FRAME_RUN:
+        if (agent->place.program < 0 || !run_job_parse(&job, payload, header->length))
+            return run_refuse(agent, EINVAL);
+        return subject_run(&agent->place, &job);
+    default:
+        return run_refuse(agent, ENOSYS);
+    }
+}
+
+static void serve(struct agent *agent)
+{
+    for (;;) {
+        struct frame_header header;
+        void *payload;
+        int r = frame_receive(agent->place.channel, &header, &payload);
+
+        if (r == 0)
+            r = frame_serve(agent, &header, payload);
+        free(payload);
+        if (r == 0)
+            continue;
+        if (!agent->in_machine)
+            return;
+        usleep(1000); /* nobody is connected (yet, or any more) */
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct agent agent = {.place = {.channel = -1, .program = -1, .subject_uid = -1},
+                          .ready = {.version = PROTOCOL_VERSION}};
+
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (argc == 3 && strcmp(argv[1], "sandbox") == 0) {
+        agent.place.channel = atoi(argv[2]);
+        serve(&agent);
+        return 0;
+    }
+    if (getpid() != 1) {
+        fprintf(stderr, "agent: meant to be process 1 of a machine, or: agent sandbox FD\n");
+        return 2;
+    }
+    agent.in_machine = true;
+    agent.place.subject_uid = SUBJECT_UID;
+    machine_init();
+    if (machine_option("shell"))
+        machine_shell();
+    agent.ready.has_kvm = machine_hold_kvm();
+    agent.ready.has_trace = trace_record_prepare();
+    agent.place.channel = machine_channel_open();
+    printf("agent: ready\n");
+    serve(&agent);
+}

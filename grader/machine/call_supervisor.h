@@ -1,0 +1,113 @@
+/* call_supervisor.h - a pretended KVM, and a log of the calls made to it.
+ *
+ * The subject's system calls that matter (open, close, ioctl, mmap, munmap) stop in the
+ * kernel and are handed to the agent (seccomp user notification, seccomp_unotify(2)). The
+ * agent answers those that concern KVM from a plan, lets the others through, and notes what
+ * it saw. So any call can be made to fail, and the log is written by a process that the
+ * subject cannot reach.
+ */
+#ifndef CALL_SUPERVISOR_H
+#define CALL_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What was called. ioctls are named by their request. */
+enum call_kind {
+    CALL_OPEN = 1, /* args: flags; payload: path */
+    CALL_CLOSE,
+    CALL_MMAP,   /* args: length, prot, flags, offset */
+    CALL_MUNMAP, /* args: address, length */
+    CALL_IOCTL,  /* args: request, argument; payload: see below */
+};
+
+/* Which object a descriptor stands for. */
+enum call_object {
+    OBJECT_NONE = 0,
+    OBJECT_KVM,
+    OBJECT_VM,
+    OBJECT_VCPU,
+    OBJECT_STALE, /* a number that was one of the above and has been closed */
+};
+
+/* One supervised call. Payload bytes follow it, padded to 8.
+ *   KVM_SET_USER_MEMORY_REGION: the struct kvm_userspace_memory_region
+ *   KVM_RUN: struct call_run_state as the VMM left it before the call */
+struct call_record {
+    uint32_t kind;
+    uint32_t object;   /* of the descriptor */
+    uint32_t serial;   /* number of that object, counted from 0 a kind */
+    int32_t fd;        /* in the subject */
+    int64_t result;    /* what the subject was told; -errno */
+    uint64_t args[4];
+    uint32_t injected; /* the plan made it fail */
+    uint32_t payload;  /* bytes that follow, before padding */
+};
+
+#define PLAN_RUN_HEAD 288 /* struct kvm_run up to the end of the exit union */
+#define PLAN_RUN_DATA 512 /* PIO data; lies at page offset 4096 of the vCPU's area */
+
+struct call_run_state {
+    uint8_t head[PLAN_RUN_HEAD];
+    uint8_t data[PLAN_RUN_DATA];
+};
+
+/* The next answer of KVM_RUN. head's first 8 bytes are not written: they belong to the VMM
+ * (immediate_exit). An exit that finds immediate_exit set is not used up: EINTR. */
+struct plan_exit {
+    int32_t error; /* 0, or the errno that KVM_RUN fails with */
+    uint32_t reserved;
+    struct call_run_state state;
+};
+
+#define PLAN_FAULTS     4
+#define PLAN_EXTENSIONS 8
+#define PLAN_DIRTY      16
+
+/* Makes one call fail: the nth (from 0) of those that match. kind 0: of all calls that
+ * concern KVM and can fail (not close, not munmap). */
+struct plan_fault {
+    uint32_t kind;
+    uint32_t request; /* for CALL_IOCTL: the request */
+    uint32_t nth;
+    int32_t error;
+    uint32_t repeat; /* how many in a row; 0 = no fault */
+    uint32_t reserved;
+};
+
+struct kvm_plan {
+    int32_t api_version;
+    int32_t run_size;
+    struct plan_fault faults[PLAN_FAULTS];
+    struct {
+        int32_t capability; /* 0 ends the list; others answer `1` */
+        int32_t value;
+    } extensions[PLAN_EXTENSIONS];
+    uint64_t dirty[PLAN_DIRTY]; /* answer of KVM_GET_DIRTY_LOG */
+    uint32_t dirty_words;       /* how many of them it writes */
+    uint32_t exit_count;        /* struct plan_exit that follow; then KVM_RUN: HLT */
+};
+
+struct call_supervisor;
+
+/* Called in the new process, before exec: installs the filter and returns the listener,
+ * or -1 with errno. */
+int call_filter_install(void);
+
+/* Takes over the listener and a copy of the plan (of plan_size bytes). NULL: no memory. */
+struct call_supervisor *call_supervisor_new(int listener, const struct kvm_plan *plan,
+                                            size_t plan_size);
+/* The descriptor to poll; readable = call_supervisor_step() has work. */
+int call_supervisor_fd(const struct call_supervisor *supervisor);
+
+/* Answers one call. False when the listener is dead. */
+bool call_supervisor_step(struct call_supervisor *supervisor);
+
+/* The log so far; the supervisor keeps it. */
+const void *call_supervisor_log(const struct call_supervisor *supervisor, size_t *size);
+
+void call_supervisor_free(struct call_supervisor *supervisor);
+
+#endif

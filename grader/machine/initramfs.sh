@@ -1,0 +1,20 @@
+#!/bin/sh
+# initramfs.sh OUT KERNEL_DIR AGENT - packs the machine's whole file system: the agent as
+# /init, the modules, and busybox for `make shell`.
+set -eu
+out=$1 kernel=$2 agent=$3
+root=$(mktemp -d "$out.XXXXXX")
+trap 'rm -rf "$root"' EXIT INT TERM
+
+chmod 755 "$root"
+mkdir -p "$root/bin" "$root/lib" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
+cp "$agent" "$root/init"
+cp "$kernel"/modules/*.ko "$kernel/modules.list" "$root/lib/"
+if [ -e "$kernel/busybox" ]; then
+    cp "$kernel/busybox" "$root/bin/busybox"
+    for tool in sh ls cat echo ps dmesg mount head tail grep find od kill sleep uname vi; do
+        ln -s busybox "$root/bin/$tool"
+    done
+fi
+(cd "$root" && find . | sort | cpio -o -H newc --quiet) >"$out.new"
+mv "$out.new" "$out"

@@ -1,0 +1,122 @@
+/* machine_init.c - process 1: from the kernel's hand to a machine with KVM and a channel. */
+#define _GNU_SOURCE
+#include "machine_init.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MODULE_LIST "/lib/modules.list"
+#define PORT        "/dev/vport0p1"
+
+static void file_system_mount(const char *type, const char *where)
+{
+    mkdir(where, 0755);
+    if (mount(type, where, type, 0, NULL) < 0)
+        printf("agent: mount %s on %s: %m\n", type, where);
+}
+
+/* A line of the list is "file parameters"; the order is the order of dependence. */
+static void modules_load(void)
+{
+    char line[256];
+    FILE *list = fopen(MODULE_LIST, "re");
+
+    while (list && fgets(line, sizeof line, list)) {
+        char path[300], *parameters;
+
+        line[strcspn(line, "\n")] = 0;
+        parameters = strchr(line, ' ');
+        if (parameters)
+            *parameters++ = 0;
+        snprintf(path, sizeof path, "/lib/%s", line);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || syscall(SYS_finit_module, fd, parameters ? parameters : "", 0) < 0)
+            printf("agent: module %s: %m\n", line);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (list)
+        fclose(list);
+}
+
+void machine_init(void)
+{
+    file_system_mount("proc", "/proc");
+    file_system_mount("sysfs", "/sys");
+    file_system_mount("devtmpfs", "/dev");
+    file_system_mount("tmpfs", "/tmp");
+    file_system_mount("tracefs", "/sys/kernel/tracing");
+    int console = open("/dev/console", O_RDWR);
+    for (int fd = 0; console >= 0 && fd < 3; fd++)
+        dup2(console, fd);
+    setvbuf(stdout, NULL, _IONBF, 0);
+    chmod("/sys/kernel/tracing", 0700);
+    modules_load();
+    chmod("/dev/kvm", 0666);
+}
+
+bool machine_hold_kvm(void)
+{
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu;
+
+    if (kvm < 0)
+        return false;
+    vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+    return vm >= 0 && vcpu >= 0;
+}
+
+int machine_channel_open(void)
+{
+    for (;;) {
+        int fd = open(PORT, O_RDWR | O_CLOEXEC);
+
+        if (fd >= 0)
+            return fd;
+        usleep(2000);
+    }
+}
+
+bool machine_option(const char *word)
+{
+    char text[4096];
+    FILE *file = fopen("/proc/cmdline", "re");
+    bool found = false;
+
+    if (!file)
+        return false;
+    if (fgets(text, sizeof text, file))
+        for (char *save, *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
+            found |= strcmp(w, word) == 0;
+    fclose(file);
+    return found;
+}
+
+_Noreturn void machine_shell(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        char *const argv[] = {"sh", NULL};
+        char *const envp[] = {"PATH=/bin", "HOME=/", "TERM=linux", "PS1=machine# ", NULL};
+
+        setsid();
+        ioctl(0, TIOCSCTTY, 1);
+        execve("/bin/busybox", argv, envp);
+        printf("agent: no shell in this machine: %m\n");
+        _exit(1);
+    }
+    waitpid(pid, NULL, 0);
+    sync();
+    for (;;)
+        reboot(RB_POWER_OFF);
+}

@@ -1,0 +1,529 @@
+/* subject_run.c - one run of a subject: its cage, its deadline, the evidence. */
+#define _GNU_SOURCE
+#include "subject_run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "frames.h"
+#include "trace_record.h"
+
+#define KVM_DEVICE "/dev/kvm"
+#define MIB        (1ull << 20)
+
+/* The cage. Generous for a lab, small for a machine of 512 MiB. */
+#define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
+#define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
+#define LIMIT_PROCESSES 64
+#define LIMIT_FILES     256
+
+struct run {
+    const struct run_place *place;
+    const struct run_job *job;
+    pid_t pid;
+    int arena, output, signals;
+    struct call_supervisor *supervisor; /* NULL without RUN_PRETEND_KVM */
+    char printed[RUN_OUTPUT_MAX];
+    uint32_t printed_size;
+    struct run_end end;
+    int channel_error;
+};
+
+bool run_job_parse(struct run_job *job, const void *payload, size_t size)
+{
+    const struct run_request *request = payload;
+    const uint8_t *at = (const uint8_t *)payload + sizeof *request;
+    size_t windows;
+
+    if (size < sizeof *request)
+        return false;
+    windows = request->window_count * sizeof(struct window);
+    if (request->window_count > RUN_WINDOWS_MAX || request->input_size > ARENA_INPUT_MAX ||
+        (request->plan_size != 0 && request->plan_size < sizeof(struct kvm_plan)) ||
+        size != sizeof *request + windows + request->plan_size + request->input_size)
+        return false;
+    job->request = request;
+    job->windows = (const struct window *)(const void *)at;
+    job->plan = request->plan_size ? (const void *)(at + windows) : NULL;
+    job->input = at + windows + request->plan_size;
+    return true;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void evidence_send(struct run *run, uint32_t type, const void *head, size_t head_size,
+                          const void *body, size_t body_size)
+{
+    int r = frame_send(run->place->channel, type, head, head_size, body, body_size);
+
+    if (r < 0 && !run->channel_error)
+        run->channel_error = r;
+}
+
+/* --- the subject's side, between fork and exec ------------------------------------------- */
+
+/* Ends the new process with the reason in its output. */
+_Noreturn static void start_fail(const char *what)
+{
+    dprintf(2, "cannot %s: %s\n", what, strerror(errno));
+    _exit(126);
+}
+
+static void limit_set(__rlimit_resource_t resource, rlim_t value)
+{
+    setrlimit(resource, &(struct rlimit){value, value});
+}
+
+static void limits_set(const struct run_request *request)
+{
+    if (!(request->flags & RUN_NO_DEADLINE))
+        limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
+    limit_set(RLIMIT_AS, LIMIT_MEMORY);
+    limit_set(RLIMIT_FSIZE, LIMIT_FILE);
+    limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
+    limit_set(RLIMIT_NOFILE, LIMIT_FILES);
+    limit_set(RLIMIT_CORE, 0);
+}
+
+static void listener_pass(int socket, int listener)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec byte = {(char[]){0}, 1};
+    struct msghdr message = {.msg_iov = &byte,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &listener, sizeof listener);
+    if (sendmsg(socket, &message, 0) < 0)
+        start_fail("hand over the system calls");
+}
+
+static int listener_receive(int socket)
+{
+    char control[CMSG_SPACE(sizeof(int))], byte;
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *header;
+    int listener = -1;
+
+    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 &&
+        (header = CMSG_FIRSTHDR(&message)) != NULL)
+        memcpy(&listener, CMSG_DATA(header), sizeof listener);
+    return listener;
+}
+
+static void identity_drop(int uid)
+{
+    if (uid < 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid((uid_t)uid) < 0)
+        start_fail("change the user");
+}
+
+_Noreturn static void subject_exec(const struct run *run, int output, int supervise)
+{
+    char *const argv[] = {"subject", NULL}, *const envp[] = {"PATH=/bin", NULL};
+    sigset_t none;
+
+    /* Out of the way first: any of them may have the number that another is to get. */
+    int arena = fcntl(run->arena, F_DUPFD_CLOEXEC, 10);
+    int program = fcntl(run->place->program, F_DUPFD_CLOEXEC, 10);
+    if (supervise >= 0)
+        supervise = fcntl(supervise, F_DUPFD_CLOEXEC, 10);
+
+    setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    output = fcntl(output, F_DUPFD_CLOEXEC, 10);
+    dup2(open("/dev/null", O_RDONLY), 0);
+    dup2(output, 1);
+    dup2(output, 2);
+    dup2(arena, ARENA_FD);
+    syscall(SYS_close_range, ARENA_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
+    identity_drop(run->place->subject_uid);
+    limits_set(run->job->request);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (supervise >= 0) {
+        int listener = call_filter_install();
+
+        if (listener < 0)
+            start_fail("supervise system calls");
+        listener_pass(supervise, listener);
+        /* Both stay open until exec closes them: close() would already wait for an answer. */
+    }
+    syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
+    start_fail("execute the subject");
+}
+
+/* --- evidence at a checkpoint: the subject has stopped itself ----------------------------- */
+
+/* A line per descriptor: number, flags of /proc/PID/fdinfo (octal), where it leads. */
+static void fds_send(struct run *run, uint32_t checkpoint)
+{
+    char text[LIMIT_FILES * 160], path[64];
+    size_t size = 0;
+    DIR *dir;
+    struct dirent *entry;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", run->pid);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)) && size + 200 < sizeof text) {
+        char link[320], info[320], target[128], line[128];
+        unsigned flags = 0;
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/fd/%s", run->pid, entry->d_name);
+        snprintf(info, sizeof info, "/proc/%d/fdinfo/%s", run->pid, entry->d_name);
+        n = readlink(link, target, sizeof target - 1);
+        if (n < 0)
+            continue;
+        target[n] = 0;
+        FILE *file = fopen(info, "re");
+        while (file && fgets(line, sizeof line, file))
+            if (sscanf(line, "flags: %o", &flags) == 1)
+                break;
+        if (file)
+            fclose(file);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s %o %s\n",
+                                 entry->d_name, flags, target);
+    }
+    if (dir)
+        closedir(dir);
+    evidence_send(run, FRAME_FDS, &checkpoint, sizeof checkpoint, text, size);
+}
+
+static void maps_send(struct run *run, uint32_t checkpoint)
+{
+    char text[32768], path[64];
+    size_t size = 0;
+    ssize_t n = 0;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", run->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (n = read(fd, text + size, sizeof text - size)) > 0)
+        size += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    evidence_send(run, FRAME_MAPS, &checkpoint, sizeof checkpoint, text, size);
+}
+
+/* Opens the subject's memfd called name, or returns -1. */
+static int subject_memfd_open(const struct run *run, const char *name)
+{
+    char path[64], wanted[64];
+    int fd = -1;
+    DIR *dir;
+    struct dirent *entry;
+
+    snprintf(wanted, sizeof wanted, "/memfd:%.31s (deleted)", name);
+    snprintf(path, sizeof path, "/proc/%d/fd", run->pid);
+    dir = opendir(path);
+    while (dir && fd < 0 && (entry = readdir(dir))) {
+        char link[320], target[128];
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/fd/%s", run->pid, entry->d_name);
+        n = readlink(link, target, sizeof target - 1);
+        if (n < 0)
+            continue;
+        target[n] = 0;
+        if (strcmp(target, wanted) == 0)
+            fd = open(link, O_RDONLY | O_CLOEXEC);
+    }
+    if (dir)
+        closedir(dir);
+    return fd;
+}
+
+static void windows_send(struct run *run, uint32_t checkpoint)
+{
+    for (uint32_t i = 0; i < run->job->request->window_count; i++) {
+        const struct window *window = &run->job->windows[i];
+        struct window_data head = {.checkpoint = checkpoint, .window = i};
+        uint8_t *bytes = malloc(window->length);
+        int fd = subject_memfd_open(run, window->name);
+        ssize_t n = -1;
+
+        if (fd >= 0 && bytes)
+            n = pread(fd, bytes, window->length, (off_t)window->offset);
+        head.length = n > 0 ? (uint32_t)n : 0;
+        evidence_send(run, FRAME_WINDOW, &head, sizeof head, bytes, head.length);
+        free(bytes);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static void checkpoint_take(struct run *run)
+{
+    uint32_t checkpoint = run->end.checkpoints++;
+
+    if (checkpoint >= RUN_CHECKPOINTS_MAX) {
+        run->end.outcome = RUN_TOO_STOPPED;
+        kill(run->pid, SIGKILL);
+        return;
+    }
+    fds_send(run, checkpoint);
+    maps_send(run, checkpoint);
+    windows_send(run, checkpoint);
+    kill(run->pid, SIGCONT);
+}
+
+/* --- watching ---------------------------------------------------------------------------- */
+
+static void output_read(struct run *run)
+{
+    char buffer[65536];
+    ssize_t n = read(run->output, buffer, sizeof buffer);
+    size_t room = sizeof run->printed - run->printed_size;
+
+    if (n <= 0)
+        return;
+    run->end.output_total += (uint32_t)n;
+    if ((size_t)n < room)
+        room = (size_t)n;
+    memcpy(run->printed + run->printed_size, buffer, room);
+    run->printed_size += (uint32_t)room;
+}
+
+/* Looks at children that changed state. True when the subject is gone. */
+static bool subject_reap(struct run *run)
+{
+    bool gone = false;
+    pid_t pid;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+        if (pid != run->pid)
+            continue;
+        if (WIFSTOPPED(status)) {
+            checkpoint_take(run);
+            continue;
+        }
+        gone = true;
+        if (run->end.outcome == 0) {
+            run->end.outcome = WIFSIGNALED(status) ? RUN_SIGNALLED : RUN_EXITED;
+            run->end.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+        }
+    }
+    return gone;
+}
+
+static void subject_watch(struct run *run)
+{
+    const struct run_request *request = run->job->request;
+    uint64_t start = now_us(), deadline = start + (uint64_t)request->deadline_ms * 1000;
+    struct pollfd events[3] = {{.fd = run->signals, .events = POLLIN},
+                               {.fd = run->output, .events = POLLIN},
+                               {.fd = -1, .events = POLLIN}};
+    bool gone = false;
+
+    if (run->supervisor)
+        events[2].fd = call_supervisor_fd(run->supervisor);
+    while (!gone) {
+        uint64_t now = now_us();
+        int wait_ms = (int)((deadline - now) / 1000 + 1);
+        struct signalfd_siginfo info;
+
+        if (now >= deadline && !(request->flags & RUN_NO_DEADLINE)) {
+            run->end.outcome = RUN_TIMED_OUT;
+            kill(-run->pid, SIGKILL);
+            kill(run->pid, SIGKILL);
+            waitpid(run->pid, NULL, 0);
+            break;
+        }
+        if (poll(events, 3, (request->flags & RUN_NO_DEADLINE) ? -1 : wait_ms) <= 0)
+            continue;
+        if (events[2].revents && !call_supervisor_step(run->supervisor))
+            events[2].fd = -1;
+        if (events[1].revents)
+            output_read(run);
+        if (events[1].revents & (POLLHUP | POLLERR))
+            events[1].fd = -1;
+        if (events[0].revents && read(run->signals, &info, sizeof info) > 0)
+            gone = subject_reap(run);
+    }
+    run->end.elapsed_us = (uint32_t)(now_us() - start);
+}
+
+/* Ends whatever the subject left behind. We are process 1: -1 is everybody else. */
+static void leftovers_kill(struct run *run)
+{
+    pid_t pid;
+
+    if (getpid() != 1)
+        return;
+    do {
+        kill(-1, SIGKILL);
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            run->end.processes_killed++;
+        if (pid == 0)
+            usleep(1000);
+    } while (pid == 0);
+}
+
+/* --- the whole run ------------------------------------------------------------------------ */
+
+static int arena_create(const struct run_job *job)
+{
+    struct arena_header header = {.magic = ARENA_MAGIC,
+                                  .entry = job->request->entry,
+                                  .input_size = job->request->input_size,
+                                  .nonce = job->request->nonce};
+    int fd = memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, ARENA_SIZE) < 0 ||
+        pwrite(fd, &header, sizeof header, 0) != sizeof header ||
+        pwrite(fd, job->input, header.input_size, ARENA_INPUT_AT) != (ssize_t)header.input_size)
+        goto fail;
+    /* The subject may write into it, not resize it under our hands. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        goto fail;
+    return fd;
+fail:
+    close(fd);
+    return -1;
+}
+
+static void answer_send(struct run *run)
+{
+    struct arena_header header = {0};
+    uint8_t *output;
+
+    if (pread(run->arena, &header, sizeof header, 0) < 0)
+        return;
+    if (header.output_size > ARENA_OUTPUT_MAX)
+        header.output_size = ARENA_OUTPUT_MAX;
+    output = malloc(header.output_size + 1);
+    if (output && pread(run->arena, output, header.output_size, ARENA_OUTPUT_AT) >= 0)
+        evidence_send(run, FRAME_ANSWER, &header, sizeof header, output, header.output_size);
+    free(output);
+}
+
+static void evidence_finish(struct run *run)
+{
+    if (run->supervisor) {
+        size_t size;
+        const void *log = call_supervisor_log(run->supervisor, &size);
+
+        evidence_send(run, FRAME_CALLS, NULL, 0, log, size);
+    }
+    if (run->job->request->flags & RUN_TRACE) {
+        int r = trace_record_send(run->place->channel, &run->end.trace_lost);
+
+        if (r < 0)
+            run->channel_error = r;
+    }
+    evidence_send(run, FRAME_OUTPUT, NULL, 0, run->printed, run->printed_size);
+    if (run->arena >= 0)
+        answer_send(run);
+    evidence_send(run, FRAME_END, &run->end, sizeof run->end, NULL, 0);
+}
+
+/* Forks the subject; fills pid, output and supervisor. False: it could not be started. */
+static bool subject_start(struct run *run)
+{
+    const struct run_request *request = run->job->request;
+    bool pretend = (request->flags & RUN_PRETEND_KVM) && run->job->plan;
+    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, listener;
+
+    if (pipe2(output, O_CLOEXEC) < 0 ||
+        (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0))
+        return false;
+    run->pid = fork();
+    if (run->pid == 0)
+        subject_exec(run, output[1], sockets[1]);
+    close(output[1]);
+    run->output = output[0];
+    if (sockets[1] >= 0)
+        close(sockets[1]);
+    if (run->pid > 0 && pretend) {
+        listener = listener_receive(sockets[0]);
+        if (listener >= 0)
+            run->supervisor = call_supervisor_new(listener, run->job->plan, request->plan_size);
+    }
+    if (sockets[0] >= 0)
+        close(sockets[0]);
+    return run->pid > 0 && (!pretend || run->supervisor);
+}
+
+int subject_run(const struct run_place *place, const struct run_job *job)
+{
+    struct run *run = calloc(1, sizeof *run);
+    sigset_t child;
+    int result;
+
+    if (!run)
+        return -ENOMEM;
+    *run = (struct run){.place = place, .job = job, .output = -1};
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    run->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    run->arena = arena_create(job);
+    if (job->request->flags & RUN_HIDE_KVM)
+        chmod(KVM_DEVICE, 0600);
+    if (job->request->flags & RUN_TRACE)
+        trace_record_start();
+
+    if (run->arena >= 0 && run->signals >= 0 && subject_start(run)) {
+        subject_watch(run);
+    } else {
+        run->end.outcome = RUN_NOT_STARTED;
+        run->end.status = errno;
+    }
+    leftovers_kill(run);
+    if (job->request->flags & RUN_TRACE)
+        trace_record_stop();
+    if (job->request->flags & RUN_HIDE_KVM)
+        chmod(KVM_DEVICE, 0666);
+    if (run->output >= 0)
+        output_read(run);
+
+    evidence_finish(run);
+    call_supervisor_free(run->supervisor);
+    if (run->output >= 0)
+        close(run->output);
+    if (run->arena >= 0)
+        close(run->arena);
+    if (run->signals >= 0)
+        close(run->signals);
+    result = run->channel_error;
+    free(run);
+    return result;
+}
