@@ -26,8 +26,10 @@
 
 #include "vmm.h"
 
-#define MEMORY_SLOT_LOG_DIRTY ((uint32_t)KVM_MEM_LOG_DIRTY_PAGES) /* note which pages were written */
-#define MEMORY_SLOT_READONLY  ((uint32_t)KVM_MEM_READONLY)        /* a guest write is an MMIO exit */
+#define MEMORY_SLOT_LOG_DIRTY                                                              \
+    ((uint32_t)KVM_MEM_LOG_DIRTY_PAGES) /* note which pages were written */
+#define MEMORY_SLOT_READONLY                                                               \
+    ((uint32_t)KVM_MEM_READONLY) /* a guest write is an MMIO exit */
 
 /* Physical addresses have at most 52 bits (SDM 3A 4.1.4): a slot must end at or below
  * this. */

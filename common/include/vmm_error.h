@@ -30,13 +30,13 @@ enum vmm_error_kind {
     VMM_ERR_NOT_KVM,           /* ENOTTY from KVM_GET_API_VERSION: some other file */
     VMM_ERR_API_VERSION,       /* a version other than 12; detail = the version seen */
     VMM_ERR_MISSING_EXTENSION, /* KVM_CHECK_EXTENSION answered 0; detail = the KVM_CAP_* */
-    VMM_ERR_RUN_SIZE,          /* too small for struct kvm_run; detail = the size in bytes */
-    VMM_ERR_TOO_MANY_FILES,    /* EMFILE or ENFILE, at any step */
-    VMM_ERR_NO_MEMORY,         /* ENOMEM, at any step */
-    VMM_ERR_BUSY,              /* EBUSY from KVM_CREATE_VM: someone else owns VT-x/AMD-V */
-    VMM_ERR_VCPU_EXISTS,       /* EEXIST from KVM_CREATE_VCPU; detail = the vCPU id */
-    VMM_ERR_VCPU_ID,           /* EINVAL from KVM_CREATE_VCPU; detail = the vCPU id */
-    VMM_ERR_SYSCALL,           /* anything else: errnum says what */
+    VMM_ERR_RUN_SIZE,       /* too small for struct kvm_run; detail = the size in bytes */
+    VMM_ERR_TOO_MANY_FILES, /* EMFILE or ENFILE, at any step */
+    VMM_ERR_NO_MEMORY,      /* ENOMEM, at any step */
+    VMM_ERR_BUSY,           /* EBUSY from KVM_CREATE_VM: someone else owns VT-x/AMD-V */
+    VMM_ERR_VCPU_EXISTS,    /* EEXIST from KVM_CREATE_VCPU; detail = the vCPU id */
+    VMM_ERR_VCPU_ID,        /* EINVAL from KVM_CREATE_VCPU; detail = the vCPU id */
+    VMM_ERR_SYSCALL,        /* anything else: errnum says what */
 };
 
 struct vmm_error {

@@ -85,9 +85,9 @@ static void error_expect(struct judge *judge, const struct lab01_step *step, int
     CHECK(judge, step->result == result, "a failing function returns the negative errno",
           "%s: it returned %d, not %d (-%s)", situation, step->result, result,
           strerrorname_np(-result));
-    CHECK(judge, step->error.step == (int32_t)want->step, "error->step names the failed call",
-          "%s: step is %d, not %d (enum vmm_step)", situation, step->error.step,
-          (int)want->step);
+    CHECK(judge, step->error.step == (int32_t)want->step,
+          "error->step names the failed call", "%s: step is %d, not %d (enum vmm_step)",
+          situation, step->error.step, (int)want->step);
     CHECK(judge, step->error.kind == (int32_t)want->kind, "error->kind says why it failed",
           "%s: kind is %d, not %d (enum vmm_error_kind)", situation, step->error.kind,
           (int)want->kind);
@@ -128,8 +128,8 @@ static void failure_try(struct judge *judge, const struct failure *f)
         .kind = f->call, .request = (uint32_t)f->request, .error = f->error, .repeat = 1};
     snprintf(situation, sizeof situation, "%s failed with %s", step_call(f->step),
              strerrorname_np(f->error));
-    error_expect(judge, step_of(output_of(life_run(judge, &in, &plan, 0)), f->step), -f->error,
-                 &want, situation);
+    error_expect(judge, step_of(output_of(life_run(judge, &in, &plan, 0)), f->step),
+                 -f->error, &want, situation);
 }
 
 static void open_failures_are_typed(struct judge *judge)
@@ -138,11 +138,11 @@ static void open_failures_are_typed(struct judge *judge)
         int error;
         enum vmm_error_kind kind;
     } cases[] = {
-        {ENOENT, VMM_ERR_NO_DEVICE},     {ENXIO, VMM_ERR_NO_DEVICE},
-        {ENODEV, VMM_ERR_NO_DEVICE},     {EACCES, VMM_ERR_NO_PERMISSION},
-        {EPERM, VMM_ERR_NO_PERMISSION},  {EMFILE, VMM_ERR_TOO_MANY_FILES},
+        {ENOENT, VMM_ERR_NO_DEVICE},      {ENXIO, VMM_ERR_NO_DEVICE},
+        {ENODEV, VMM_ERR_NO_DEVICE},      {EACCES, VMM_ERR_NO_PERMISSION},
+        {EPERM, VMM_ERR_NO_PERMISSION},   {EMFILE, VMM_ERR_TOO_MANY_FILES},
         {ENFILE, VMM_ERR_TOO_MANY_FILES}, {ENOMEM, VMM_ERR_NO_MEMORY},
-        {EIO, VMM_ERR_SYSCALL},          {EBUSY, VMM_ERR_SYSCALL},
+        {EIO, VMM_ERR_SYSCALL},           {EBUSY, VMM_ERR_SYSCALL},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -158,12 +158,14 @@ static void later_failures_are_typed(struct judge *judge)
     const struct failure cases[] = {
         {CALL_IOCTL, KVM_GET_API_VERSION, ENOTTY, VMM_STEP_API_VERSION, VMM_ERR_NOT_KVM, 0},
         {CALL_IOCTL, KVM_GET_API_VERSION, EIO, VMM_STEP_API_VERSION, VMM_ERR_SYSCALL, 0},
-        {CALL_IOCTL, KVM_CHECK_EXTENSION, EIO, VMM_STEP_CHECK_EXTENSION, VMM_ERR_SYSCALL, 0},
+        {CALL_IOCTL, KVM_CHECK_EXTENSION, EIO, VMM_STEP_CHECK_EXTENSION, VMM_ERR_SYSCALL,
+         0},
         {CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE, EIO, VMM_STEP_RUN_SIZE, VMM_ERR_SYSCALL, 0},
         {CALL_IOCTL, KVM_CREATE_VM, EBUSY, VMM_STEP_CREATE_VM, VMM_ERR_BUSY, 0},
         {CALL_IOCTL, KVM_CREATE_VM, EMFILE, VMM_STEP_CREATE_VM, VMM_ERR_TOO_MANY_FILES, 0},
         {CALL_IOCTL, KVM_CREATE_VM, EEXIST, VMM_STEP_CREATE_VM, VMM_ERR_SYSCALL, 0},
-        {CALL_IOCTL, KVM_CREATE_VCPU, EEXIST, VMM_STEP_CREATE_VCPU, VMM_ERR_VCPU_EXISTS, id},
+        {CALL_IOCTL, KVM_CREATE_VCPU, EEXIST, VMM_STEP_CREATE_VCPU, VMM_ERR_VCPU_EXISTS,
+         id},
         {CALL_IOCTL, KVM_CREATE_VCPU, EINVAL, VMM_STEP_CREATE_VCPU, VMM_ERR_VCPU_ID, id},
         {CALL_IOCTL, KVM_CREATE_VCPU, ENOMEM, VMM_STEP_CREATE_VCPU, VMM_ERR_NO_MEMORY, 0},
         {CALL_MMAP, 0, ENOMEM, VMM_STEP_MAP_RUN, VMM_ERR_NO_MEMORY, 0},
@@ -198,7 +200,8 @@ static void wrong_version_is_refused(struct judge *judge)
         char situation[64];
 
         plan.api_version = versions[i];
-        snprintf(situation, sizeof situation, "KVM_GET_API_VERSION answered %d", versions[i]);
+        snprintf(situation, sizeof situation, "KVM_GET_API_VERSION answered %d",
+                 versions[i]);
         answer_refused(judge, &plan, -ENOTSUP,
                        &(struct vmm_error){.step = VMM_STEP_API_VERSION,
                                            .kind = VMM_ERR_API_VERSION,
@@ -214,7 +217,8 @@ static void missing_extension_is_named(struct judge *judge)
         char situation[64];
 
         plan.extensions[0].capability = *capability;
-        snprintf(situation, sizeof situation, "KVM_CHECK_EXTENSION(%d) answered 0", *capability);
+        snprintf(situation, sizeof situation, "KVM_CHECK_EXTENSION(%d) answered 0",
+                 *capability);
         answer_refused(judge, &plan, -ENOTSUP,
                        &(struct vmm_error){.step = VMM_STEP_CHECK_EXTENSION,
                                            .kind = VMM_ERR_MISSING_EXTENSION,
@@ -233,7 +237,8 @@ static void small_run_area_is_refused(struct judge *judge)
         char situation[64];
 
         plan.run_size = sizes[i];
-        snprintf(situation, sizeof situation, "KVM_GET_VCPU_MMAP_SIZE answered %d", sizes[i]);
+        snprintf(situation, sizeof situation, "KVM_GET_VCPU_MMAP_SIZE answered %d",
+                 sizes[i]);
         answer_refused(judge, &plan, -EPROTO,
                        &(struct vmm_error){.step = VMM_STEP_RUN_SIZE,
                                            .kind = VMM_ERR_RUN_SIZE,
@@ -245,8 +250,9 @@ static void small_run_area_is_refused(struct judge *judge)
 /* --- the calls, in order ------------------------------------------------------------------------ */
 
 /* The next record of the log has to be this call; returns it. */
-static const struct call *call_expect(struct judge *judge, const struct evidence *e, size_t *at,
-                                      uint32_t kind, unsigned long request, const char *name)
+static const struct call *call_expect(struct judge *judge, const struct evidence *e,
+                                      size_t *at, uint32_t kind, unsigned long request,
+                                      const char *name)
 {
     char seen[160] = "no further call";
     const struct call *call = *at < e->call_count ? &e->calls[*at] : NULL;
@@ -272,7 +278,8 @@ static void open_asks_version_and_extensions(struct judge *judge)
 
     CHECK(judge, out->open.result == 0, "kvm_open() works where nothing is wrong",
           "it returned %d", out->open.result);
-    const struct call *open = call_expect(judge, e, &at, CALL_OPEN, 0, "open(\"/dev/kvm\")");
+    const struct call *open =
+        call_expect(judge, e, &at, CALL_OPEN, 0, "open(\"/dev/kvm\")");
     CHECK(judge, (open->record->args[0] & O_ACCMODE) == O_RDWR,
           "the device is opened for reading and writing", "the flags are %#" PRIx64,
           open->record->args[0]);
@@ -280,17 +287,19 @@ static void open_asks_version_and_extensions(struct judge *judge)
           "the flags are %#" PRIx64 ", without O_CLOEXEC", open->record->args[0]);
     call_expect(judge, e, &at, CALL_IOCTL, KVM_GET_API_VERSION, "KVM_GET_API_VERSION");
     for (const int *capability = kvm_required_extensions; *capability >= 0; capability++) {
-        const struct call *asked =
-            call_expect(judge, e, &at, CALL_IOCTL, KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION");
+        const struct call *asked = call_expect(judge, e, &at, CALL_IOCTL,
+                                               KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION");
 
         CHECK(judge, asked->record->args[1] == (uint64_t)*capability,
               "every required extension is asked for, in order",
               "asked for extension %" PRIu64 " where %d comes next", asked->record->args[1],
               *capability);
     }
-    call_expect(judge, e, &at, CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE, "KVM_GET_VCPU_MMAP_SIZE");
-    CHECK(judge, out->api_version == KVM_API_VERSION && out->open.fd >= 0 &&
-                     out->open.size == (uint32_t)plan.run_size,
+    call_expect(judge, e, &at, CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE,
+                "KVM_GET_VCPU_MMAP_SIZE");
+    CHECK(judge,
+          out->api_version == KVM_API_VERSION && out->open.fd >= 0 &&
+              out->open.size == (uint32_t)plan.run_size,
           "struct kvm is filled: fd, api_version, run_size",
           "fd %d, api_version %d, run_size %u (the kernel answered %d)", out->open.fd,
           out->api_version, out->open.size, plan.run_size);
@@ -309,8 +318,8 @@ static void extension_value_is_handed_on(struct judge *judge)
         plan.extensions[0].value = values[i];
         const struct evidence *e = life_run(judge, &in, &plan, 0);
         CHECK(judge, output_of(e)->open.result == 0 && output_of(e)->extension == values[i],
-              "kvm_extension() returns the kernel's number", "the kernel said %d, it said %d",
-              values[i], output_of(e)->extension);
+              "kvm_extension() returns the kernel's number",
+              "the kernel said %d, it said %d", values[i], output_of(e)->extension);
     }
     struct kvm_plan plan = plan_make(judge);
     plan.faults[0] = (struct plan_fault){.kind = CALL_IOCTL,
@@ -335,13 +344,15 @@ static void interrupted_create_vm_is_tried_again(struct judge *judge)
                                          .error = EINTR,
                                          .repeat = times};
     const struct evidence *e = life_run(judge, &in, &plan, 0);
-    CHECK(judge, output_of(e)->vms[0].called && output_of(e)->vms[0].result == 0,
-          "vm_create() tries again when a signal interrupts KVM_CREATE_VM",
-          "EINTR came %u times, then it would have worked; vm_create() returned %d after %u "
-          "tries",
-          times, output_of(e)->vms[0].result,
-          evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM));
-    const struct call *create = evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM, times);
+    CHECK(
+        judge, output_of(e)->vms[0].called && output_of(e)->vms[0].result == 0,
+        "vm_create() tries again when a signal interrupts KVM_CREATE_VM",
+        "EINTR came %u times, then it would have worked; vm_create() returned %d after %u "
+        "tries",
+        times, output_of(e)->vms[0].result,
+        evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM));
+    const struct call *create =
+        evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM, times);
     CHECK(judge, create && create->record->args[1] == 0, "the machine type is 0",
           "KVM_CREATE_VM was given %" PRIu64, create ? create->record->args[1] : 0);
 }
@@ -364,7 +375,8 @@ static void vcpu_maps_its_run_area(struct judge *judge)
         CHECK(judge, out->vcpus[0][i].called && out->vcpus[0][i].result == 0 && create,
               "vcpu_create() works where nothing is wrong", "vCPU %u: it returned %d", i,
               out->vcpus[0][i].result);
-        CHECK(judge, create->record->args[1] == in.vcpu_ids[i], "the vCPU gets the id asked for",
+        CHECK(judge, create->record->args[1] == in.vcpu_ids[i],
+              "the vCPU gets the id asked for",
               "KVM_CREATE_VCPU was given %" PRIu64 ", not %u", create->record->args[1],
               in.vcpu_ids[i]);
         CHECK(judge, map && map->record->object == OBJECT_VCPU && map->record->serial == i,
@@ -372,15 +384,18 @@ static void vcpu_maps_its_run_area(struct judge *judge)
               "there is no mmap of vCPU %u's descriptor", i);
         CHECK(judge, map->record->args[0] == (uint64_t)plan.run_size,
               "the mapping has the size that the kernel named",
-              "mmap of %" PRIu64 " bytes; KVM_GET_VCPU_MMAP_SIZE said %d", map->record->args[0],
-              plan.run_size);
+              "mmap of %" PRIu64 " bytes; KVM_GET_VCPU_MMAP_SIZE said %d",
+              map->record->args[0], plan.run_size);
         CHECK(judge,
               map->record->args[1] == (PROT_READ | PROT_WRITE) &&
-                  (map->record->args[2] & MAP_TYPE) == MAP_SHARED && map->record->args[3] == 0,
+                  (map->record->args[2] & MAP_TYPE) == MAP_SHARED &&
+                  map->record->args[3] == 0,
               "the mapping is shared, readable and writable, from offset 0",
               "mmap(prot %#" PRIx64 ", flags %#" PRIx64 ", offset %" PRIu64 ")",
               map->record->args[1], map->record->args[2], map->record->args[3]);
-        CHECK(judge, out->vcpus[0][i].run_mapped && out->vcpus[0][i].size == (uint32_t)plan.run_size,
+        CHECK(judge,
+              out->vcpus[0][i].run_mapped &&
+                  out->vcpus[0][i].size == (uint32_t)plan.run_size,
               "struct vcpu is filled: run, run_size", "vCPU %u: run %s, run_size %u", i,
               out->vcpus[0][i].run_mapped ? "set" : "NULL", out->vcpus[0][i].size);
     }
@@ -388,7 +403,8 @@ static void vcpu_maps_its_run_area(struct judge *judge)
 
 /* --- cleaning up -------------------------------------------------------------------------------- */
 
-static void gone_expect(struct judge *judge, const struct evidence *e, const char *situation)
+static void gone_expect(struct judge *judge, const struct evidence *e,
+                        const char *situation)
 {
     const struct lab01_output *out = output_of(e);
     const struct call *stale = NULL;
@@ -398,21 +414,25 @@ static void gone_expect(struct judge *judge, const struct evidence *e, const cha
           "%s: %u descriptors are still open (kvm %u, vm %u, vcpu %u)", situation,
           evidence_fds(e, 1, "memfd:kvm", NULL),
           evidence_fds(e, 1, "memfd:kvm", NULL) - evidence_fds(e, 1, "memfd:kvm-", NULL),
-          evidence_fds(e, 1, "memfd:kvm-vm", NULL), evidence_fds(e, 1, "memfd:kvm-vcpu", NULL));
+          evidence_fds(e, 1, "memfd:kvm-vm", NULL),
+          evidence_fds(e, 1, "memfd:kvm-vcpu", NULL));
     CHECK(judge, evidence_maps(e, 1, "memfd:kvm-vcpu", NULL) == 0,
           "no kvm_run stays mapped once everything is destroyed",
-          "%s: %u mappings are left", situation, evidence_maps(e, 1, "memfd:kvm-vcpu", NULL));
+          "%s: %u mappings are left", situation,
+          evidence_maps(e, 1, "memfd:kvm-vcpu", NULL));
     for (size_t i = 0; i < e->call_count && !stale; i++)
-        if (e->calls[i].record->kind == CALL_CLOSE && e->calls[i].record->object == OBJECT_STALE)
+        if (e->calls[i].record->kind == CALL_CLOSE &&
+            e->calls[i].record->object == OBJECT_STALE)
             stale = &e->calls[i];
     CHECK(judge, !stale, "a descriptor is closed exactly once",
           "%s: descriptor %d was closed again after it had been closed", situation,
           stale ? stale->record->fd : 0);
-    CHECK(judge, out->kvm_fd == -1 && out->vm_fds[0] == -1 && out->vcpu_fds[0][0] == -1 &&
-                     out->run_pointers == 0,
+    CHECK(judge,
+          out->kvm_fd == -1 && out->vm_fds[0] == -1 && out->vcpu_fds[0][0] == -1 &&
+              out->run_pointers == 0,
           "destroyed objects read as not there: fd == -1, run == NULL",
-          "%s: kvm.fd %d, vm.fd %d, vcpu.fd %d, %d run pointers left", situation, out->kvm_fd,
-          out->vm_fds[0], out->vcpu_fds[0][0], out->run_pointers);
+          "%s: kvm.fd %d, vm.fd %d, vcpu.fd %d, %d run pointers left", situation,
+          out->kvm_fd, out->vm_fds[0], out->vcpu_fds[0][0], out->run_pointers);
 }
 
 static void no_leak_whichever_call_fails(struct judge *judge)
@@ -422,7 +442,8 @@ static void no_leak_whichever_call_fails(struct judge *judge)
     const struct evidence *clean = life_run(judge, &in, &plan, 0);
     uint32_t calls = 0;
 
-    CHECK(judge, output_of(clean)->vcpus[0][1].called && output_of(clean)->vcpus[0][1].result == 0,
+    CHECK(judge,
+          output_of(clean)->vcpus[0][1].called && output_of(clean)->vcpus[0][1].result == 0,
           "the whole way to a second vCPU works where nothing is wrong",
           "a step before it failed");
     for (size_t i = 0; i < clean->call_count; i++)
@@ -444,8 +465,7 @@ static void no_leak_whichever_call_fails(struct judge *judge)
         snprintf(situation, sizeof situation, "call %u, %s", nth + 1, what);
         CHECK(judge, reported, "a call that fails makes the function fail",
               "%s: every function reported success", situation);
-        CHECK(judge,
-              out->open.result >= 0 || evidence_fds(e, 0, "memfd:kvm", NULL) == 0,
+        CHECK(judge, out->open.result >= 0 || evidence_fds(e, 0, "memfd:kvm", NULL) == 0,
               "kvm_open() closes the device when a later step fails",
               "%s: the device is still open", situation);
         CHECK(judge,
@@ -484,9 +504,9 @@ static void destroying_twice_is_harmless(struct judge *judge)
             close_vcpu = i;
     }
     CHECK(judge, unmap < close_vcpu && close_vcpu < e->call_count,
-          "vcpu_destroy() unmaps all of kvm_run, then closes the vCPU",
-          "%s", unmap == e->call_count ? "there is no munmap of run_size bytes"
-                                       : "the descriptor was closed first");
+          "vcpu_destroy() unmaps all of kvm_run, then closes the vCPU", "%s",
+          unmap == e->call_count ? "there is no munmap of run_size bytes"
+                                 : "the descriptor was closed first");
 }
 
 /* --- on the machine: the real KVM --------------------------------------------------------------- */
@@ -499,8 +519,8 @@ static void kernel_sees_the_three_objects(struct judge *judge)
     unsigned flags = 0;
 
     CHECK(judge, evidence_fds(e, 0, "/dev/kvm", &flags) == 1, "/dev/kvm is open once",
-          "it is open %u times (kvm_open() returned %d)", evidence_fds(e, 0, "/dev/kvm", NULL),
-          out->open.result);
+          "it is open %u times (kvm_open() returned %d)",
+          evidence_fds(e, 0, "/dev/kvm", NULL), out->open.result);
     CHECK(judge, flags & O_CLOEXEC, "/dev/kvm is open close-on-exec",
           "/proc/PID/fdinfo says flags 0%o", flags);
     CHECK(judge, evidence_fds(e, 0, "anon_inode:kvm-vm", NULL) == 2,
@@ -558,10 +578,15 @@ static void second_vcpu_with_the_same_id_is_refused(struct judge *judge)
 /* A real-mode guest that computes and halts; what it does is known only at run time. */
 static uint32_t guest_assemble(uint8_t *code, uint16_t number)
 {
-    const uint8_t text[] = {0xb8, (uint8_t)number, (uint8_t)(number >> 8), /* mov ax, number */
-                            0xf7, 0xd0,                                    /* not ax */
-                            0xa3, 0x00, 0x80,                              /* mov [8000h], ax */
-                            0xf4};                                         /* hlt */
+    const uint8_t text[] = {0xb8,
+                            (uint8_t)number,
+                            (uint8_t)(number >> 8), /* mov ax, number */
+                            0xf7,
+                            0xd0, /* not ax */
+                            0xa3,
+                            0x00,
+                            0x80,  /* mov [8000h], ax */
+                            0xf4}; /* hlt */
 
     memcpy(code, text, sizeof text);
     return sizeof text;
@@ -583,9 +608,9 @@ static void first_guest_runs_until_it_halts(struct judge *judge)
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab01_output));
 
     CHECK(judge, output_of(e)->vcpus[0][0].called && output_of(e)->vcpus[0][0].result == 0,
-          "kvm, VM and vCPU can be made on the machine", "a step failed: open %d, vm %d, vcpu %d",
-          output_of(e)->open.result, output_of(e)->vms[0].result,
-          output_of(e)->vcpus[0][0].result);
+          "kvm, VM and vCPU can be made on the machine",
+          "a step failed: open %d, vm %d, vcpu %d", output_of(e)->open.result,
+          output_of(e)->vms[0].result, output_of(e)->vcpus[0][0].result);
     CHECK(judge, kvm_events_count(&e->events, EVENT_EXIT, SVM_EXIT_HLT) == 1,
           "the kernel's tracepoints show the guest's HLT as a VM exit",
           "%zu kvm_entry, %zu kvm_exit, of which %zu are HLT",
@@ -596,7 +621,8 @@ static void first_guest_runs_until_it_halts(struct judge *judge)
           "the guest's computation is in its memory",
           "at GPA 8000h: %04x; it was to be the complement of %04x",
           window_u32(e, 0, 0, 0) & 0xffff, number);
-    CHECK(judge, output_of(e)->halted, "kvm_run, as mapped by vcpu_create(), shows KVM_EXIT_HLT",
+    CHECK(judge, output_of(e)->halted,
+          "kvm_run, as mapped by vcpu_create(), shows KVM_EXIT_HLT",
           "vcpu->run does not show the exit that the kernel made");
 }
 
@@ -609,20 +635,23 @@ static const struct check checks[] = {
         .tenths = 5,
         .target = TARGET_MODEL,
         .run = open_asks_version_and_extensions,
-        .why = "KVM is a driver like any other: what it can do has to be asked, not assumed.",
+        .why =
+            "KVM is a driver like any other: what it can do has to be asked, not assumed.",
         .handout = "Steps, 2",
         .slide = "KVM",
         .manual = API("4.1, 4.4, 4.5"),
-        .hints = {"A device is opened like any file. Which flags does a program need that "
-                  "reads, writes, and may start others?",
-                  "Four kinds of question, all ioctls on the same descriptor: version, each "
-                  "required extension (in the order of the list), size of kvm_run.",
-                  "open(path, O_RDWR | O_CLOEXEC); then KVM_GET_API_VERSION; then a loop over "
-                  "kvm_required_extensions until -1 with KVM_CHECK_EXTENSION; then "
-                  "KVM_GET_VCPU_MMAP_SIZE."},
-        .explanation = "O_CLOEXEC keeps the VM out of programs that the VMM starts: whoever "
-                       "inherits the descriptor holds the VM. Version 12 has been the answer "
-                       "since Linux 2.6.22; new features show as extensions instead.",
+        .hints =
+            {"A device is opened like any file. Which flags does a program need that "
+             "reads, writes, and may start others?",
+             "Four kinds of question, all ioctls on the same descriptor: version, each "
+             "required extension (in the order of the list), size of kvm_run.",
+             "open(path, O_RDWR | O_CLOEXEC); then KVM_GET_API_VERSION; then a loop over "
+             "kvm_required_extensions until -1 with KVM_CHECK_EXTENSION; then "
+             "KVM_GET_VCPU_MMAP_SIZE."},
+        .explanation =
+            "O_CLOEXEC keeps the VM out of programs that the VMM starts: whoever "
+            "inherits the descriptor holds the VM. Version 12 has been the answer "
+            "since Linux 2.6.22; new features show as extensions instead.",
     },
     {
         .id = "open_failures_are_typed",
@@ -630,8 +659,9 @@ static const struct check checks[] = {
         .tenths = 6,
         .target = TARGET_MODEL,
         .run = open_failures_are_typed,
-        .why = "\"No such device\" and \"no permission\" need different help; the user sees "
-               "only what you kept.",
+        .why =
+            "\"No such device\" and \"no permission\" need different help; the user sees "
+            "only what you kept.",
         .handout = "Errors",
         .slide = "KVM",
         .manual = "man 2 open; common/include/kvm_open.h",
@@ -639,8 +669,9 @@ static const struct check checks[] = {
                   "Save errno before anything else is called; return its negative.",
                   "One function from (step, errno) to kind: first the errnos that mean the "
                   "same everywhere, then a switch over the step, then VMM_ERR_SYSCALL."},
-        .explanation = "EBUSY from open is not in the table: it means another hypervisor only "
-                       "when KVM_CREATE_VM says it. The step is part of the meaning.",
+        .explanation =
+            "EBUSY from open is not in the table: it means another hypervisor only "
+            "when KVM_CREATE_VM says it. The step is part of the meaning.",
     },
     {
         .id = "later_failures_are_typed",
@@ -671,12 +702,14 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "KVM",
         .manual = API("4.1"),
-        .hints = {"The ioctl succeeds; its answer is the problem. What is errnum then?",
-                  "errnum is 0, detail the version, and the function returns -ENOTSUP.",
-                  "vmm_error_set() returns -EPROTO when errnum is 0: ignore its result here "
-                  "and return -ENOTSUP yourself. Close the device before."},
-        .explanation = "A failed call and an answer one cannot live with are different: the "
-                       "first has an errno, the second has a value worth showing.",
+        .hints =
+            {"The ioctl succeeds; its answer is the problem. What is errnum then?",
+             "errnum is 0, detail the version, and the function returns -ENOTSUP.",
+             "vmm_error_set() returns -EPROTO when errnum is 0: ignore its result here "
+             "and return -ENOTSUP yourself. Close the device before."},
+        .explanation =
+            "A failed call and an answer one cannot live with are different: the "
+            "first has an errno, the second has a value worth showing.",
     },
     {
         .id = "missing_extension_is_named",
@@ -705,12 +738,14 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "KVM",
         .manual = API("4.5, 5"),
-        .hints = {"Which structure has to fit into the area?",
-                  "Compare with sizeof(struct kvm_run); mind that the ioctl returns an int.",
-                  "A negative answer is a failed call; less than sizeof(struct kvm_run) is "
-                  "VMM_ERR_RUN_SIZE with detail = the size, result -EPROTO."},
-        .explanation = "The area is larger than the structure: the page after it carries PIO "
-                       "data, one more the coalesced ring. That is why the kernel names it.",
+        .hints =
+            {"Which structure has to fit into the area?",
+             "Compare with sizeof(struct kvm_run); mind that the ioctl returns an int.",
+             "A negative answer is a failed call; less than sizeof(struct kvm_run) is "
+             "VMM_ERR_RUN_SIZE with detail = the size, result -EPROTO."},
+        .explanation =
+            "The area is larger than the structure: the page after it carries PIO "
+            "data, one more the coalesced ring. That is why the kernel names it.",
     },
     {
         .id = "extension_value_is_handed_on",
@@ -739,8 +774,9 @@ static const struct check checks[] = {
         .hints = {"Which errno says \"nothing is wrong, a signal came\"?",
                   "EINTR: do the same ioctl again, as often as it takes.",
                   "do fd = ioctl(...); while (fd < 0 && errno == EINTR);"},
-        .explanation = "Creating a VM can take milliseconds, in which a signal may arrive. A "
-                       "bounded number of tries would only make the failure rarer.",
+        .explanation =
+            "Creating a VM can take milliseconds, in which a signal may arrive. A "
+            "bounded number of tries would only make the failure rarer.",
     },
     {
         .id = "vcpu_maps_its_run_area",
@@ -769,15 +805,17 @@ static const struct check checks[] = {
         .handout = "Errors",
         .slide = "KVM",
         .manual = "common/include/kvm_open.h, the three rules",
-        .hints = {"For each call, ask: what is open at this moment, and whose is it?",
-                  "A function undoes what it did itself, no more: the kvm and vm objects are "
-                  "the caller's.",
-                  "Let each function fill the object step by step, and call its own destroyer "
-                  "when a step fails: a destroyer that forgives half-built objects serves "
-                  "both."},
-        .explanation = "This check makes each call fail in turn. A single exit path that "
-                       "works on half-built objects is easier to get right than one clean-up "
-                       "a branch.",
+        .hints =
+            {"For each call, ask: what is open at this moment, and whose is it?",
+             "A function undoes what it did itself, no more: the kvm and vm objects are "
+             "the caller's.",
+             "Let each function fill the object step by step, and call its own destroyer "
+             "when a step fails: a destroyer that forgives half-built objects serves "
+             "both."},
+        .explanation =
+            "This check makes each call fail in turn. A single exit path that "
+            "works on half-built objects is easier to get right than one clean-up "
+            "a branch.",
     },
     {
         .id = "destroying_twice_is_harmless",
@@ -793,8 +831,9 @@ static const struct check checks[] = {
                   "-1 and NULL mean \"not there\": set them after closing and unmapping.",
                   "if (run) munmap(run, run_size); if (fd >= 0) close(fd); then reset the "
                   "object."},
-        .explanation = "The mapping holds a reference to the vCPU of its own: a vCPU that is "
-                       "closed but mapped still lives.",
+        .explanation =
+            "The mapping holds a reference to the vCPU of its own: a vCPU that is "
+            "closed but mapped still lives.",
     },
     {
         .id = "kernel_sees_the_three_objects",
@@ -839,9 +878,11 @@ static const struct check checks[] = {
         .handout = "Errors",
         .slide = "KVM",
         .manual = API("4.7"),
-        .hints = {"The real KVM refuses with an errno of its own.", "EEXIST; detail is the id.",
+        .hints = {"The real KVM refuses with an errno of its own.",
+                  "EEXIST; detail is the id.",
                   "VMM_ERR_VCPU_EXISTS, at step CREATE_VCPU, detail = id."},
-        .explanation = "The kernel's answer is the authority; the VMM need not keep a list.",
+        .explanation =
+            "The kernel's answer is the authority; the VMM need not keep a list.",
     },
     {
         .id = "first_guest_runs_until_it_halts",
@@ -857,9 +898,10 @@ static const struct check checks[] = {
                   "It gives your vCPU memory and registers and calls KVM_RUN once; then it "
                   "reads exit_reason through your mapping.",
                   "vcpu->run has to be the shared mapping of this very vCPU."},
-        .explanation = "kvm_entry and kvm_exit are the kernel's own notes, made where VMRUN "
-                       "(AMD) or VMLAUNCH (Intel) is executed: nobody in user space can "
-                       "write them.",
+        .explanation =
+            "kvm_entry and kvm_exit are the kernel's own notes, made where VMRUN "
+            "(AMD) or VMLAUNCH (Intel) is executed: nobody in user space can "
+            "write them.",
     },
 };
 

@@ -138,7 +138,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 
     if (!place)
         judge_error(j, "%s",
-                    target == TARGET_MODEL ? j->targets->model.why : j->targets->machine.why);
+                    target == TARGET_MODEL ? j->targets->model.why
+                                           : j->targets->machine.why);
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
     if (spec->plan)
@@ -165,7 +166,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
         check_end(j, VERDICT_PLACE_LOST);
     }
     if (e->end.outcome == RUN_NOT_STARTED)
-        judge_error(j, "the agent could not start the subject: %s", strerror(e->end.status));
+        judge_error(j, "the agent could not start the subject: %s",
+                    strerror(e->end.status));
     if (e->end.trace_lost > 0)
         judge_error(j, "%u trace events were lost: the buffer is too small for this check",
                     e->end.trace_lost);

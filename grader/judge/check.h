@@ -51,8 +51,8 @@ extern const struct lab_checks lab_checks;
 /* --- running the subject --------------------------------------------------------------- */
 
 struct run_spec {
-    uint32_t entry;   /* an enum of grader/subjects/NN-name.h */
-    uint32_t flags;   /* RUN_*; RUN_PRETEND_KVM is implied by a plan */
+    uint32_t entry; /* an enum of grader/subjects/NN-name.h */
+    uint32_t flags; /* RUN_*; RUN_PRETEND_KVM is implied by a plan */
     const void *input;
     size_t input_size;
     const struct kvm_plan *plan; /* exit_count struct plan_exit follow in *exits */
@@ -82,10 +82,10 @@ uint64_t judge_random_below(struct judge *judge, uint64_t limit);
 
 /* Fails the check if condition is false. asked: a sentence, constant. The rest is a format
  * that says what was seen, in the field's units. */
-#define CHECK(judge, condition, asked, ...)                                              \
-    do {                                                                                 \
-        if (!(condition))                                                                \
-            check_fail(judge, asked, __VA_ARGS__);                                       \
+#define CHECK(judge, condition, asked, ...)                                                \
+    do {                                                                                   \
+        if (!(condition))                                                                  \
+            check_fail(judge, asked, __VA_ARGS__);                                         \
     } while (0)
 
 _Noreturn void check_fail(struct judge *judge, const char *asked, const char *seen, ...)

@@ -33,8 +33,8 @@ static int text_store(char **slots, const void *payload, size_t size)
     memcpy(&checkpoint, payload, sizeof checkpoint);
     if (checkpoint >= RUN_CHECKPOINTS_MAX || slots[checkpoint])
         return -EPROTO;
-    slots[checkpoint] =
-        copy_terminated((const char *)payload + sizeof checkpoint, size - sizeof checkpoint);
+    slots[checkpoint] = copy_terminated((const char *)payload + sizeof checkpoint,
+                                        size - sizeof checkpoint);
     return slots[checkpoint] ? 0 : -ENOMEM;
 }
 
@@ -74,14 +74,15 @@ static int calls_store(struct evidence *e, const void *payload, size_t size)
     return 0;
 }
 
-static int answer_store(struct evidence *e, const void *payload, size_t size, uint64_t nonce)
+static int answer_store(struct evidence *e, const void *payload, size_t size,
+                        uint64_t nonce)
 {
     if (size < sizeof e->header)
         return -EPROTO;
     memcpy(&e->header, payload, sizeof e->header);
     e->header.output_size = (uint32_t)(size - sizeof e->header);
-    e->answer = copy_terminated((const uint8_t *)payload + sizeof e->header,
-                                e->header.output_size);
+    e->answer =
+        copy_terminated((const uint8_t *)payload + sizeof e->header, e->header.output_size);
     e->complete = e->header.completion == arena_completion(nonce);
     return e->answer ? 0 : -ENOMEM;
 }
@@ -160,7 +161,8 @@ unsigned evidence_fds(const struct evidence *e, unsigned checkpoint, const char 
         char one[256], target[200];
 
         snprintf(one, sizeof one, "%.*s", (int)(end - line), line);
-        if (sscanf(one, "%u %o %199s", &number, &bits, target) == 3 && strstr(target, text)) {
+        if (sscanf(one, "%u %o %199s", &number, &bits, target) == 3 &&
+            strstr(target, text)) {
             found++;
             if (flags)
                 *flags = bits;
@@ -200,8 +202,8 @@ static bool call_is(const struct call *call, uint32_t kind, unsigned long reques
            (kind != CALL_IOCTL || (uint32_t)call->record->args[0] == (uint32_t)request);
 }
 
-const struct call *evidence_call(const struct evidence *e, uint32_t kind, unsigned long request,
-                                 unsigned n)
+const struct call *evidence_call(const struct evidence *e, uint32_t kind,
+                                 unsigned long request, unsigned n)
 {
     for (size_t i = 0; i < e->call_count; i++)
         if (call_is(&e->calls[i], kind, request) && n-- == 0)
@@ -271,8 +273,8 @@ void call_describe(const struct call *call, char *buffer, size_t size)
     }
 }
 
-static uint64_t window_number(const struct evidence *e, unsigned checkpoint, unsigned window,
-                              size_t offset, size_t size)
+static uint64_t window_number(const struct evidence *e, unsigned checkpoint,
+                              unsigned window, size_t offset, size_t size)
 {
     uint64_t value = 0;
 

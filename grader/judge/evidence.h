@@ -24,10 +24,10 @@ struct call {
 
 struct evidence {
     struct run_end end;
-    bool complete;                /* the entry point returned: the completion record is right */
-    struct arena_header header;   /* as the subject left it */
-    uint8_t *answer;              /* header.output_size bytes (ARENA_OUTPUT_MAX at most) */
-    char *output;                 /* what it printed, NUL-terminated */
+    bool complete; /* the entry point returned: the completion record is right */
+    struct arena_header header; /* as the subject left it */
+    uint8_t *answer;            /* header.output_size bytes (ARENA_OUTPUT_MAX at most) */
+    char *output;               /* what it printed, NUL-terminated */
     char *fds[RUN_CHECKPOINTS_MAX];  /* text, see FRAME_FDS */
     char *maps[RUN_CHECKPOINTS_MAX]; /* text of /proc/PID/maps */
     struct {
@@ -48,12 +48,12 @@ void evidence_free(struct evidence *evidence);
 
 /* How many descriptors at a checkpoint lead to a target that contains text; *flags (may be
  * NULL) are those of the last one (O_* as in /proc/PID/fdinfo). */
-unsigned evidence_fds(const struct evidence *evidence, unsigned checkpoint, const char *text,
-                      unsigned *flags);
+unsigned evidence_fds(const struct evidence *evidence, unsigned checkpoint,
+                      const char *text, unsigned *flags);
 
 /* How many mappings at a checkpoint contain text; *size (may be NULL) is their sum. */
-unsigned evidence_maps(const struct evidence *evidence, unsigned checkpoint, const char *text,
-                       uint64_t *size);
+unsigned evidence_maps(const struct evidence *evidence, unsigned checkpoint,
+                       const char *text, uint64_t *size);
 
 /* The n-th call (from 0) of a kind (and, for CALL_IOCTL, a request), or NULL. */
 const struct call *evidence_call(const struct evidence *evidence, uint32_t kind,

@@ -9,21 +9,21 @@
 
 /* What the grader told us (main.c). */
 struct judge_options {
-    const char *subject;  /* ELF image of the subject */
-    const char *agent;    /* ELF image of the agent */
-    const char *machine;  /* folder of the snapshot, or NULL: target machine is not there */
+    const char *subject; /* ELF image of the subject */
+    const char *agent;   /* ELF image of the agent */
+    const char *machine; /* folder of the snapshot, or NULL: target machine is not there */
     const char *no_machine, *no_model; /* why not, where they are not */
-    const char *traces;   /* folder to keep recorded events in, or NULL */
-    const char *only;     /* id of a single check, or NULL */
+    const char *traces;                /* folder to keep recorded events in, or NULL */
+    const char *only;                  /* id of a single check, or NULL */
     uint64_t seed;
-    bool model_runtime;   /* the subject needs the host's libraries (sanitizers) */
-    int report;           /* where JSON lines go */
+    bool model_runtime; /* the subject needs the host's libraries (sanitizers) */
+    int report;         /* where JSON lines go */
 };
 
 /* A place where subjects run: an agent behind a channel. */
 struct place {
     bool started;
-    int channel; /* -1: not there */
+    int channel;  /* -1: not there */
     double scale; /* how many times slower than a machine of normal speed */
     pid_t sandbox;
     struct machine machine;
@@ -38,7 +38,13 @@ struct targets {
 };
 
 /* How the child that runs a check ended. */
-enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_SKIP, VERDICT_ERROR, VERDICT_PLACE_LOST };
+enum verdict {
+    VERDICT_PASS,
+    VERDICT_FAIL,
+    VERDICT_SKIP,
+    VERDICT_ERROR,
+    VERDICT_PLACE_LOST
+};
 
 struct outcome {
     enum verdict verdict;

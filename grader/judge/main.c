@@ -136,7 +136,8 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
 
     if (check->target == TARGET_MODEL) {
         outcome->verdict = VERDICT_ERROR;
-        snprintf(outcome->seen, sizeof outcome->seen, "the sandbox went away during this check");
+        snprintf(outcome->seen, sizeof outcome->seen,
+                 "the sandbox went away during this check");
         return false;
     }
     bool ended = machine_ended(machine, &status);
@@ -156,11 +157,14 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
 
         outcome->verdict = VERDICT_FAIL;
         snprintf(outcome->asked, sizeof outcome->asked, "the machine survives the run");
-        snprintf(outcome->seen, sizeof outcome->seen,
-                 "the whole machine %s while your code ran (it has been replaced; your other "
-                 "checks are not affected). Its console ends with:\n%s",
-                 ended ? "went down" : "stopped answering",
-                 length > 500 ? tail + length - 500 : length ? tail : "(nothing)");
+        snprintf(
+            outcome->seen, sizeof outcome->seen,
+            "the whole machine %s while your code ran (it has been replaced; your other "
+            "checks are not affected). Its console ends with:\n%s",
+            ended ? "went down" : "stopped answering",
+            length > 500 ? tail + length - 500
+            : length     ? tail
+                         : "(nothing)");
     }
     free(tail);
     return fault;
@@ -169,8 +173,8 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
 static bool target_there(const struct targets *t, const struct check *check,
                          struct outcome *outcome)
 {
-    const char *why = check->target == TARGET_MODEL ? t->options->no_model
-                                                    : t->options->no_machine;
+    const char *why =
+        check->target == TARGET_MODEL ? t->options->no_model : t->options->no_machine;
 
     if (!why)
         return true;
@@ -180,7 +184,8 @@ static bool target_there(const struct targets *t, const struct check *check,
 }
 
 /* Starts the place in this process, so that it outlives the check's child. */
-static bool place_ready(struct targets *t, const struct check *check, struct outcome *outcome)
+static bool place_ready(struct targets *t, const struct check *check,
+                        struct outcome *outcome)
 {
     struct place *place = place_get(t, check->target);
 
@@ -227,7 +232,8 @@ static void check_judge(struct targets *t, const struct check *check)
 
             place_drop(t, check->target);
             if (again && place_ready(t, check, &outcome)) {
-                note = "the machine's kernel hit a known fault of TCG: this check was run again";
+                note = "the machine's kernel hit a known fault of TCG: this check was run "
+                       "again";
                 check_run(t, check, &outcome);
                 if (outcome.verdict == VERDICT_PLACE_LOST) {
                     place_lost_explain(t, check, &outcome);
@@ -257,12 +263,18 @@ static bool image_load(struct targets *t)
 static void options_parse(struct judge_options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"list", no_argument, NULL, 'l'},          {"subject", required_argument, NULL, 's'},
-        {"agent", required_argument, NULL, 'a'},   {"machine", required_argument, NULL, 'm'},
-        {"no-machine", required_argument, NULL, 'M'}, {"no-model", required_argument, NULL, 'L'},
-        {"traces", required_argument, NULL, 't'},  {"only", required_argument, NULL, 'o'},
-        {"seed", required_argument, NULL, 'e'},    {"report", required_argument, NULL, 'r'},
-        {"runtime", no_argument, NULL, 'u'},       {NULL, 0, NULL, 0},
+        {"list", no_argument, NULL, 'l'},
+        {"subject", required_argument, NULL, 's'},
+        {"agent", required_argument, NULL, 'a'},
+        {"machine", required_argument, NULL, 'm'},
+        {"no-machine", required_argument, NULL, 'M'},
+        {"no-model", required_argument, NULL, 'L'},
+        {"traces", required_argument, NULL, 't'},
+        {"only", required_argument, NULL, 'o'},
+        {"seed", required_argument, NULL, 'e'},
+        {"report", required_argument, NULL, 'r'},
+        {"runtime", no_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -327,7 +339,8 @@ int main(int argc, char **argv)
     options_parse(&options, argc, argv);
     fcntl(options.report, F_SETFD, FD_CLOEXEC);
     if (!image_load(&targets)) {
-        fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject, strerror(errno));
+        fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject,
+                strerror(errno));
         return 3;
     }
     for (size_t i = 0; i < lab_checks.count; i++)

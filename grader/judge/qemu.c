@@ -27,8 +27,8 @@
 #define WAKE_SECONDS 60
 
 /* One CPU: with two, TCG can kill the kernel while KVM patches its code (CONTRIBUTING). */
-#define KERNEL_COMMAND_LINE                                                              \
-    "console=ttyS0 quiet intel_iommu=on iommu=nopt panic=-1 cryptomgr.notests "          \
+#define KERNEL_COMMAND_LINE                                                                \
+    "console=ttyS0 quiet intel_iommu=on iommu=nopt panic=-1 cryptomgr.notests "            \
     "tsc=reliable no_timer_check mitigations=off lpj=4000000 random.trust_cpu=on"
 
 struct arguments {
@@ -79,8 +79,9 @@ static void machine_arguments(struct arguments *a, const char *dir, bool share)
     argument_add(a, "q35,kernel-irqchip=split%s", dir ? ",memory-backend=ram" : "");
     if (dir) {
         argument_add(a, "-object");
-        argument_add(a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s/ram,share=%s",
-                     dir, share ? "on" : "off");
+        argument_add(
+            a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s/ram,share=%s", dir,
+            share ? "on" : "off");
     }
     argument_add(a, "-device");
     argument_add(a, "intel-iommu,intremap=on,caching-mode=on");
@@ -141,8 +142,7 @@ static int qemu_start(struct machine *m, struct arguments *a, int state)
 
     *m = (struct machine){.channel = -1, .qmp = -1};
     m->console = memfd_create("console", MFD_CLOEXEC);
-    if (m->console < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0 ||
+    if (m->console < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0)
         return -errno;
     channel_arguments(a, channel[1], qmp[1]);
@@ -214,8 +214,10 @@ static bool qmp_begin(struct machine *m, int seconds)
 
     cJSON_Delete(greeting);
     return ok && qmp_do(m, "{\"execute\":\"qmp_capabilities\"}") &&
-           qmp_do(m, "{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
-                     "{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}");
+           qmp_do(
+               m,
+               "{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
+               "{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}");
 }
 
 static bool migration_completed(struct machine *m)
@@ -224,7 +226,8 @@ static bool migration_completed(struct machine *m)
         cJSON *info = qmp_command(m, "{\"execute\":\"query-migrate\"}");
         const cJSON *status = cJSON_GetObjectItem(info, "status");
         bool done = cJSON_IsString(status) && !strcmp(status->valuestring, "completed");
-        bool failed = !info || (cJSON_IsString(status) && !strcmp(status->valuestring, "failed"));
+        bool failed =
+            !info || (cJSON_IsString(status) && !strcmp(status->valuestring, "failed"));
 
         cJSON_Delete(info);
         if (done || failed)
@@ -339,7 +342,8 @@ static int snapshot_take(struct machine *m, const char *dir, char *why, size_t s
         return explain(why, size, "could not read the trace formats (disk full?)");
     usleep(300000); /* let the kernel finish what it began while booting */
     snprintf(command, sizeof command,
-             "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"exec:cat > '%s/state'\"}}", dir);
+             "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"exec:cat > '%s/state'\"}}",
+             dir);
     if (!qmp_do(m, command) || !migration_completed(m))
         return explain(why, size, "QEMU could not save the machine's state (disk full?)");
     qmp_do(m, "{\"execute\":\"quit\"}");
@@ -403,7 +407,8 @@ int machine_restore(struct machine *m, const char *dir, char *why, size_t why_si
              !agent_hello(m, WAKE_SECONDS)) {
         char *tail = machine_console_tail(m, 600);
 
-        r = explain(why, why_size, "the snapshot did not wake up; its console ends with:\n%s",
+        r = explain(why, why_size,
+                    "the snapshot did not wake up; its console ends with:\n%s",
                     tail ? tail : "");
         free(tail);
     }

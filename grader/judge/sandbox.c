@@ -28,8 +28,8 @@ bool sandbox_usable(char *why, size_t why_size)
 
         dup2(null, 1);
         dup2(null, 2);
-        execlp(BWRAP, BWRAP, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--",
-               "/bin/true", NULL);
+        execlp(BWRAP, BWRAP, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc",
+               "--", "/bin/true", NULL);
         _exit(127);
     }
     if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
@@ -37,8 +37,9 @@ bool sandbox_usable(char *why, size_t why_size)
     else if (WEXITSTATUS(status) == 127)
         snprintf(why, why_size, "bubblewrap is not installed: sudo apt install bubblewrap");
     else if (WEXITSTATUS(status) != 0)
-        snprintf(why, why_size, "this system forbids user namespaces to bubblewrap "
-                                "(try: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)");
+        snprintf(why, why_size,
+                 "this system forbids user namespaces to bubblewrap "
+                 "(try: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)");
     else
         return true;
     return false;
@@ -87,9 +88,10 @@ _Noreturn static void agent_exec(int program, bool runtime, int channel, pid_t p
     snprintf(path, sizeof path, "/proc/self/fd/%d", program);
     snprintf(number, sizeof number, "%d", channel);
     for (const char *const *word =
-             (const char *const[]){BWRAP, "--unshare-all", "--as-pid-1", "--die-with-parent",
-                                   "--clearenv", "--cap-drop", "ALL", "--proc", "/proc",
-                                   "--dev", "/dev", "--dir", "/tmp", NULL};
+             (const char *const[]){BWRAP, "--unshare-all", "--as-pid-1",
+                                   "--die-with-parent", "--clearenv", "--cap-drop", "ALL",
+                                   "--proc", "/proc", "--dev", "/dev", "--dir", "/tmp",
+                                   NULL};
          *word; word++)
         args[n++] = *word;
     for (const char *const *folder = (const char *const[]){"/usr", "/lib", "/lib64", NULL};

@@ -18,9 +18,9 @@ static const struct {
     const char *name;
     enum kvm_event_kind kind;
 } kinds[] = {
-    {"kvm_entry", EVENT_ENTRY},   {"kvm_exit", EVENT_EXIT},
-    {"kvm_pio", EVENT_PIO},       {"kvm_userspace_exit", EVENT_USERSPACE_EXIT},
-    {"kvm_mmio", EVENT_MMIO},     {"kvm_page_fault", EVENT_PAGE_FAULT},
+    {"kvm_entry", EVENT_ENTRY},     {"kvm_exit", EVENT_EXIT},
+    {"kvm_pio", EVENT_PIO},         {"kvm_userspace_exit", EVENT_USERSPACE_EXIT},
+    {"kvm_mmio", EVENT_MMIO},       {"kvm_page_fault", EVENT_PAGE_FAULT},
     {"kvm_inj_virq", EVENT_INJECT},
 };
 
@@ -69,7 +69,8 @@ static enum kvm_event_kind kind_of(const char *name)
 }
 
 /* The same kind of fact has different field names in different events. */
-static void event_fill(struct kvm_event *e, struct tep_event *event, struct tep_record *record)
+static void event_fill(struct kvm_event *e, struct tep_event *event,
+                       struct tep_record *record)
 {
     e->thread = (int32_t)field(event, record, "common_pid");
     switch (e->kind) {
@@ -215,12 +216,13 @@ void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
         snprintf(buffer, size, "VM exit: %s (%#x)", svm_exit_name(e->reason), e->reason);
         break;
     case EVENT_USERSPACE_EXIT:
-        snprintf(buffer, size, "to user space: %s", (int64_t)e->value < 0 ? "interrupted"
-                                                                   : exit_name(e->reason));
+        snprintf(buffer, size, "to user space: %s",
+                 (int64_t)e->value < 0 ? "interrupted" : exit_name(e->reason));
         break;
     case EVENT_PIO:
         snprintf(buffer, size, "port %#" PRIx64 " %s %u byte%s x %u: %#" PRIx64, e->address,
-                 e->write ? "<-" : "->", e->size, e->size == 1 ? "" : "s", e->count, e->value);
+                 e->write ? "<-" : "->", e->size, e->size == 1 ? "" : "s", e->count,
+                 e->value);
         break;
     case EVENT_MMIO:
         snprintf(buffer, size, "gpa %#" PRIx64 " %s %u byte%s: %#" PRIx64, e->address,

@@ -112,7 +112,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (getpid() != 1) {
-        fprintf(stderr, "agent: meant to be process 1 of a machine, or: agent sandbox FD\n");
+        fprintf(stderr,
+                "agent: meant to be process 1 of a machine, or: agent sandbox FD\n");
         return 2;
     }
     agent.in_machine = true;

@@ -60,7 +60,7 @@ struct call {
 
 int call_filter_install(void)
 {
-    static const int watched[] = {SYS_openat, SYS_open,  SYS_close,
+    static const int watched[] = {SYS_openat, SYS_open, SYS_close,
                                   SYS_ioctl,  SYS_mmap, SYS_munmap};
     enum { COUNT = sizeof watched / sizeof watched[0] };
     struct sock_filter filter[COUNT + 3];
@@ -72,7 +72,8 @@ int call_filter_install(void)
         filter[1 + i] = (struct sock_filter)BPF_JUMP(
             BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)watched[i], (uint8_t)(COUNT - i), 0);
     filter[1 + COUNT] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    filter[2 + COUNT] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+    filter[2 + COUNT] =
+        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                         SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
@@ -128,7 +129,8 @@ void call_supervisor_free(struct call_supervisor *s)
 
 /* --- the subject's memory --------------------------------------------------------------- */
 
-static bool subject_read(const struct call *call, uint64_t address, void *buffer, size_t size)
+static bool subject_read(const struct call *call, uint64_t address, void *buffer,
+                         size_t size)
 {
     struct iovec local = {buffer, size};
     struct iovec remote = {(void *)(uintptr_t)address, size};
@@ -286,7 +288,8 @@ static int64_t vm_ioctl(struct call_supervisor *s, struct call *call)
     case KVM_CHECK_EXTENSION:
         return extension_value(&s->plan, call->record.args[1]);
     case (uint32_t)KVM_CREATE_VCPU:
-        return object_create(call, OBJECT_VCPU, RUN_DATA_AT + (size_t)s->plan.run_size, true);
+        return object_create(call, OBJECT_VCPU, RUN_DATA_AT + (size_t)s->plan.run_size,
+                             true);
     case (uint32_t)KVM_SET_USER_MEMORY_REGION:
         if (!subject_read(call, call->record.args[1], region, sizeof *region))
             return -EFAULT;
@@ -340,7 +343,8 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct call *call)
     case OBJECT_VM:
         return vm_ioctl(s, call);
     case OBJECT_VCPU:
-        return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call) : -ENOTTY;
+        return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call)
+                                                         : -ENOTTY;
     default:
         return LET_THROUGH;
     }

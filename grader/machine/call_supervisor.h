@@ -37,10 +37,10 @@ enum call_object {
  *   KVM_RUN: struct call_run_state as the VMM left it before the call */
 struct call_record {
     uint32_t kind;
-    uint32_t object;   /* of the descriptor */
-    uint32_t serial;   /* number of that object, counted from 0 a kind */
-    int32_t fd;        /* in the subject */
-    int64_t result;    /* what the subject was told; -errno */
+    uint32_t object; /* of the descriptor */
+    uint32_t serial; /* number of that object, counted from 0 a kind */
+    int32_t fd;      /* in the subject */
+    int64_t result;  /* what the subject was told; -errno */
     uint64_t args[4];
     uint32_t injected; /* the plan made it fail */
     uint32_t payload;  /* bytes that follow, before padding */

@@ -44,7 +44,8 @@ int write_exactly(int fd, const void *buffer, size_t size)
 int frame_send(int fd, uint32_t type, const void *head, size_t head_size, const void *body,
                size_t body_size)
 {
-    struct frame_header header = {.type = type, .length = (uint32_t)(head_size + body_size)};
+    struct frame_header header = {.type = type,
+                                  .length = (uint32_t)(head_size + body_size)};
     int r;
 
     if (head_size + body_size > FRAME_MAX)

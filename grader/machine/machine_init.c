@@ -95,7 +95,8 @@ bool machine_option(const char *word)
     if (!file)
         return false;
     if (fgets(text, sizeof text, file))
-        for (char *save, *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
+        for (char *save, *w = strtok_r(text, " \n", &save); w;
+             w = strtok_r(NULL, " \n", &save))
             found |= strcmp(w, word) == 0;
     fclose(file);
     return found;

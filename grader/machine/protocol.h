@@ -29,14 +29,14 @@ enum frame_type {
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
     FRAME_FORMAT_TEXT, /* name, NUL, text of one format file; the last one is empty */
-    FRAME_FDS,         /* u32 checkpoint, then a line per descriptor: "number flags target" */
-    FRAME_MAPS,        /* u32 checkpoint, then the text of /proc/PID/maps */
-    FRAME_WINDOW,      /* struct window_data, then the bytes */
-    FRAME_CALLS,       /* struct call_record with payloads, one after the other */
-    FRAME_TRACE,       /* raw ring-buffer pages of the kernel's trace, 4096 bytes each */
-    FRAME_OUTPUT,      /* what the subject printed, cut off: for diagnosis only */
-    FRAME_ANSWER,      /* arena_header, then its output */
-    FRAME_END,         /* struct run_end */
+    FRAME_FDS,    /* u32 checkpoint, then a line per descriptor: "number flags target" */
+    FRAME_MAPS,   /* u32 checkpoint, then the text of /proc/PID/maps */
+    FRAME_WINDOW, /* struct window_data, then the bytes */
+    FRAME_CALLS,  /* struct call_record with payloads, one after the other */
+    FRAME_TRACE,  /* raw ring-buffer pages of the kernel's trace, 4096 bytes each */
+    FRAME_OUTPUT, /* what the subject printed, cut off: for diagnosis only */
+    FRAME_ANSWER, /* arena_header, then its output */
+    FRAME_END,    /* struct run_end */
 };
 
 struct frame_header {
@@ -91,11 +91,11 @@ struct window_data {
 /* --- END ------------------------------------------------------------------------------ */
 
 enum run_outcome {
-    RUN_EXITED = 1,   /* status = exit status */
-    RUN_SIGNALLED,    /* status = signal */
-    RUN_TIMED_OUT,    /* killed at the deadline */
-    RUN_TOO_STOPPED,  /* stopped itself more than RUN_CHECKPOINTS_MAX times */
-    RUN_NOT_STARTED,  /* status = errno: the agent could not start it */
+    RUN_EXITED = 1,  /* status = exit status */
+    RUN_SIGNALLED,   /* status = signal */
+    RUN_TIMED_OUT,   /* killed at the deadline */
+    RUN_TOO_STOPPED, /* stopped itself more than RUN_CHECKPOINTS_MAX times */
+    RUN_NOT_STARTED, /* status = errno: the agent could not start it */
 };
 
 struct run_end {
@@ -103,8 +103,8 @@ struct run_end {
     int32_t status;
     uint32_t checkpoints;
     uint32_t elapsed_us;
-    uint32_t trace_lost;   /* events that did not fit into the buffer */
-    uint32_t output_total; /* bytes that it printed in all */
+    uint32_t trace_lost;       /* events that did not fit into the buffer */
+    uint32_t output_total;     /* bytes that it printed in all */
     uint32_t processes_killed; /* that it left behind */
     uint32_t reserved;
 };

@@ -75,8 +75,8 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void evidence_send(struct run *run, uint32_t type, const void *head, size_t head_size,
-                          const void *body, size_t body_size)
+static void evidence_send(struct run *run, uint32_t type, const void *head,
+                          size_t head_size, const void *body, size_t body_size)
 {
     int r = frame_send(run->place->channel, type, head, head_size, body, body_size);
 
@@ -409,7 +409,8 @@ static int arena_create(const struct run_job *job)
         return -1;
     if (ftruncate(fd, ARENA_SIZE) < 0 ||
         pwrite(fd, &header, sizeof header, 0) != sizeof header ||
-        pwrite(fd, job->input, header.input_size, ARENA_INPUT_AT) != (ssize_t)header.input_size)
+        pwrite(fd, job->input, header.input_size, ARENA_INPUT_AT) !=
+            (ssize_t)header.input_size)
         goto fail;
     /* The subject may write into it, not resize it under our hands. */
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -431,7 +432,8 @@ static void answer_send(struct run *run)
         header.output_size = ARENA_OUTPUT_MAX;
     output = malloc(header.output_size + 1);
     if (output && pread(run->arena, output, header.output_size, ARENA_OUTPUT_AT) >= 0)
-        evidence_send(run, FRAME_ANSWER, &header, sizeof header, output, header.output_size);
+        evidence_send(run, FRAME_ANSWER, &header, sizeof header, output,
+                      header.output_size);
     free(output);
 }
 
@@ -475,7 +477,8 @@ static bool subject_start(struct run *run)
     if (run->pid > 0 && pretend) {
         listener = listener_receive(sockets[0]);
         if (listener >= 0)
-            run->supervisor = call_supervisor_new(listener, run->job->plan, request->plan_size);
+            run->supervisor =
+                call_supervisor_new(listener, run->job->plan, request->plan_size);
     }
     if (sockets[0] >= 0)
         close(sockets[0]);

@@ -18,9 +18,9 @@ struct run_job {
 
 /* What the agent runs with, the same for all runs. */
 struct run_place {
-    int channel;      /* where evidence goes */
-    int program;      /* memfd of the subject's ELF image */
-    int subject_uid;  /* who the subject becomes, or -1 where we cannot change it */
+    int channel;     /* where evidence goes */
+    int program;     /* memfd of the subject's ELF image */
+    int subject_uid; /* who the subject becomes, or -1 where we cannot change it */
 };
 
 /* Splits a frame's payload. False if its sizes do not add up. */

@@ -24,7 +24,8 @@ static void error_poison(struct vmm_error *error)
     memset(error, 0x5a, sizeof *error);
 }
 
-static void step_note(struct lab01_step *step, int result, int fd, const struct vmm_error *e)
+static void step_note(struct lab01_step *step, int result, int fd,
+                      const struct vmm_error *e)
 {
     step->called = 1;
     step->result = result;
@@ -128,8 +129,8 @@ static void life_run(struct subject *subject)
 /* Memory and registers without parts 02 and 03: this is about the vCPU that 01 made. */
 static int guest_run(struct life *life, struct guest_ram *ram)
 {
-    struct kvm_userspace_memory_region region = {
-        .memory_size = ram->size, .userspace_addr = (uintptr_t)ram->hva};
+    struct kvm_userspace_memory_region region = {.memory_size = ram->size,
+                                                 .userspace_addr = (uintptr_t)ram->hva};
     struct vcpu *vcpu = &life->vcpus[0][0];
     struct kvm_regs regs = {.rflags = 2};
     struct kvm_sregs sregs;

@@ -11,11 +11,11 @@ enum lab01_entry {
 
 struct lab01_input {
     char path[64];
-    uint32_t vm_count;    /* 0 to 2 */
-    uint32_t vcpu_count;  /* of each VM, 0 to 2 */
+    uint32_t vm_count;   /* 0 to 2 */
+    uint32_t vcpu_count; /* of each VM, 0 to 2 */
     uint32_t vcpu_ids[2];
-    uint32_t extension;   /* asked with kvm_extension() if not 0 */
-    uint32_t guest_size;  /* LAB01_GUEST: real-mode code for GPA 0 */
+    uint32_t extension;  /* asked with kvm_extension() if not 0 */
+    uint32_t guest_size; /* LAB01_GUEST: real-mode code for GPA 0 */
     uint8_t guest[256];
 };
 
@@ -23,7 +23,7 @@ struct lab01_input {
 struct lab01_step {
     int32_t called;
     int32_t result;
-    int32_t fd;   /* of the object after the call */
+    int32_t fd;    /* of the object after the call */
     uint32_t size; /* run_size of the object */
     int32_t run_mapped;
     struct {

@@ -13,8 +13,8 @@
 struct subject {
     const void *input;
     size_t input_size;
-    void *output;        /* ARENA_OUTPUT_MAX bytes, zeroed */
-    size_t output_size;  /* set by the entry point */
+    void *output;       /* ARENA_OUTPUT_MAX bytes, zeroed */
+    size_t output_size; /* set by the entry point */
 };
 
 typedef void (*subject_entry)(struct subject *subject);

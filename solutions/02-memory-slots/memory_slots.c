@@ -9,6 +9,7 @@
 //@begin
 //@ /* TODO 1: small helpers pay off here. Which questions do several functions ask?
 //@  * "Is this slot number in use?", "which slot holds this address?", "tell KVM". */
+//@
 #define FLAGS_KNOWN (MEMORY_SLOT_LOG_DIRTY | MEMORY_SLOT_READONLY)
 
 static bool page_aligned(uint64_t value)
@@ -74,11 +75,12 @@ static const struct memory_slot *slot_holding(const struct vm *vm, uint64_t gpa)
 //@end
 int memory_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *hva, uint32_t flags)
 {
-//@begin
-//@ /* TODO 2: check in the order of the contract, then tell KVM, then note it down. */
-//@ (void)vm, (void)gpa, (void)size, (void)hva, (void)flags;
-//@ return -ENOSYS;
-    const struct memory_slot wanted = {.gpa = gpa, .size = size, .hva = hva, .flags = flags};
+    //@begin
+    //@ /* TODO 2: check in the order of the contract, then tell KVM, then note it down. */
+    //@ (void)vm, (void)gpa, (void)size, (void)hva, (void)flags;
+    //@ return -ENOSYS;
+    const struct memory_slot wanted = {
+        .gpa = gpa, .size = size, .hva = hva, .flags = flags};
     int slot, r;
 
     if (size == 0 || !hva || (flags & ~FLAGS_KNOWN) != 0)
@@ -94,29 +96,29 @@ int memory_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *hva, uint3
         return slot;
     r = slot_set(vm, slot, &wanted);
     return r < 0 ? r : slot;
-//@end
+    //@end
 }
 
 int memory_slot_remove(struct vm *vm, int slot)
 {
-//@begin
-//@ /* TODO 3: how does KVM know that a slot is to go? */
-//@ (void)vm, (void)slot;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 3: how does KVM know that a slot is to go? */
+    //@ (void)vm, (void)slot;
+    //@ return -ENOSYS;
     struct memory_slot none = {0};
 
     if (!slot_in_use(vm, slot))
         return -ENOENT;
     return slot_set(vm, slot, &none);
-//@end
+    //@end
 }
 
 int memory_slot_log_dirty(struct vm *vm, int slot, bool enable)
 {
-//@begin
-//@ /* TODO 4: the same ioctl once more, with one flag changed. */
-//@ (void)vm, (void)slot, (void)enable;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 4: the same ioctl once more, with one flag changed. */
+    //@ (void)vm, (void)slot, (void)enable;
+    //@ return -ENOSYS;
     struct memory_slot wanted;
 
     if (!slot_in_use(vm, slot))
@@ -129,26 +131,27 @@ int memory_slot_log_dirty(struct vm *vm, int slot, bool enable)
     if (wanted.flags == vm->slots[slot].flags)
         return 0;
     return slot_set(vm, slot, &wanted);
-//@end
+    //@end
 }
 
 void *gpa_to_hva(const struct vm *vm, uint64_t gpa, uint64_t length)
 {
-//@begin
-//@ /* TODO 5: the guest chooses gpa and length: think of sums that wrap around. */
-//@ (void)vm, (void)gpa, (void)length;
-//@ return NULL;
+    //@begin
+    //@ /* TODO 5: the guest chooses gpa and length: think of sums that wrap around. */
+    //@ (void)vm, (void)gpa, (void)length;
+    //@ return NULL;
     const struct memory_slot *slot = slot_holding(vm, gpa);
 
     if (!slot || length == 0 || length > slot->size - (gpa - slot->gpa))
         return NULL;
     return slot->hva + (gpa - slot->gpa);
-//@end
+    //@end
 }
 
 //@begin
 //@ /* TODO 6: reading and writing walk over slots in the same way. Once to see whether it
 //@  * can be done, once to do it? */
+//@
 /* How many bytes from gpa on lie in one slot, at most length. */
 static uint64_t run_in_slot(const struct memory_slot *slot, uint64_t gpa, uint64_t length)
 {
@@ -179,9 +182,9 @@ static int guest_range_check(const struct vm *vm, uint64_t gpa, uint64_t length,
 //@end
 int guest_read(const struct vm *vm, uint64_t gpa, void *buffer, uint64_t length)
 {
-//@begin
-//@ (void)vm, (void)gpa, (void)buffer, (void)length;
-//@ return -ENOSYS;
+    //@begin
+    //@ (void)vm, (void)gpa, (void)buffer, (void)length;
+    //@ return -ENOSYS;
     uint8_t *out = buffer;
     int r = guest_range_check(vm, gpa, length, false);
 
@@ -195,14 +198,14 @@ int guest_read(const struct vm *vm, uint64_t gpa, void *buffer, uint64_t length)
         length -= run;
     }
     return r;
-//@end
+    //@end
 }
 
 int guest_write(struct vm *vm, uint64_t gpa, const void *buffer, uint64_t length)
 {
-//@begin
-//@ (void)vm, (void)gpa, (void)buffer, (void)length;
-//@ return -ENOSYS;
+    //@begin
+    //@ (void)vm, (void)gpa, (void)buffer, (void)length;
+    //@ return -ENOSYS;
     const uint8_t *in = buffer;
     int r = guest_range_check(vm, gpa, length, true);
 
@@ -216,27 +219,27 @@ int guest_write(struct vm *vm, uint64_t gpa, const void *buffer, uint64_t length
         length -= run;
     }
     return r;
-//@end
+    //@end
 }
 
 size_t dirty_log_bytes(uint64_t size)
 {
-//@begin
-//@ /* TODO 7: pages -> bits -> whole 64-bit words -> bytes. */
-//@ (void)size;
-//@ return 0;
+    //@begin
+    //@ /* TODO 7: pages -> bits -> whole 64-bit words -> bytes. */
+    //@ (void)size;
+    //@ return 0;
     uint64_t pages = size / GUEST_PAGE_SIZE;
 
     return (size_t)((pages + 63) / 64 * 8);
-//@end
+    //@end
 }
 
 int dirty_log_fetch(struct vm *vm, int slot, uint64_t *bitmap, size_t bitmap_bytes)
 {
-//@begin
-//@ /* TODO 8: KVM writes as much as it likes: make sure it fits. */
-//@ (void)vm, (void)slot, (void)bitmap, (void)bitmap_bytes;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 8: KVM writes as much as it likes: make sure it fits. */
+    //@ (void)vm, (void)slot, (void)bitmap, (void)bitmap_bytes;
+    //@ return -ENOSYS;
     struct kvm_dirty_log log = {.slot = (uint32_t)slot, .dirty_bitmap = bitmap};
 
     if (!slot_in_use(vm, slot))
@@ -247,16 +250,16 @@ int dirty_log_fetch(struct vm *vm, int slot, uint64_t *bitmap, size_t bitmap_byt
     if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) < 0)
         return -errno;
     return 0;
-//@end
+    //@end
 }
 
 ssize_t dirty_log_pages(const struct vm *vm, int slot, const uint64_t *bitmap,
                         uint64_t *gpas, size_t max)
 {
-//@begin
-//@ /* TODO 9: bit n of the bitmap is page n of the slot. */
-//@ (void)vm, (void)slot, (void)bitmap, (void)gpas, (void)max;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 9: bit n of the bitmap is page n of the slot. */
+    //@ (void)vm, (void)slot, (void)bitmap, (void)gpas, (void)max;
+    //@ return -ENOSYS;
     uint64_t pages;
     size_t found = 0;
 
@@ -271,5 +274,5 @@ ssize_t dirty_log_pages(const struct vm *vm, int slot, const uint64_t *bitmap,
         found++;
     }
     return (ssize_t)found;
-//@end
+    //@end
 }

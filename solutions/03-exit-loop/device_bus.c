@@ -7,10 +7,10 @@
 
 int device_bus_add(struct device_bus *bus, const struct device *device)
 {
-//@begin
-//@ /* TODO 1: refuse what would make a lookup ambiguous. */
-//@ (void)bus, (void)device;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 1: refuse what would make a lookup ambiguous. */
+    //@ (void)bus, (void)device;
+    //@ return -ENOSYS;
     uint64_t last = device->base + device->length - 1;
 
     if (device->length == 0 || !device->access || last < device->base)
@@ -25,16 +25,16 @@ int device_bus_add(struct device_bus *bus, const struct device *device)
         return -ENOSPC;
     bus->devices[bus->count++] = device;
     return 0;
-//@end
+    //@end
 }
 
 const struct device *device_bus_find(const struct device_bus *bus, uint64_t address,
                                      uint32_t size)
 {
-//@begin
-//@ /* TODO 2: all of the access has to lie inside. */
-//@ (void)bus, (void)address, (void)size;
-//@ return NULL;
+    //@begin
+    //@ /* TODO 2: all of the access has to lie inside. */
+    //@ (void)bus, (void)address, (void)size;
+    //@ return NULL;
     for (unsigned i = 0; i < bus->count; i++) {
         const struct device *device = bus->devices[i];
 
@@ -43,14 +43,14 @@ const struct device *device_bus_find(const struct device_bus *bus, uint64_t addr
             return device;
     }
     return NULL;
-//@end
+    //@end
 }
 
 void device_bus_access(struct device_bus *bus, const struct bus_access *access)
 {
-//@begin
-//@ /* TODO 3: find the device, tell it the offset; and if there is none? */
-//@ (void)bus, (void)access;
+    //@begin
+    //@ /* TODO 3: find the device, tell it the offset; and if there is none? */
+    //@ (void)bus, (void)access;
     const struct device *device = device_bus_find(bus, access->address, access->size);
     struct bus_access seen = *access;
 
@@ -62,5 +62,5 @@ void device_bus_access(struct device_bus *bus, const struct bus_access *access)
     bus->unclaimed++;
     if (!access->is_write)
         memset(access->data, 0xff, access->size);
-//@end
+    //@end
 }

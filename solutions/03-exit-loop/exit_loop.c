@@ -14,6 +14,7 @@
 //@begin
 //@ /* TODO 4: the exit loop only dispatches. Give each kind of exit a function that either
 //@  * deals with it or says that the run is over. */
+//@
 /* What to do after an exit has been looked at. */
 enum exit_action { RESUME, STOP };
 
@@ -31,12 +32,13 @@ static enum exit_action exit_io(struct vcpu *vcpu)
     uint8_t *data = (uint8_t *)vcpu->run + run->io.data_offset;
 
     for (uint32_t i = 0; i < run->io.count; i++) {
-        device_bus_access(&vcpu->vm->pio, &(struct bus_access){
-                                              .address = run->io.port,
-                                              .size = run->io.size,
-                                              .is_write = run->io.direction == KVM_EXIT_IO_OUT,
-                                              .data = data + (size_t)i * run->io.size,
-                                          });
+        device_bus_access(&vcpu->vm->pio,
+                          &(struct bus_access){
+                              .address = run->io.port,
+                              .size = run->io.size,
+                              .is_write = run->io.direction == KVM_EXIT_IO_OUT,
+                              .data = data + (size_t)i * run->io.size,
+                          });
     }
     return RESUME;
 }
@@ -106,22 +108,22 @@ static void kick_handler(int signal)
 //@end
 int vcpu_kick_init(void)
 {
-//@begin
-//@ /* TODO 5: without a handler the signal would end the process. */
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 5: without a handler the signal would end the process. */
+    //@ return -ENOSYS;
     struct sigaction action = {.sa_handler = kick_handler, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
     return sigaction(VCPU_KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
-//@end
+    //@end
 }
 
 int vcpu_run(struct vcpu *vcpu, struct run_stop *stop)
 {
-//@begin
-//@ /* TODO 6: the loop. Who has to know which thread we are, and from when on? */
-//@ (void)vcpu, (void)stop;
-//@ return -ENOSYS;
+    //@begin
+    //@ /* TODO 6: the loop. Who has to know which thread we are, and from when on? */
+    //@ (void)vcpu, (void)stop;
+    //@ return -ENOSYS;
     enum exit_action action = RESUME;
     int result = 0;
 
@@ -138,15 +140,15 @@ int vcpu_run(struct vcpu *vcpu, struct run_stop *stop)
     }
     atomic_store(&vcpu->thread, 0);
     return result;
-//@end
+    //@end
 }
 
 void vcpu_kick(struct vcpu *vcpu)
 {
-//@begin
-//@ /* TODO 7: three things have to happen, and their order decides whether a kick can be
-//@  * lost. Draw both threads side by side first. */
-//@ (void)vcpu;
+    //@begin
+    //@ /* TODO 7: three things have to happen, and their order decides whether a kick can be
+    //@  * lost. Draw both threads side by side first. */
+    //@ (void)vcpu;
     int thread;
 
     atomic_store(&vcpu->kick_requested, true);
@@ -154,5 +156,5 @@ void vcpu_kick(struct vcpu *vcpu)
     thread = atomic_load(&vcpu->thread);
     if (thread)
         syscall(SYS_tgkill, getpid(), thread, VCPU_KICK_SIGNAL);
-//@end
+    //@end
 }

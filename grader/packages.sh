@@ -1,0 +1,89 @@
+#!/bin/sh
+# packages.sh - makes sure that all the kit builds and runs with is installed. Installs what
+# is missing with apt (sudo where not root) and says so first; elsewhere it lists what to
+# install and ends with status 3.
+set -u
+
+# package          what it is for
+NEEDED="
+gcc:compile the labs and the grader
+libc6-dev:C library, static
+make:you have it if you read this
+qemu-system-x86:the machine with a true /dev/kvm, VT-d and VFIO
+bubblewrap:the sandbox in which submissions are compiled and run
+libcmocka-dev:runs the checks
+libcjson-dev:reports
+libtraceevent-dev:decodes the kernel's tracepoints
+libssl-dev:hashes, so that nothing stale is ever used
+pkg-config:finds libtraceevent
+cpio:packs the machine's file system
+xz-utils:unpacks kernel modules
+zstd:unpacks the kernel
+lz4:unpacks the kernel
+patch:applies the mutants
+"
+
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
+list() {
+    echo "$NEEDED" | while IFS=: read -r package reason; do
+        [ -z "$package" ] || printf '  %-20s %s\n' "$package" "$reason"
+    done
+}
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    # Nothing to ask here: see whether it all happens to be there.
+    missing=
+    for tool in gcc qemu-system-x86_64 bwrap pkg-config cpio xz zstd lz4 patch; do
+        command -v "$tool" >/dev/null || missing="$missing $tool"
+    done
+    for header in cmocka.h cjson/cJSON.h openssl/evp.h; do
+        echo "#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <$header>" | gcc -E - >/dev/null 2>&1 || missing="$missing $header"
+    done
+    [ -n "$missing" ] || exit 0
+    echo "There is no apt here, so nothing can be installed for you." >&2
+    echo "Missing:$missing" >&2
+    echo "Install these (names as in Debian), then run make again:" >&2
+    list >&2
+    exit 3
+fi
+
+missing=$(echo "$NEEDED" | while IFS=: read -r package reason; do
+    [ -z "$package" ] || installed "$package" || echo "$package"
+done)
+[ -n "$missing" ] || exit 0
+
+echo "The kit needs some packages that are not installed yet:"
+echo "$NEEDED" | while IFS=: read -r package reason; do
+    [ -z "$package" ] || installed "$package" || printf '  %-20s %s\n' "$package" "$reason"
+done
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || {
+        echo "You are not root and there is no sudo. Ask an administrator for:" >&2
+        echo "  apt-get install $(echo $missing)" >&2
+        exit 3
+    }
+fi
+command="$sudo apt-get install --no-install-recommends $(echo $missing)"
+echo "Installing them now: $command"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086
+if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
+    # An old or empty package list is the usual reason.
+    echo "(refreshing the list of packages first: $sudo apt-get update)"
+    $sudo apt-get update >"$log" 2>&1 &&
+        $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 || {
+        tail -n 15 "$log" >&2
+        echo "Could not install them. By hand: $command" >&2
+        exit 3
+    }
+fi
+echo "Installed."
