@@ -4,7 +4,7 @@
 B := build
 CC ?= gcc
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
-CFLAGS := -std=gnu11 -O2 -g $(WARNINGS) $(WERROR)
+CFLAGS := -std=gnu11 -O2 -g -ffile-prefix-map=$(CURDIR)/= $(WARNINGS) $(WERROR)
 INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
@@ -14,13 +14,14 @@ GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $($(name)),'$(name)=$($(name))'))
 
 VERBS := grade watch hint progress reset run shell trace doctor mutants attacks bench
 
-LABS := $(notdir $(wildcard solutions/*))
+LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
 
 .DEFAULT_GOAL := progress
 .PHONY: $(VERBS) help test starters format clean distclean
 .DELETE_ON_ERROR:
 .SUFFIXES:
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 
 $(VERBS): all-built
 	@$(GRADER) $@ $(GRADER_ARGS)
@@ -51,53 +52,58 @@ $(B)/packages.ok: grader/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(LABS:%=$(B)/subjects/%.o) \
-	$(LABS:%=$(B)/lib/%.a) $(B)/lib/core.a $(B)/subjects/main.o
+all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
+	$(patsubst %,$(B)/subjects/%.o,$(LABS) main run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 define PART_RULES
 $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(wildcard solutions/$(1)/*.c))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 endef
 $(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
-$(B)/subjects/%.o: grader/subjects/%.c | $(B)/packages.ok
+$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/run -MMD -c $< -o $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -static $^ -o $@
+	@echo "  build  $@"
+	@$(CC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
 	-mgeneral-regs-only -Wall -Wextra -Icommon/guest -nostdlib -static \
-	-Wl,--build-id=none,-z,noexecstack,--no-warnings -T common/guest/guest.ld
+	-Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T common/guest/guest.ld
 GUEST_COMMON := common/guest/guest.h common/guest/guest.ld common/guest/start.S
 
 guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(firstword $(subst ., ,$(notdir $f))).bin)
@@ -105,9 +111,15 @@ guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(first
 define GUEST_RULE # lab, name, suffix with mode, compiler flags, start file
 $(B)/guests/$(1)/$(2).bin: labs/$(1)/guests/$(2).$(3) $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	$(CC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
-	@objcopy -O binary $$(@:.bin=.elf) $$@
+	@echo "  build  $$@"
+	@$(CC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
+	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
 endef
+$(B)/guests/run/hello.bin: common/guest/hello.long64.c $(GUEST_COMMON) | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@echo "  build  $@"
+	@$(CC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
+	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 guest_lab = $(word 2,$(subst /, ,$(1)))
 guest_name = $(firstword $(subst ., ,$(notdir $(1))))
 $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),real16.S,-m32,)))
@@ -120,29 +132,34 @@ JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grade
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -c $< -o $@
 
 define CHECK_RULES
 $(B)/obj/checks/$(1).o: grader/checks/$(1).c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -c $$< -o $$@
+	@echo "  build  $$@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -c $$< -o $$@
 $(B)/checks/$(1): $(B)/obj/checks/$(1).o $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
-	$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
+	@echo "  build  $$@"
+	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
 endef
 $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab))))
 
 # --- the grader ---------------------------------------------------------------------------------
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.c)) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
-	$(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/judge/evidence.o $(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -c $< -o $@
+	@echo "  build  $@"
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
+	@echo "  build  $@"
+	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
 
 -include $(shell find $(B)/obj $(B)/subjects -name '*.d' 2>/dev/null)

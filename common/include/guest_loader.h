@@ -29,8 +29,9 @@ enum guest_mode {
 };
 
 /* Copies the image to GUEST_LOAD_GPA with guest_write(), builds the tables that the mode
- * needs and sets the vCPU's registers. Returns 0, -EINVAL (unknown mode), -EFAULT (the
- * guest has no memory there), or -errno of KVM_GET_SREGS, KVM_SET_SREGS or KVM_SET_REGS. */
+ * needs and sets the vCPU's registers (for long mode also its CPUID: all that KVM supports).
+ * Returns 0, -EINVAL (unknown mode), -EFAULT (the guest has no memory there), or -errno of
+ * the ioctl that failed. */
 int guest_load(struct vcpu *vcpu, const void *image, size_t size, enum guest_mode mode);
 
 #endif

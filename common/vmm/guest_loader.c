@@ -7,7 +7,8 @@
 #include "memory_slots.h"
 #include "x86.h"
 
-#define LARGE_PAGE (2ull << 20)
+#define LARGE_PAGE        (2ull << 20)
+#define CPUID_ENTRIES_MAX 256
 
 /* One PML4, one PDPT, one PD: 512 entries of 2 MiB, one to one. (SDM 3A 4.5) */
 static int page_tables_write(struct vm *vm)
@@ -71,6 +72,20 @@ static void segments_set_real(struct kvm_sregs *sregs)
     sregs->ds.base = sregs->es.base = sregs->ss.base = 0;
 }
 
+/* A vCPU starts without any CPU features, and KVM then refuses long mode's registers. */
+static int vcpu_features_set(const struct vcpu *vcpu)
+{
+    struct {
+        struct kvm_cpuid2 head;
+        struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
+    } cpuid = {.head = {.nent = CPUID_ENTRIES_MAX}};
+
+    if (ioctl(vcpu->vm->kvm->fd, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0 ||
+        ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) < 0)
+        return -errno;
+    return 0;
+}
+
 static int vcpu_registers_set(struct vcpu *vcpu, enum guest_mode mode)
 {
     struct kvm_regs regs = {
@@ -111,6 +126,8 @@ int guest_load(struct vcpu *vcpu, const void *image, size_t size, enum guest_mod
         r = gdt_write(vm, mode);
     if (r == 0 && mode == GUEST_LONG64)
         r = page_tables_write(vm);
+    if (r == 0 && mode == GUEST_LONG64)
+        r = vcpu_features_set(vcpu);
     if (r == 0)
         r = vcpu_registers_set(vcpu, mode);
     return r;

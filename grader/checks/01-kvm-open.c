@@ -15,9 +15,12 @@
 #include <sys/mman.h>
 
 #include "check.h"
+#include "exit_names.h"
 #include "kvm_open.h"
 
 #define PAGE 4096u
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- input, plan, run ------------------------------------------------------------------------ */
 
@@ -35,16 +38,18 @@ static struct kvm_plan plan_make(struct judge *judge)
     };
 }
 
-static const struct evidence *life_run(struct judge *judge, const struct lab01_input *in,
-                                       const struct kvm_plan *plan, uint32_t flags)
+static struct run_spec life_spec(const struct lab01_input *in, const struct kvm_plan *plan)
 {
-    return judge_run(judge,
-                     &(struct run_spec){.entry = LAB01_LIFE,
-                                        .flags = flags,
-                                        .input = in,
-                                        .input_size = sizeof *in,
-                                        .plan = plan},
-                     sizeof(struct lab01_output));
+    return (struct run_spec){
+        .entry = LAB01_LIFE, .input = in, .input_size = sizeof *in, .plan = plan};
+}
+
+static const struct evidence *life_run(struct judge *judge, const struct lab01_input *in,
+                                       const struct kvm_plan *plan)
+{
+    const struct run_spec spec = life_spec(in, plan);
+
+    return judge_run(judge, &spec, sizeof(struct lab01_output));
 }
 
 static const struct lab01_output *output_of(const struct evidence *e)
@@ -52,17 +57,128 @@ static const struct lab01_output *output_of(const struct evidence *e)
     return (const struct lab01_output *)(const void *)e->answer;
 }
 
-/* --- typed errors ------------------------------------------------------------------------------ */
+/* --- numbers in words ---------------------------------------------------------------------------- */
 
-/* A call that fails, and what the part has to make of it. */
-struct failure {
-    uint32_t call;
-    unsigned long request;
-    int error;
-    enum vmm_step step;
-    enum vmm_error_kind kind;
-    int64_t detail;
+struct text {
+    char is[200];
 };
+
+/* What the dispatcher fills errors with before the call. */
+#define POISON 0x5a5a5a5a
+
+/* "0", "-2 (-ENOENT)" */
+static struct text result_text(int result)
+{
+    struct text text;
+    const char *name = result < 0 ? strerrorname_np(-result) : NULL;
+
+    if (result == -ENOTSUP)
+        name = "ENOTSUP"; /* also called EOPNOTSUPP; the contract says ENOTSUP */
+    if (name)
+        snprintf(text.is, sizeof text.is, "%d (-%s)", result, name);
+    else
+        snprintf(text.is, sizeof text.is, "%d", result);
+    return text;
+}
+
+static struct text named(const char *const *names, size_t count, int64_t value)
+{
+    struct text text;
+
+    if (value >= 0 && value < (int64_t)count)
+        snprintf(text.is, sizeof text.is, "%s (%" PRId64 ")", names[value], value);
+    else if ((int32_t)value == POISON)
+        snprintf(text.is, sizeof text.is, "not set");
+    else
+        snprintf(text.is, sizeof text.is, "%" PRId64, value);
+    return text;
+}
+
+static struct text number_text(int64_t value)
+{
+    return named(NULL, 0, value);
+}
+
+static struct text step_text(int32_t step)
+{
+    static const char *const names[] = {
+        "VMM_STEP_NONE",        "VMM_STEP_OPEN_DEVICE",
+        "VMM_STEP_API_VERSION", "VMM_STEP_CHECK_EXTENSION",
+        "VMM_STEP_RUN_SIZE",    "VMM_STEP_CREATE_VM",
+        "VMM_STEP_CREATE_VCPU", "VMM_STEP_MAP_RUN",
+    };
+
+    return named(names, COUNT(names), step);
+}
+
+static struct text kind_text(int32_t kind)
+{
+    static const char *const names[] = {
+        "VMM_OK",           "VMM_ERR_NO_DEVICE",      "VMM_ERR_NO_PERMISSION",
+        "VMM_ERR_NOT_KVM",  "VMM_ERR_API_VERSION",    "VMM_ERR_MISSING_EXTENSION",
+        "VMM_ERR_RUN_SIZE", "VMM_ERR_TOO_MANY_FILES", "VMM_ERR_NO_MEMORY",
+        "VMM_ERR_BUSY",     "VMM_ERR_VCPU_EXISTS",    "VMM_ERR_VCPU_ID",
+        "VMM_ERR_SYSCALL",
+    };
+
+    return named(names, COUNT(names), kind);
+}
+
+static struct text capability_text(int64_t capability)
+{
+    static const struct {
+        int64_t number;
+        const char *name;
+    } known[] = {{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+                 {KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM"},
+                 {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
+                 {KVM_CAP_NR_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS"}};
+    struct text text = number_text(capability);
+
+    for (size_t i = 0; i < COUNT(known); i++)
+        if (known[i].number == capability)
+            snprintf(text.is, sizeof text.is, "%s (%" PRId64 ")", known[i].name,
+                     capability);
+    return text;
+}
+
+/* How far the subject came: "kvm_open() 0, vm_create() -38 (-ENOSYS)" */
+static struct text progress_text(const struct lab01_output *out)
+{
+    struct text text;
+    int at = snprintf(text.is, sizeof text.is, "kvm_open() returned %s",
+                      result_text(out->open.result).is);
+
+    if (out->vms[0].called)
+        at += snprintf(text.is + at, sizeof text.is - (size_t)at, ", vm_create() %s",
+                       result_text(out->vms[0].result).is);
+    for (int i = 0; i < 2; i++)
+        if (out->vcpus[0][i].called)
+            at += snprintf(text.is + at, sizeof text.is - (size_t)at, ", vcpu_create() %s",
+                           result_text(out->vcpus[0][i].result).is);
+    return text;
+}
+
+/* The last of one VM's vCPUs has been made, and so has all before it. */
+static bool life_complete(const struct lab01_input *in, const struct lab01_output *out)
+{
+    const struct lab01_step *last = in->vcpu_count ? &out->vcpus[0][in->vcpu_count - 1]
+                                    : in->vm_count ? &out->vms[0]
+                                                   : &out->open;
+
+    return last->called && last->result == 0;
+}
+
+static const struct lab01_output *
+life_expect(struct judge *judge, const struct lab01_input *in, const struct evidence *e)
+{
+    CHECK(judge, life_complete(in, output_of(e)),
+          "where nothing is wrong, every function works and returns 0", "%s",
+          progress_text(output_of(e)).is);
+    return output_of(e);
+}
+
+/* --- typed errors ------------------------------------------------------------------------------ */
 
 static const struct lab01_step *step_of(const struct lab01_output *out, enum vmm_step step)
 {
@@ -77,103 +193,174 @@ static const struct lab01_step *step_of(const struct lab01_output *out, enum vmm
     }
 }
 
-static void error_expect(struct judge *judge, const struct lab01_step *step, int result,
+static void error_expect(struct judge *judge, const struct evidence *e,
+                         const struct lab01_step *step, int result,
                          const struct vmm_error *want, const char *situation)
 {
-    CHECK(judge, step->called, "a failed step is reported, the ones before it work",
-          "%s: the step before it already failed", situation);
+    CHECK(judge, step->called, "the calls before the failing one work", "%s: %s", situation,
+          progress_text(output_of(e)).is);
     CHECK(judge, step->result == result, "a failing function returns the negative errno",
-          "%s: it returned %d, not %d (-%s)", situation, step->result, result,
-          strerrorname_np(-result));
+          "%s: it returned %s, not %s", situation, result_text(step->result).is,
+          result_text(result).is);
     CHECK(judge, step->error.step == (int32_t)want->step,
-          "error->step names the failed call", "%s: step is %d, not %d (enum vmm_step)",
-          situation, step->error.step, (int)want->step);
+          "error->step names the call that failed", "%s: error->step is %s, not %s",
+          situation, step_text(step->error.step).is, step_text((int32_t)want->step).is);
     CHECK(judge, step->error.kind == (int32_t)want->kind, "error->kind says why it failed",
-          "%s: kind is %d, not %d (enum vmm_error_kind)", situation, step->error.kind,
-          (int)want->kind);
+          "%s: error->kind is %s, not %s", situation, kind_text(step->error.kind).is,
+          kind_text((int32_t)want->kind).is);
     CHECK(judge, step->error.errnum == want->errnum,
           "error->errnum is the errno of the failed call, 0 if no call failed",
-          "%s: errnum is %d, not %d", situation, step->error.errnum, want->errnum);
-    CHECK(judge, step->error.detail == want->detail, "error->detail as the kind says",
-          "%s: detail is %" PRId64 ", not %" PRId64, situation, step->error.detail,
-          want->detail);
+          "%s: error->errnum is %s, not %d", situation, number_text(step->error.errnum).is,
+          want->errnum);
+    CHECK(judge, step->error.detail == want->detail,
+          "error->detail is what the kind names, else 0", "%s: error->detail is %s, not %s",
+          situation, number_text(step->error.detail).is, number_text(want->detail).is);
 }
 
-static const char *step_call(enum vmm_step step)
+/* The calls on the way to a vCPU, as the call supervisor knows them. */
+static const struct kernel_step {
+    uint32_t call;
+    unsigned long request;
+    const char *name;
+} kernel_steps[] = {
+    [VMM_STEP_OPEN_DEVICE] = {CALL_OPEN, 0, "open"},
+    [VMM_STEP_API_VERSION] = {CALL_IOCTL, KVM_GET_API_VERSION, "KVM_GET_API_VERSION"},
+    [VMM_STEP_CHECK_EXTENSION] = {CALL_IOCTL, KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION"},
+    [VMM_STEP_RUN_SIZE] = {CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE, "KVM_GET_VCPU_MMAP_SIZE"},
+    [VMM_STEP_CREATE_VM] = {CALL_IOCTL, KVM_CREATE_VM, "KVM_CREATE_VM"},
+    [VMM_STEP_CREATE_VCPU] = {CALL_IOCTL, KVM_CREATE_VCPU, "KVM_CREATE_VCPU"},
+    [VMM_STEP_MAP_RUN] = {CALL_MMAP, 0, "mmap of kvm_run"},
+};
+
+static struct plan_fault fault_make(enum vmm_step step, int error)
 {
-    static const char *const names[] = {
-        "?",
-        "open",
-        "KVM_GET_API_VERSION",
-        "KVM_CHECK_EXTENSION",
-        "KVM_GET_VCPU_MMAP_SIZE",
-        "KVM_CREATE_VM",
-        "KVM_CREATE_VCPU",
-        "mmap of kvm_run",
+    return (struct plan_fault){.kind = kernel_steps[step].call,
+                               .request = (uint32_t)kernel_steps[step].request,
+                               .error = error,
+                               .repeat = 1};
+}
+
+/* kvm_open.h's table, a line each; step NONE: at every step. */
+static enum vmm_error_kind kind_expected(enum vmm_step step, int error)
+{
+    static const struct {
+        enum vmm_step step;
+        int error;
+        enum vmm_error_kind kind;
+    } lines[] = {
+        {VMM_STEP_NONE, EMFILE, VMM_ERR_TOO_MANY_FILES},
+        {VMM_STEP_NONE, ENFILE, VMM_ERR_TOO_MANY_FILES},
+        {VMM_STEP_NONE, ENOMEM, VMM_ERR_NO_MEMORY},
+        {VMM_STEP_OPEN_DEVICE, ENOENT, VMM_ERR_NO_DEVICE},
+        {VMM_STEP_OPEN_DEVICE, ENXIO, VMM_ERR_NO_DEVICE},
+        {VMM_STEP_OPEN_DEVICE, ENODEV, VMM_ERR_NO_DEVICE},
+        {VMM_STEP_OPEN_DEVICE, EACCES, VMM_ERR_NO_PERMISSION},
+        {VMM_STEP_OPEN_DEVICE, EPERM, VMM_ERR_NO_PERMISSION},
+        {VMM_STEP_API_VERSION, ENOTTY, VMM_ERR_NOT_KVM},
+        {VMM_STEP_CREATE_VM, EBUSY, VMM_ERR_BUSY},
+        {VMM_STEP_CREATE_VCPU, EEXIST, VMM_ERR_VCPU_EXISTS},
+        {VMM_STEP_CREATE_VCPU, EINVAL, VMM_ERR_VCPU_ID},
     };
 
-    return names[step];
+    for (size_t i = 0; i < COUNT(lines); i++)
+        if (lines[i].error == error &&
+            (lines[i].step == VMM_STEP_NONE || lines[i].step == step))
+            return lines[i].kind;
+    return VMM_ERR_SYSCALL;
 }
 
-static void failure_try(struct judge *judge, const struct failure *f)
+static struct vmm_error error_expected(enum vmm_step step, int error, uint32_t vcpu_id)
+{
+    enum vmm_error_kind kind = kind_expected(step, error);
+    bool about_id = kind == VMM_ERR_VCPU_EXISTS || kind == VMM_ERR_VCPU_ID;
+
+    return (struct vmm_error){
+        .step = step, .kind = kind, .errnum = error, .detail = about_id ? vcpu_id : 0};
+}
+
+/* One call fails; if close_error, the next close() does as well. */
+static void failure_try(struct judge *judge, enum vmm_step step, int error, int close_error)
 {
     struct lab01_input in = input_make(1, 1);
     struct kvm_plan plan = plan_make(judge);
-    const struct vmm_error want = {
-        .step = f->step, .kind = f->kind, .errnum = f->error, .detail = f->detail};
-    char situation[96];
+    char situation[120];
 
-    in.vcpu_ids[0] = f->detail ? (uint32_t)f->detail : 0;
-    plan.faults[0] = (struct plan_fault){
-        .kind = f->call, .request = (uint32_t)f->request, .error = f->error, .repeat = 1};
-    snprintf(situation, sizeof situation, "%s failed with %s", step_call(f->step),
-             strerrorname_np(f->error));
-    error_expect(judge, step_of(output_of(life_run(judge, &in, &plan, 0)), f->step),
-                 -f->error, &want, situation);
+    in.vcpu_ids[0] = 1 + (uint32_t)judge_random_below(judge, 200);
+    plan.faults[0] = fault_make(step, error);
+    if (close_error)
+        plan.faults[1] =
+            (struct plan_fault){.kind = CALL_CLOSE, .error = close_error, .repeat = 1};
+    const struct vmm_error want = error_expected(step, error, in.vcpu_ids[0]);
+    const struct evidence *e = life_run(judge, &in, &plan);
+    snprintf(situation, sizeof situation, "%s failed with %s%s%s", kernel_steps[step].name,
+             strerrorname_np(error), close_error ? ", then close() with " : "",
+             close_error ? strerrorname_np(close_error) : "");
+    error_expect(judge, e, step_of(output_of(e), step), -error, &want, situation);
+}
+
+/* The same for a caller that passes error == NULL: only the result is left. */
+static void failure_try_unheard(struct judge *judge, enum vmm_step step, int error)
+{
+    struct lab01_input in = input_make(1, 1);
+    struct kvm_plan plan = plan_make(judge);
+    const struct run_spec spec = life_spec(&in, &plan);
+
+    in.no_error = 1;
+    plan.faults[0] = fault_make(step, error);
+    const struct evidence *e = judge_run_any_end(judge, &spec);
+    CHECK(judge, e->complete && e->header.output_size >= sizeof(struct lab01_output),
+          "error may be NULL: the caller does not want to know",
+          "%s failed with %s and error was NULL: the part did not return (%s)",
+          kernel_steps[step].name, strerrorname_np(error),
+          e->end.outcome == RUN_SIGNALLED ? strsignal(e->end.status) : "no signal");
+    CHECK(judge, step_of(output_of(e), step)->result == -error,
+          "the result is the same where error is NULL",
+          "%s failed with %s and error was NULL: %s", kernel_steps[step].name,
+          strerrorname_np(error), progress_text(output_of(e)).is);
+}
+
+/* A real file that is not KVM: what kvm_open() makes of the path that it is given. */
+static void path_try(struct judge *judge, const char *path, enum vmm_step step, int error,
+                     const char *situation)
+{
+    const struct vmm_error want = error_expected(step, error, 0);
+    struct lab01_input in = input_make(1, 1);
+    struct kvm_plan plan = plan_make(judge);
+
+    snprintf(in.path, sizeof in.path, "%s", path);
+    const struct evidence *e = life_run(judge, &in, &plan);
+    error_expect(judge, e, &output_of(e)->open, -error, &want, situation);
 }
 
 static void open_failures_are_typed(struct judge *judge)
 {
-    static const struct {
-        int error;
-        enum vmm_error_kind kind;
-    } cases[] = {
-        {ENOENT, VMM_ERR_NO_DEVICE},      {ENXIO, VMM_ERR_NO_DEVICE},
-        {ENODEV, VMM_ERR_NO_DEVICE},      {EACCES, VMM_ERR_NO_PERMISSION},
-        {EPERM, VMM_ERR_NO_PERMISSION},   {EMFILE, VMM_ERR_TOO_MANY_FILES},
-        {ENFILE, VMM_ERR_TOO_MANY_FILES}, {ENOMEM, VMM_ERR_NO_MEMORY},
-        {EIO, VMM_ERR_SYSCALL},           {EBUSY, VMM_ERR_SYSCALL},
-    };
+    static const int errors[] = {ENOENT, ENXIO,  ENODEV, EACCES, EPERM,  EMFILE,
+                                 ENFILE, ENOMEM, EIO,    EBUSY,  EEXIST, ENOTTY};
+    char path[40], situation[96];
 
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        failure_try(judge, &(struct failure){.call = CALL_OPEN,
-                                             .error = cases[i].error,
-                                             .step = VMM_STEP_OPEN_DEVICE,
-                                             .kind = cases[i].kind});
+    for (size_t i = 0; i < COUNT(errors); i++)
+        failure_try(judge, VMM_STEP_OPEN_DEVICE, errors[i], 0);
+    failure_try_unheard(judge, VMM_STEP_OPEN_DEVICE, EACCES);
+    snprintf(path, sizeof path, "/dev/kvm-%" PRIu64, judge_random_below(judge, 1000000));
+    snprintf(situation, sizeof situation, "kvm_open() was given \"%s\", which is not there",
+             path);
+    path_try(judge, path, VMM_STEP_OPEN_DEVICE, ENOENT, situation);
 }
 
 static void later_failures_are_typed(struct judge *judge)
 {
-    const uint32_t id = 1 + (uint32_t)judge_random_below(judge, 200);
-    const struct failure cases[] = {
-        {CALL_IOCTL, KVM_GET_API_VERSION, ENOTTY, VMM_STEP_API_VERSION, VMM_ERR_NOT_KVM, 0},
-        {CALL_IOCTL, KVM_GET_API_VERSION, EIO, VMM_STEP_API_VERSION, VMM_ERR_SYSCALL, 0},
-        {CALL_IOCTL, KVM_CHECK_EXTENSION, EIO, VMM_STEP_CHECK_EXTENSION, VMM_ERR_SYSCALL,
-         0},
-        {CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE, EIO, VMM_STEP_RUN_SIZE, VMM_ERR_SYSCALL, 0},
-        {CALL_IOCTL, KVM_CREATE_VM, EBUSY, VMM_STEP_CREATE_VM, VMM_ERR_BUSY, 0},
-        {CALL_IOCTL, KVM_CREATE_VM, EMFILE, VMM_STEP_CREATE_VM, VMM_ERR_TOO_MANY_FILES, 0},
-        {CALL_IOCTL, KVM_CREATE_VM, EEXIST, VMM_STEP_CREATE_VM, VMM_ERR_SYSCALL, 0},
-        {CALL_IOCTL, KVM_CREATE_VCPU, EEXIST, VMM_STEP_CREATE_VCPU, VMM_ERR_VCPU_EXISTS,
-         id},
-        {CALL_IOCTL, KVM_CREATE_VCPU, EINVAL, VMM_STEP_CREATE_VCPU, VMM_ERR_VCPU_ID, id},
-        {CALL_IOCTL, KVM_CREATE_VCPU, ENOMEM, VMM_STEP_CREATE_VCPU, VMM_ERR_NO_MEMORY, 0},
-        {CALL_MMAP, 0, ENOMEM, VMM_STEP_MAP_RUN, VMM_ERR_NO_MEMORY, 0},
-        {CALL_MMAP, 0, EINVAL, VMM_STEP_MAP_RUN, VMM_ERR_SYSCALL, 0},
-    };
+    static const int errors[] = {EIO,    ENOMEM, EMFILE, ENFILE, ENOTTY,
+                                 EACCES, EBUSY,  EEXIST, EINVAL};
 
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        failure_try(judge, &cases[i]);
+    for (enum vmm_step step = VMM_STEP_API_VERSION; step <= VMM_STEP_MAP_RUN; step++)
+        for (size_t i = 0; i < COUNT(errors); i++)
+            failure_try(judge, step, errors[i], 0);
+    failure_try(judge, VMM_STEP_RUN_SIZE, ENOMEM, EINTR);
+    failure_try(judge, VMM_STEP_MAP_RUN, ENOMEM, EIO);
+    failure_try_unheard(judge, VMM_STEP_RUN_SIZE, EIO);
+    failure_try_unheard(judge, VMM_STEP_CREATE_VCPU, EEXIST);
+    path_try(judge, "/dev/null", VMM_STEP_API_VERSION, ENOTTY,
+             "kvm_open() was given \"/dev/null\", which knows no KVM ioctl");
 }
 
 /* An answer of kvm_open()'s calls that is no failure and still will not do. */
@@ -181,21 +368,34 @@ static void answer_refused(struct judge *judge, const struct kvm_plan *plan, int
                            const struct vmm_error *want, const char *situation)
 {
     struct lab01_input in = input_make(1, 1);
-    const struct evidence *e = life_run(judge, &in, plan, 0);
+    const struct evidence *e = life_run(judge, &in, plan);
 
-    error_expect(judge, &output_of(e)->open, result, want, situation);
+    error_expect(judge, e, &output_of(e)->open, result, want, situation);
     CHECK(judge, evidence_fds(e, 0, "memfd:kvm", NULL) == 0,
           "a kvm_open() that fails has closed the device",
           "%s: the device is still open afterwards", situation);
     CHECK(judge, output_of(e)->open.fd == -1, "a kvm_open() that fails leaves fd == -1",
-          "%s: kvm->fd is %d", situation, output_of(e)->open.fd);
+          "%s: kvm->fd is %s", situation, number_text(output_of(e)->open.fd).is);
+}
+
+/* An answer that looks unusual and is fine. */
+static void answer_accepted(struct judge *judge, const struct kvm_plan *plan,
+                            const char *situation)
+{
+    struct lab01_input in = input_make(0, 0);
+    const struct evidence *e = life_run(judge, &in, plan);
+
+    CHECK(judge, output_of(e)->open.result == 0,
+          "kvm_open() accepts every answer that its contract allows",
+          "%s: it returned %s, not 0", situation,
+          result_text(output_of(e)->open.result).is);
 }
 
 static void wrong_version_is_refused(struct judge *judge)
 {
     const int32_t versions[] = {11, 13, 0, (int32_t)judge_random_below(judge, 1000) + 14};
 
-    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+    for (size_t i = 0; i < COUNT(versions); i++) {
         struct kvm_plan plan = plan_make(judge);
         char situation[64];
 
@@ -210,34 +410,49 @@ static void wrong_version_is_refused(struct judge *judge)
     }
 }
 
+static void missing_expect(struct judge *judge, const struct kvm_plan *plan, int capability,
+                           const char *situation)
+{
+    answer_refused(judge, plan, -ENOTSUP,
+                   &(struct vmm_error){.step = VMM_STEP_CHECK_EXTENSION,
+                                       .kind = VMM_ERR_MISSING_EXTENSION,
+                                       .detail = capability},
+                   situation);
+}
+
 static void missing_extension_is_named(struct judge *judge)
 {
+    struct kvm_plan all_missing = plan_make(judge), all_large = plan_make(judge);
+    size_t n = 0;
+
     for (const int *capability = kvm_required_extensions; *capability >= 0; capability++) {
         struct kvm_plan plan = plan_make(judge);
-        char situation[64];
+        char situation[260];
 
         plan.extensions[0].capability = *capability;
-        snprintf(situation, sizeof situation, "KVM_CHECK_EXTENSION(%d) answered 0",
-                 *capability);
-        answer_refused(judge, &plan, -ENOTSUP,
-                       &(struct vmm_error){.step = VMM_STEP_CHECK_EXTENSION,
-                                           .kind = VMM_ERR_MISSING_EXTENSION,
-                                           .detail = *capability},
-                       situation);
+        snprintf(situation, sizeof situation, "KVM_CHECK_EXTENSION answered 0 for %s",
+                 capability_text(*capability).is);
+        missing_expect(judge, &plan, *capability, situation);
+        all_missing.extensions[n].capability = *capability;
+        all_large.extensions[n].capability = *capability;
+        all_large.extensions[n++].value = 2 + (int32_t)judge_random_below(judge, 32000);
     }
+    missing_expect(judge, &all_missing, kvm_required_extensions[0],
+                   "KVM_CHECK_EXTENSION answered 0 each time, and the first counts");
+    answer_accepted(judge, &all_large,
+                    "KVM_CHECK_EXTENSION answered with numbers greater than 1");
 }
 
 static void small_run_area_is_refused(struct judge *judge)
 {
-    const int32_t sizes[] = {0, (int32_t)judge_random_below(judge, 2000),
-                             (int32_t)sizeof(struct kvm_run) - 1};
+    const int32_t smallest = (int32_t)sizeof(struct kvm_run);
+    const int32_t sizes[] = {0, 1 + (int32_t)judge_random_below(judge, 2000), smallest - 1};
+    struct kvm_plan plan = plan_make(judge);
+    char situation[80];
 
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct kvm_plan plan = plan_make(judge);
-        char situation[64];
-
+    for (size_t i = 0; i < COUNT(sizes); i++) {
         plan.run_size = sizes[i];
-        snprintf(situation, sizeof situation, "KVM_GET_VCPU_MMAP_SIZE answered %d",
+        snprintf(situation, sizeof situation, "KVM_GET_VCPU_MMAP_SIZE answered %d bytes",
                  sizes[i]);
         answer_refused(judge, &plan, -EPROTO,
                        &(struct vmm_error){.step = VMM_STEP_RUN_SIZE,
@@ -245,116 +460,208 @@ static void small_run_area_is_refused(struct judge *judge)
                                            .detail = sizes[i]},
                        situation);
     }
+    plan.run_size = smallest;
+    snprintf(situation, sizeof situation,
+             "KVM_GET_VCPU_MMAP_SIZE answered %d bytes, all of struct kvm_run", smallest);
+    answer_accepted(judge, &plan, situation);
 }
 
-/* --- the calls, in order ------------------------------------------------------------------------ */
+/* --- the calls of a good day -------------------------------------------------------------------- */
 
-/* The next record of the log has to be this call; returns it. */
-static const struct call *call_expect(struct judge *judge, const struct evidence *e,
-                                      size_t *at, uint32_t kind, unsigned long request,
-                                      const char *name)
+/* kvm_required_extensions have to be asked for in their order; other questions may come
+ * between them. */
+static void extensions_expect(struct judge *judge, const struct evidence *e)
 {
-    char seen[160] = "no further call";
-    const struct call *call = *at < e->call_count ? &e->calls[*at] : NULL;
+    const int *wanted = kvm_required_extensions;
+    const struct call *call;
+    char asked[120] = "none";
+    size_t at = 0;
 
-    if (call)
-        call_describe(call, seen, sizeof seen);
-    CHECK(judge,
-          call && call->record->kind == kind &&
-              (kind != CALL_IOCTL || (uint32_t)call->record->args[0] == (uint32_t)request),
-          "kvm_open() asks the kernel in the order of its contract",
-          "call %zu should have been %s, but was: %s", *at + 1, name, seen);
-    (*at)++;
-    return call;
+    for (unsigned n = 0; (call = evidence_call(e, CALL_IOCTL, KVM_CHECK_EXTENSION, n));
+         n++) {
+        if (*wanted >= 0 && call->record->args[1] == (uint64_t)*wanted)
+            wanted++;
+        if (at < sizeof asked)
+            at += (size_t)snprintf(asked + at, sizeof asked - at, "%s%" PRIu64,
+                                   at ? ", " : "", call->record->args[1]);
+    }
+    CHECK(judge, *wanted < 0,
+          "every extension of kvm_required_extensions is asked for, in their order",
+          "%s was not, or too early; KVM_CHECK_EXTENSION was called for: %s",
+          capability_text(*wanted).is, asked);
+}
+
+/* An ioctl without a parameter: the kernel refuses any other value than 0. */
+static void question_expect(struct judge *judge, const struct evidence *e,
+                            unsigned long request, const char *name)
+{
+    const struct call *call = evidence_call(e, CALL_IOCTL, request, 0);
+
+    CHECK(judge, call, "kvm_open() asks for the API version and for the size of kvm_run",
+          "%s was never called", name);
+    CHECK(judge, call->record->args[1] == 0,
+          "an ioctl that takes no parameter is given 0 (others are EINVAL)",
+          "%s was given %#" PRIx64 " as its third argument", name, call->record->args[1]);
+}
+
+static void open_call_expect(struct judge *judge, const struct evidence *e)
+{
+    const struct call *open = evidence_call(e, CALL_OPEN, 0, 0);
+    uint64_t flags = open ? open->record->args[0] : 0;
+
+    CHECK(judge, open, "kvm_open() opens the path", "there was no open(\"/dev/kvm\")");
+    CHECK(judge, (flags & O_ACCMODE) == O_RDWR,
+          "the device is opened for reading and writing",
+          "the flags of open() are %#" PRIx64 "; their access mode is %s", flags,
+          (flags & O_ACCMODE) == O_RDONLY ? "O_RDONLY" : "O_WRONLY");
+    CHECK(judge, flags & O_CLOEXEC,
+          "the device is close-on-exec from the moment that it is open",
+          "the flags of open() are %#" PRIx64 ", without O_CLOEXEC (%#x)", flags,
+          (unsigned)O_CLOEXEC);
 }
 
 static void open_asks_version_and_extensions(struct judge *judge)
 {
     struct lab01_input in = input_make(0, 0);
     struct kvm_plan plan = plan_make(judge);
-    const struct evidence *e = life_run(judge, &in, &plan, 0);
-    const struct lab01_output *out = output_of(e);
-    size_t at = 0;
+    const struct evidence *e = life_run(judge, &in, &plan);
+    const struct lab01_output *out = life_expect(judge, &in, e);
+    char first[160] = "no further call";
 
-    CHECK(judge, out->open.result == 0, "kvm_open() works where nothing is wrong",
-          "it returned %d", out->open.result);
-    const struct call *open =
-        call_expect(judge, e, &at, CALL_OPEN, 0, "open(\"/dev/kvm\")");
-    CHECK(judge, (open->record->args[0] & O_ACCMODE) == O_RDWR,
-          "the device is opened for reading and writing", "the flags are %#" PRIx64,
-          open->record->args[0]);
-    CHECK(judge, open->record->args[0] & O_CLOEXEC, "the device is opened close-on-exec",
-          "the flags are %#" PRIx64 ", without O_CLOEXEC", open->record->args[0]);
-    call_expect(judge, e, &at, CALL_IOCTL, KVM_GET_API_VERSION, "KVM_GET_API_VERSION");
-    for (const int *capability = kvm_required_extensions; *capability >= 0; capability++) {
-        const struct call *asked = call_expect(judge, e, &at, CALL_IOCTL,
-                                               KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION");
-
-        CHECK(judge, asked->record->args[1] == (uint64_t)*capability,
-              "every required extension is asked for, in order",
-              "asked for extension %" PRIu64 " where %d comes next", asked->record->args[1],
-              *capability);
-    }
-    call_expect(judge, e, &at, CALL_IOCTL, KVM_GET_VCPU_MMAP_SIZE,
-                "KVM_GET_VCPU_MMAP_SIZE");
+    open_call_expect(judge, e);
+    question_expect(judge, e, KVM_GET_API_VERSION, "KVM_GET_API_VERSION");
+    if (e->call_count > 1)
+        call_describe(&e->calls[1], first, sizeof first);
+    CHECK(judge,
+          e->call_count > 1 &&
+              &e->calls[1] == evidence_call(e, CALL_IOCTL, KVM_GET_API_VERSION, 0),
+          "the API version is the first question: the others stand on it",
+          "after open() came %s", first);
+    extensions_expect(judge, e);
+    question_expect(judge, e, KVM_GET_VCPU_MMAP_SIZE, "KVM_GET_VCPU_MMAP_SIZE");
     CHECK(judge,
           out->api_version == KVM_API_VERSION && out->open.fd >= 0 &&
               out->open.size == (uint32_t)plan.run_size,
           "struct kvm is filled: fd, api_version, run_size",
-          "fd %d, api_version %d, run_size %u (the kernel answered %d)", out->open.fd,
-          out->api_version, out->open.size, plan.run_size);
+          "fd %s, api_version %s (the kernel answered %d), run_size %s (%d)",
+          number_text(out->open.fd).is, number_text(out->api_version).is, KVM_API_VERSION,
+          number_text(out->open.size).is, plan.run_size);
 }
 
 static void extension_value_is_handed_on(struct judge *judge)
 {
-    const int32_t values[] = {0, 1, 2 + (int32_t)judge_random_below(judge, 32000)};
+    const int32_t values[] = {1, 0, 2 + (int32_t)judge_random_below(judge, 32000)};
     struct lab01_input in = input_make(0, 0);
+    struct kvm_plan plan = plan_make(judge);
+    const struct evidence *e = NULL;
 
     in.extension = KVM_CAP_MAX_VCPUS;
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        struct kvm_plan plan = plan_make(judge);
-
-        plan.extensions[0].capability = KVM_CAP_MAX_VCPUS;
+    plan.extensions[0].capability = KVM_CAP_MAX_VCPUS;
+    for (size_t i = 0; i < COUNT(values); i++) {
         plan.extensions[0].value = values[i];
-        const struct evidence *e = life_run(judge, &in, &plan, 0);
-        CHECK(judge, output_of(e)->open.result == 0 && output_of(e)->extension == values[i],
+        e = life_run(judge, &in, &plan);
+        CHECK(judge, life_expect(judge, &in, e)->extension == values[i],
               "kvm_extension() returns the kernel's number",
-              "the kernel said %d, it said %d", values[i], output_of(e)->extension);
+              "KVM_CHECK_EXTENSION(KVM_CAP_MAX_VCPUS) answered %d, kvm_extension() "
+              "returned %s",
+              values[i], result_text(output_of(e)->extension).is);
     }
-    struct kvm_plan plan = plan_make(judge);
-    plan.faults[0] = (struct plan_fault){.kind = CALL_IOCTL,
-                                         .request = KVM_CHECK_EXTENSION,
-                                         .nth = 4, /* after the required ones */
-                                         .error = EFAULT,
-                                         .repeat = 1};
-    const struct evidence *e = life_run(judge, &in, &plan, 0);
+    /* The last question is kvm_extension()'s: those of kvm_open() came before. */
+    plan.faults[0] = fault_make(VMM_STEP_CHECK_EXTENSION, EFAULT);
+    plan.faults[0].nth = evidence_call_count(e, CALL_IOCTL, KVM_CHECK_EXTENSION) - 1;
+    e = life_run(judge, &in, &plan);
     CHECK(judge, output_of(e)->extension == -EFAULT,
           "kvm_extension() returns -errno where the ioctl fails",
-          "the ioctl failed with EFAULT, it returned %d", output_of(e)->extension);
+          "KVM_CHECK_EXTENSION failed with EFAULT, kvm_extension() returned %s, not %s",
+          result_text(output_of(e)->extension).is, result_text(-EFAULT).is);
 }
 
 static void interrupted_create_vm_is_tried_again(struct judge *judge)
 {
-    uint32_t times = 2 + (uint32_t)judge_random_below(judge, 20);
+    uint32_t times = 300 + (uint32_t)judge_random_below(judge, 100);
     struct lab01_input in = input_make(1, 0);
     struct kvm_plan plan = plan_make(judge);
 
-    plan.faults[0] = (struct plan_fault){.kind = CALL_IOCTL,
-                                         .request = (uint32_t)KVM_CREATE_VM,
-                                         .error = EINTR,
-                                         .repeat = times};
-    const struct evidence *e = life_run(judge, &in, &plan, 0);
-    CHECK(
-        judge, output_of(e)->vms[0].called && output_of(e)->vms[0].result == 0,
-        "vm_create() tries again when a signal interrupts KVM_CREATE_VM",
-        "EINTR came %u times, then it would have worked; vm_create() returned %d after %u "
-        "tries",
-        times, output_of(e)->vms[0].result,
-        evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM));
-    const struct call *create =
-        evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM, times);
-    CHECK(judge, create && create->record->args[1] == 0, "the machine type is 0",
-          "KVM_CREATE_VM was given %" PRIu64, create ? create->record->args[1] : 0);
+    plan.faults[0] = fault_make(VMM_STEP_CREATE_VM, EINTR);
+    plan.faults[0].repeat = times;
+    const struct evidence *e = life_run(judge, &in, &plan);
+    CHECK(judge, life_complete(&in, output_of(e)),
+          "vm_create() goes on trying while signals interrupt KVM_CREATE_VM",
+          "EINTR came %u times, then it would have worked; KVM_CREATE_VM was tried %u "
+          "times; %s",
+          times, evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM),
+          progress_text(output_of(e)).is);
+}
+
+/* --- what a new object holds ---------------------------------------------------------------------- */
+
+static void new_vm_expect(struct judge *judge, const struct lab01_new_vm *vm)
+{
+    CHECK(judge, vm->knows_kvm, "vm->kvm is the kvm that vm_create() was given",
+          "vm->kvm points elsewhere");
+    CHECK(judge, vm->slots_used == 0 && vm->pio_devices == 0 && vm->mmio_devices == 0,
+          "a new VM has no memory slot and no device",
+          "%u of its slots have a size, vm->pio.count is %s, vm->mmio.count is %s",
+          vm->slots_used, number_text(vm->pio_devices).is,
+          number_text(vm->mmio_devices).is);
+}
+
+static void new_vcpu_expect(struct judge *judge, const struct lab01_new_vcpu *vcpu,
+                            uint32_t id)
+{
+    CHECK(judge, vcpu->knows_vm && vcpu->id == id,
+          "vcpu->vm and vcpu->id are what vcpu_create() was given",
+          "vcpu->vm is %s, vcpu->id is %s (asked for: %u)",
+          vcpu->knows_vm ? "right" : "another pointer", number_text(vcpu->id).is, id);
+    CHECK(judge, vcpu->counters_set == 0, "a new vCPU's counters are 0",
+          "%u of exits[] and interrupted are not 0", vcpu->counters_set);
+    CHECK(judge, vcpu->kick_requested == 0 && vcpu->thread == 0 && !vcpu->traced,
+          "a new vCPU is not kicked, on no thread, and not traced",
+          "kick_requested is %s, thread %s, trace %s",
+          vcpu->kick_requested ? "set" : "false", number_text(vcpu->thread).is,
+          vcpu->traced ? "not NULL" : "NULL");
+}
+
+static void new_objects_start_empty(struct judge *judge)
+{
+    struct lab01_input in = input_make(1, 2);
+    struct kvm_plan plan = plan_make(judge);
+
+    in.vcpu_ids[0] = 1 + (uint32_t)judge_random_below(judge, 100);
+    in.vcpu_ids[1] = 101 + (uint32_t)judge_random_below(judge, 100);
+    const struct evidence *e = life_run(judge, &in, &plan);
+    const struct lab01_output *out = life_expect(judge, &in, e);
+    const struct call *create = evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM, 0);
+    CHECK(judge, create && create->record->args[1] == 0, "the machine type of a VM is 0",
+          "KVM_CREATE_VM was given %#" PRIx64 " as its third argument",
+          create ? create->record->args[1] : 0);
+    new_vm_expect(judge, &out->new_vms[0]);
+    for (unsigned i = 0; i < 2; i++)
+        new_vcpu_expect(judge, &out->new_vcpus[0][i], in.vcpu_ids[i]);
+}
+
+static void run_map_expect(struct judge *judge, const struct call *map, unsigned vcpu,
+                           const struct kvm_plan *plan)
+{
+    char seen[160] = "there is no mmap of a KVM descriptor for it";
+
+    if (map)
+        call_describe(map, seen, sizeof seen);
+    CHECK(judge, map && map->record->object == OBJECT_VCPU && map->record->serial == vcpu,
+          "kvm_run is mapped from the vCPU's own descriptor", "vCPU %u: %s", vcpu, seen);
+    CHECK(judge, map->record->args[0] == (uint64_t)plan->run_size,
+          "the mapping has the size that the kernel named",
+          "mmap of %" PRIu64 " bytes; KVM_GET_VCPU_MMAP_SIZE answered %d",
+          map->record->args[0], plan->run_size);
+    uint64_t protection = map->record->args[1], type = map->record->args[2] & MAP_TYPE;
+    CHECK(judge,
+          protection == (PROT_READ | PROT_WRITE) &&
+              (type == MAP_SHARED || type == MAP_SHARED_VALIDATE) &&
+              map->record->args[3] == 0,
+          "the mapping is shared, readable and writable, from offset 0",
+          "mmap got prot %" PRIu64 " (PROT_READ is 1, PROT_WRITE 2), a %s mapping, offset "
+          "%" PRIu64,
+          protection, type == MAP_PRIVATE ? "private" : "shared", map->record->args[3]);
 }
 
 static void vcpu_maps_its_run_area(struct judge *judge)
@@ -364,136 +671,189 @@ static void vcpu_maps_its_run_area(struct judge *judge)
 
     in.vcpu_ids[0] = (uint32_t)judge_random_below(judge, 100);
     in.vcpu_ids[1] = 100 + (uint32_t)judge_random_below(judge, 100);
-    const struct evidence *e = life_run(judge, &in, &plan, 0);
-    const struct lab01_output *out = output_of(e);
-
+    const struct evidence *e = life_run(judge, &in, &plan);
+    const struct lab01_output *out = life_expect(judge, &in, e);
     for (unsigned i = 0; i < 2; i++) {
+        const struct lab01_step *vcpu = &out->vcpus[0][i];
         const struct call *create =
             evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VCPU, i);
-        const struct call *map = evidence_call(e, CALL_MMAP, 0, i);
 
-        CHECK(judge, out->vcpus[0][i].called && out->vcpus[0][i].result == 0 && create,
-              "vcpu_create() works where nothing is wrong", "vCPU %u: it returned %d", i,
-              out->vcpus[0][i].result);
-        CHECK(judge, create->record->args[1] == in.vcpu_ids[i],
+        CHECK(judge, create && create->record->args[1] == in.vcpu_ids[i],
               "the vCPU gets the id asked for",
-              "KVM_CREATE_VCPU was given %" PRIu64 ", not %u", create->record->args[1],
-              in.vcpu_ids[i]);
-        CHECK(judge, map && map->record->object == OBJECT_VCPU && map->record->serial == i,
-              "kvm_run is mapped from the vCPU's own descriptor",
-              "there is no mmap of vCPU %u's descriptor", i);
-        CHECK(judge, map->record->args[0] == (uint64_t)plan.run_size,
-              "the mapping has the size that the kernel named",
-              "mmap of %" PRIu64 " bytes; KVM_GET_VCPU_MMAP_SIZE said %d",
-              map->record->args[0], plan.run_size);
-        CHECK(judge,
-              map->record->args[1] == (PROT_READ | PROT_WRITE) &&
-                  (map->record->args[2] & MAP_TYPE) == MAP_SHARED &&
-                  map->record->args[3] == 0,
-              "the mapping is shared, readable and writable, from offset 0",
-              "mmap(prot %#" PRIx64 ", flags %#" PRIx64 ", offset %" PRIu64 ")",
-              map->record->args[1], map->record->args[2], map->record->args[3]);
-        CHECK(judge,
-              out->vcpus[0][i].run_mapped &&
-                  out->vcpus[0][i].size == (uint32_t)plan.run_size,
-              "struct vcpu is filled: run, run_size", "vCPU %u: run %s, run_size %u", i,
-              out->vcpus[0][i].run_mapped ? "set" : "NULL", out->vcpus[0][i].size);
+              "KVM_CREATE_VCPU was given %" PRIu64 ", not %u",
+              create ? create->record->args[1] : 0, in.vcpu_ids[i]);
+        run_map_expect(judge, evidence_call(e, CALL_MMAP, 0, i), i, &plan);
+        CHECK(judge, vcpu->run_mapped && vcpu->size == (uint32_t)plan.run_size,
+              "struct vcpu is filled: run, run_size",
+              "vCPU %u: run is %s, run_size %s (the kernel answered %d)", i,
+              vcpu->run_mapped ? "set" : "NULL", number_text(vcpu->size).is, plan.run_size);
     }
 }
 
 /* --- cleaning up -------------------------------------------------------------------------------- */
 
+/* What is open and mapped at a moment. */
+struct held {
+    unsigned kvm, vm, vcpu, mapped;
+};
+
+static struct held held_at(const struct evidence *e, unsigned checkpoint)
+{
+    unsigned all = evidence_fds(e, checkpoint, "memfd:kvm", NULL);
+    unsigned children = evidence_fds(e, checkpoint, "memfd:kvm-", NULL);
+
+    return (struct held){
+        .kvm = all - children,
+        .vm = evidence_fds(e, checkpoint, "memfd:kvm-vm", NULL),
+        .vcpu = evidence_fds(e, checkpoint, "memfd:kvm-vcpu", NULL),
+        .mapped = evidence_maps(e, checkpoint, "memfd:kvm-vcpu", NULL),
+    };
+}
+
+static struct text held_text(const struct held *held)
+{
+    struct text text;
+
+    snprintf(text.is, sizeof text.is, "%u kvm, %u VM, %u vCPU, %u kvm_run mapped",
+             held->kvm, held->vm, held->vcpu, held->mapped);
+    return text;
+}
+
+/* What the functions that reported success have made. */
+static struct held held_claimed(const struct lab01_output *out)
+{
+    struct held held = {.kvm = out->open.result >= 0,
+                        .vm = out->vms[0].called && out->vms[0].result >= 0};
+
+    for (int i = 0; i < 2; i++)
+        held.vcpu += out->vcpus[0][i].called && out->vcpus[0][i].result >= 0;
+    held.mapped = held.vcpu;
+    return held;
+}
+
+static void held_expect(struct judge *judge, const struct evidence *e, unsigned checkpoint,
+                        const struct held *want, const char *asked, const char *situation)
+{
+    const struct held is = held_at(e, checkpoint);
+
+    CHECK(judge, memcmp(&is, want, sizeof is) == 0, asked,
+          "%s: the process holds %s; it should hold %s", situation, held_text(&is).is,
+          held_text(want).is);
+}
+
+static const struct call *close_again(const struct evidence *e)
+{
+    for (size_t i = 0; i < e->call_count; i++)
+        if (e->calls[i].record->kind == CALL_CLOSE &&
+            e->calls[i].record->object == OBJECT_STALE)
+            return &e->calls[i];
+    return NULL;
+}
+
 static void gone_expect(struct judge *judge, const struct evidence *e,
                         const char *situation)
 {
     const struct lab01_output *out = output_of(e);
-    const struct call *stale = NULL;
+    const struct call *again = close_again(e);
 
-    CHECK(judge, evidence_fds(e, 1, "memfd:kvm", NULL) == 0,
-          "nothing of KVM stays open once everything is destroyed",
-          "%s: %u descriptors are still open (kvm %u, vm %u, vcpu %u)", situation,
-          evidence_fds(e, 1, "memfd:kvm", NULL),
-          evidence_fds(e, 1, "memfd:kvm", NULL) - evidence_fds(e, 1, "memfd:kvm-", NULL),
-          evidence_fds(e, 1, "memfd:kvm-vm", NULL),
-          evidence_fds(e, 1, "memfd:kvm-vcpu", NULL));
-    CHECK(judge, evidence_maps(e, 1, "memfd:kvm-vcpu", NULL) == 0,
-          "no kvm_run stays mapped once everything is destroyed",
-          "%s: %u mappings are left", situation,
-          evidence_maps(e, 1, "memfd:kvm-vcpu", NULL));
-    for (size_t i = 0; i < e->call_count && !stale; i++)
-        if (e->calls[i].record->kind == CALL_CLOSE &&
-            e->calls[i].record->object == OBJECT_STALE)
-            stale = &e->calls[i];
-    CHECK(judge, !stale, "a descriptor is closed exactly once",
-          "%s: descriptor %d was closed again after it had been closed", situation,
-          stale ? stale->record->fd : 0);
+    held_expect(judge, e, 1, &(struct held){0},
+                "nothing of KVM is left once everything is destroyed", situation);
+    CHECK(judge, !again, "a descriptor is closed exactly once",
+          "%s: close(%d) was called again after it had been closed", situation,
+          again ? again->record->fd : 0);
     CHECK(judge,
           out->kvm_fd == -1 && out->vm_fds[0] == -1 && out->vcpu_fds[0][0] == -1 &&
-              out->run_pointers == 0,
+              out->vcpu_fds[0][1] == -1 && out->run_pointers == 0,
           "destroyed objects read as not there: fd == -1, run == NULL",
-          "%s: kvm.fd %d, vm.fd %d, vcpu.fd %d, %d run pointers left", situation,
-          out->kvm_fd, out->vm_fds[0], out->vcpu_fds[0][0], out->run_pointers);
+          "%s: kvm.fd is %d, vm.fd %d, vcpu.fd %d and %d; run is not NULL in %d vCPUs",
+          situation, out->kvm_fd, out->vm_fds[0], out->vcpu_fds[0][0], out->vcpu_fds[0][1],
+          out->run_pointers);
+}
+
+/* The function that failed, or NULL. */
+static const struct lab01_step *failed_step(const struct lab01_output *out)
+{
+    const struct lab01_step *const steps[] = {&out->open, &out->vms[0], &out->vcpus[0][0],
+                                              &out->vcpus[0][1]};
+
+    for (size_t i = 0; i < COUNT(steps); i++)
+        if (steps[i]->called && steps[i]->result < 0)
+            return steps[i];
+    return NULL;
+}
+
+/* The call that the plan made fail, or NULL. */
+static const struct call *injected_call(const struct evidence *e)
+{
+    for (size_t i = 0; i < e->call_count; i++)
+        if (e->calls[i].record->injected)
+            return &e->calls[i];
+    return NULL;
+}
+
+/* Asking for an extension that the VMM can do without may fail without consequence. */
+static bool call_needed(const struct call *call)
+{
+    if (call->record->kind != CALL_IOCTL || call->record->args[0] != KVM_CHECK_EXTENSION)
+        return true;
+    for (const int *capability = kvm_required_extensions; *capability >= 0; capability++)
+        if (call->record->args[1] == (uint64_t)*capability)
+            return true;
+    return false;
+}
+
+/* The nth call that can fail does: who reports it, and what is left? */
+static void failing_call_try(struct judge *judge, const struct lab01_input *in,
+                             struct kvm_plan *plan, uint32_t nth)
+{
+    char what[160], situation[200];
+
+    plan->faults[0] = (struct plan_fault){.nth = nth, .error = EIO, .repeat = 1};
+    const struct evidence *e = life_run(judge, in, plan);
+    const struct lab01_step *failed = failed_step(output_of(e));
+    const struct held want = held_claimed(output_of(e));
+    const struct call *call = injected_call(e);
+    CHECK(judge, call, "the same input leads to the same calls",
+          "in an earlier run there were more than %u of them", nth);
+    call_describe(call, what, sizeof what);
+    snprintf(situation, sizeof situation, "call %u, %s", nth + 1, what);
+    CHECK(judge, failed || !call_needed(call), "a call that fails makes the function fail",
+          "%s: every function reported success", situation);
+    held_expect(judge, e, 0, &want,
+                "a failing function undoes what it did itself, and nothing else",
+                situation);
+    CHECK(judge, !failed || (failed->fd == -1 && !failed->run_mapped),
+          "the object of a failing function reads as not there: fd == -1, run == NULL",
+          "%s: its fd is %s, its run %s", situation, number_text(failed->fd).is,
+          failed->run_mapped ? "is not NULL" : "is NULL");
+    gone_expect(judge, e, situation);
 }
 
 static void no_leak_whichever_call_fails(struct judge *judge)
 {
     struct lab01_input in = input_make(1, 2);
     struct kvm_plan plan = plan_make(judge);
-    const struct evidence *clean = life_run(judge, &in, &plan, 0);
+    const struct evidence *clean = life_run(judge, &in, &plan);
     uint32_t calls = 0;
 
-    CHECK(judge,
-          output_of(clean)->vcpus[0][1].called && output_of(clean)->vcpus[0][1].result == 0,
-          "the whole way to a second vCPU works where nothing is wrong",
-          "a step before it failed");
+    life_expect(judge, &in, clean);
     for (size_t i = 0; i < clean->call_count; i++)
         calls += clean->calls[i].record->kind != CALL_CLOSE &&
                  clean->calls[i].record->kind != CALL_MUNMAP;
-
-    for (uint32_t nth = 0; nth < calls; nth++) {
-        char what[160] = "?", situation[240];
-
-        plan.faults[0] = (struct plan_fault){.nth = nth, .error = EIO, .repeat = 1};
-        const struct evidence *e = life_run(judge, &in, &plan, 0);
-        const struct lab01_output *out = output_of(e);
-        bool reported = out->open.result < 0 || out->vms[0].result < 0 ||
-                        out->vcpus[0][0].result < 0 || out->vcpus[0][1].result < 0;
-
-        for (size_t i = 0; i < e->call_count; i++)
-            if (e->calls[i].record->injected)
-                call_describe(&e->calls[i], what, sizeof what);
-        snprintf(situation, sizeof situation, "call %u, %s", nth + 1, what);
-        CHECK(judge, reported, "a call that fails makes the function fail",
-              "%s: every function reported success", situation);
-        CHECK(judge, out->open.result >= 0 || evidence_fds(e, 0, "memfd:kvm", NULL) == 0,
-              "kvm_open() closes the device when a later step fails",
-              "%s: the device is still open", situation);
-        CHECK(judge,
-              evidence_fds(e, 0, "memfd:kvm-vcpu", NULL) ==
-                  evidence_maps(e, 0, "memfd:kvm-vcpu", NULL),
-              "vcpu_create() closes the vCPU when mapping kvm_run fails",
-              "%s: %u vCPUs open, %u mapped", situation,
-              evidence_fds(e, 0, "memfd:kvm-vcpu", NULL),
-              evidence_maps(e, 0, "memfd:kvm-vcpu", NULL));
-        CHECK(judge, out->open.result < 0 || (out->kvm_fd == -1 && out->open.fd >= 0),
-              "a failing vm_create() or vcpu_create() leaves the kvm object alone",
-              "%s: kvm->fd was %d", situation, out->open.fd);
-        gone_expect(judge, e, situation);
-    }
+    for (uint32_t nth = 0; nth < calls; nth++)
+        failing_call_try(judge, &in, &plan, nth);
 }
 
 static void destroying_twice_is_harmless(struct judge *judge)
 {
     struct lab01_input in = input_make(1, 1);
     struct kvm_plan plan = plan_make(judge);
-    const struct evidence *e = life_run(judge, &in, &plan, 0);
+    const struct evidence *e = life_run(judge, &in, &plan);
     size_t unmap = e->call_count, close_vcpu = e->call_count;
 
-    CHECK(judge, output_of(e)->vcpus[0][0].called && output_of(e)->vcpus[0][0].result == 0,
-          "there is something to destroy", "building kvm, vm and vcpu failed");
-    CHECK(judge, evidence_fds(e, 0, "memfd:kvm", NULL) == 3,
-          "kvm, vm and vcpu are open until they are destroyed", "%u of 3 are open",
-          evidence_fds(e, 0, "memfd:kvm", NULL));
+    life_expect(judge, &in, e);
+    held_expect(judge, e, 0, &(struct held){1, 1, 1, 1},
+                "kvm, VM and vCPU stay until they are destroyed", "before destroying");
     gone_expect(judge, e, "everything destroyed twice");
     for (size_t i = 0; i < e->call_count; i++) {
         const struct call_record *r = e->calls[i].record;
@@ -514,28 +874,28 @@ static void destroying_twice_is_harmless(struct judge *judge)
 static void kernel_sees_the_three_objects(struct judge *judge)
 {
     struct lab01_input in = input_make(2, 2);
-    const struct evidence *e = life_run(judge, &in, NULL, 0);
-    const struct lab01_output *out = output_of(e);
+    const struct evidence *e = life_run(judge, &in, NULL);
     unsigned flags = 0;
 
     CHECK(judge, evidence_fds(e, 0, "/dev/kvm", &flags) == 1, "/dev/kvm is open once",
-          "it is open %u times (kvm_open() returned %d)",
-          evidence_fds(e, 0, "/dev/kvm", NULL), out->open.result);
+          "/proc/PID/fd shows it %u times; %s", evidence_fds(e, 0, "/dev/kvm", NULL),
+          progress_text(output_of(e)).is);
     CHECK(judge, flags & O_CLOEXEC, "/dev/kvm is open close-on-exec",
-          "/proc/PID/fdinfo says flags 0%o", flags);
+          "/proc/PID/fdinfo says flags 0%o, without 0%o", flags, (unsigned)O_CLOEXEC);
     CHECK(judge, evidence_fds(e, 0, "anon_inode:kvm-vm", NULL) == 2,
-          "the kernel holds two VMs (anon_inode:kvm-vm)", "it holds %u",
-          evidence_fds(e, 0, "anon_inode:kvm-vm", NULL));
+          "the kernel holds two VMs (anon_inode:kvm-vm)", "it holds %u; %s",
+          evidence_fds(e, 0, "anon_inode:kvm-vm", NULL), progress_text(output_of(e)).is);
     for (unsigned id = 0; id < 2; id++) {
         char name[40];
 
         snprintf(name, sizeof name, "anon_inode:kvm-vcpu:%u", id);
         CHECK(judge, evidence_fds(e, 0, name, NULL) == 2,
-              "the kernel holds a vCPU 0 and a vCPU 1 in each VM", "it holds %u of %s",
-              evidence_fds(e, 0, name, NULL), name);
+              "the kernel holds a vCPU 0 and a vCPU 1 in each of two VMs",
+              "it holds %u of %s, not 2; %s", evidence_fds(e, 0, name, NULL), name,
+              progress_text(output_of(e)).is);
     }
     CHECK(judge, evidence_maps(e, 0, "anon_inode:kvm-vcpu", NULL) == 4,
-          "each vCPU's kvm_run is mapped", "%u of 4 are",
+          "each vCPU's kvm_run is mapped", "/proc/PID/maps shows %u of 4",
           evidence_maps(e, 0, "anon_inode:kvm-vcpu", NULL));
     CHECK(judge,
           evidence_fds(e, 1, "kvm", NULL) == 0 &&
@@ -547,32 +907,26 @@ static void kernel_sees_the_three_objects(struct judge *judge)
 
 static void forbidden_device_says_so(struct judge *judge)
 {
+    const struct vmm_error want = error_expected(VMM_STEP_OPEN_DEVICE, EACCES, 0);
     struct lab01_input in = input_make(0, 0);
-    const struct evidence *e = life_run(judge, &in, NULL, RUN_HIDE_KVM);
+    struct run_spec spec = life_spec(&in, NULL);
 
-    error_expect(judge, &output_of(e)->open, -EACCES,
-                 &(struct vmm_error){.step = VMM_STEP_OPEN_DEVICE,
-                                     .kind = VMM_ERR_NO_PERMISSION,
-                                     .errnum = EACCES},
-                 "/dev/kvm belongs to root alone");
+    spec.flags = RUN_HIDE_KVM;
+    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab01_output));
+    error_expect(judge, e, &output_of(e)->open, -EACCES, &want,
+                 "/dev/kvm belonged to root alone");
 }
 
 static void second_vcpu_with_the_same_id_is_refused(struct judge *judge)
 {
     uint32_t id = 1 + (uint32_t)judge_random_below(judge, 100);
+    const struct vmm_error want = error_expected(VMM_STEP_CREATE_VCPU, EEXIST, id);
     struct lab01_input in = input_make(1, 2);
 
     in.vcpu_ids[0] = in.vcpu_ids[1] = id;
-    const struct evidence *e = life_run(judge, &in, NULL, 0);
-    CHECK(judge, output_of(e)->vcpus[0][0].called && output_of(e)->vcpus[0][0].result == 0,
-          "the first vCPU is created", "id %u: vcpu_create() returned %d", id,
-          output_of(e)->vcpus[0][0].result);
-    error_expect(judge, &output_of(e)->vcpus[0][1], -EEXIST,
-                 &(struct vmm_error){.step = VMM_STEP_CREATE_VCPU,
-                                     .kind = VMM_ERR_VCPU_EXISTS,
-                                     .errnum = EEXIST,
-                                     .detail = id},
-                 "the real KVM was asked for the same vCPU id twice");
+    const struct evidence *e = life_run(judge, &in, NULL);
+    error_expect(judge, e, &output_of(e)->vcpus[0][1], -EEXIST, &want,
+                 "the real KVM was asked twice for the same vCPU id");
 }
 
 /* A real-mode guest that computes and halts; what it does is known only at run time. */
@@ -592,38 +946,41 @@ static uint32_t guest_assemble(uint8_t *code, uint16_t number)
     return sizeof text;
 }
 
+static void hlt_exit_expect(struct judge *judge, const struct evidence *e)
+{
+    size_t halts = kvm_events_count(&e->events, EVENT_EXIT, SVM_EXIT_HLT);
+
+    CHECK(judge, halts == 1, "the kernel's tracepoints show the guest's HLT as a VM exit",
+          "%zu kvm_entry, %zu kvm_exit, of which %zu are HLT; %s",
+          kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY),
+          kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY), halts,
+          progress_text(output_of(e)).is);
+}
+
 static void first_guest_runs_until_it_halts(struct judge *judge)
 {
-    uint16_t number = (uint16_t)judge_random(judge);
+    uint16_t number = (uint16_t)judge_random(judge), computed = (uint16_t)~number;
     struct lab01_input in = input_make(1, 1);
     const struct window ram = {.name = "guest-ram", .offset = 0x8000, .length = 8};
-    const struct run_spec spec = {.entry = LAB01_GUEST,
-                                  .flags = RUN_TRACE,
-                                  .input = &in,
-                                  .input_size = sizeof in,
-                                  .windows = &ram,
-                                  .window_count = 1};
+    struct run_spec spec = life_spec(&in, NULL);
 
     in.guest_size = guest_assemble(in.guest, number);
+    spec.entry = LAB01_GUEST;
+    spec.flags = RUN_TRACE;
+    spec.windows = &ram;
+    spec.window_count = 1;
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab01_output));
+    const struct lab01_output *out = life_expect(judge, &in, e);
+    uint16_t found = (uint16_t)window_u32(e, 0, 0, 0);
 
-    CHECK(judge, output_of(e)->vcpus[0][0].called && output_of(e)->vcpus[0][0].result == 0,
-          "kvm, VM and vCPU can be made on the machine",
-          "a step failed: open %d, vm %d, vcpu %d", output_of(e)->open.result,
-          output_of(e)->vms[0].result, output_of(e)->vcpus[0][0].result);
-    CHECK(judge, kvm_events_count(&e->events, EVENT_EXIT, SVM_EXIT_HLT) == 1,
-          "the kernel's tracepoints show the guest's HLT as a VM exit",
-          "%zu kvm_entry, %zu kvm_exit, of which %zu are HLT",
-          kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY),
-          kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY),
-          kvm_events_count(&e->events, EVENT_EXIT, SVM_EXIT_HLT));
-    CHECK(judge, (window_u32(e, 0, 0, 0) & 0xffff) == (uint16_t)~number,
-          "the guest's computation is in its memory",
-          "at GPA 8000h: %04x; it was to be the complement of %04x",
-          window_u32(e, 0, 0, 0) & 0xffff, number);
-    CHECK(judge, output_of(e)->halted,
-          "kvm_run, as mapped by vcpu_create(), shows KVM_EXIT_HLT",
-          "vcpu->run does not show the exit that the kernel made");
+    hlt_exit_expect(judge, e);
+    CHECK(judge, found == computed, "the guest's computation is in its memory",
+          "at GPA 8000h: %04xh, not %04xh", found, computed);
+    CHECK(judge, out->ran && out->exit_reason == KVM_EXIT_HLT,
+          "vcpu->run shows why the guest stopped: KVM_EXIT_HLT",
+          "KVM_RUN %s; vcpu->run->exit_reason is %u (KVM_EXIT_%s), not %u",
+          out->ran ? "returned 0" : "failed", out->exit_reason, exit_name(out->exit_reason),
+          KVM_EXIT_HLT);
 }
 
 #define API(section) "Linux Documentation/virt/kvm/api.rst, " section
@@ -643,15 +1000,16 @@ static const struct check checks[] = {
         .hints =
             {"A device is opened like any file. Which flags does a program need that "
              "reads, writes, and may start others?",
-             "Four kinds of question, all ioctls on the same descriptor: version, each "
-             "required extension (in the order of the list), size of kvm_run.",
-             "open(path, O_RDWR | O_CLOEXEC); then KVM_GET_API_VERSION; then a loop over "
-             "kvm_required_extensions until -1 with KVM_CHECK_EXTENSION; then "
-             "KVM_GET_VCPU_MMAP_SIZE."},
+             "Three kinds of question, all ioctls on the new descriptor: the version "
+             "first, each required extension, the size of kvm_run. What does an ioctl get "
+             "as its third argument when it takes none?",
+             "open(path, O_RDWR | O_CLOEXEC); ioctl(fd, KVM_GET_API_VERSION, 0); a loop "
+             "over kvm_required_extensions until -1 with KVM_CHECK_EXTENSION; then "
+             "KVM_GET_VCPU_MMAP_SIZE. Keep version and size in *kvm."},
         .explanation =
-            "O_CLOEXEC keeps the VM out of programs that the VMM starts: whoever "
-            "inherits the descriptor holds the VM. Version 12 has been the answer "
-            "since Linux 2.6.22; new features show as extensions instead.",
+            "O_CLOEXEC keeps the device out of programs that the VMM starts; setting the "
+            "flag after open() would leave a moment without it. Version 12 has been the "
+            "answer since Linux 2.6.22; new features show as extensions instead.",
     },
     {
         .id = "open_failures_are_typed",
@@ -665,10 +1023,13 @@ static const struct check checks[] = {
         .handout = "Errors",
         .slide = "KVM",
         .manual = "man 2 open; common/include/kvm_open.h",
-        .hints = {"The table in kvm_open.h has a line for this step and one for any step.",
-                  "Save errno before anything else is called; return its negative.",
-                  "One function from (step, errno) to kind: first the errnos that mean the "
-                  "same everywhere, then a switch over the step, then VMM_ERR_SYSCALL."},
+        .hints =
+            {"The table in kvm_open.h has a line for this step and one for any step.",
+             "errno belongs to the last call that failed. What may happen to it before "
+             "you look? And what if the caller passed no error object?",
+             "One function from (step, errno) to kind: first the errnos that mean the "
+             "same everywhere, then a switch over the step, then VMM_ERR_SYSCALL. "
+             "vmm_error_set() fills the object if there is one and returns -errno."},
         .explanation =
             "EBUSY from open is not in the table: it means another hypervisor only "
             "when KVM_CREATE_VM says it. The step is part of the meaning.",
@@ -685,10 +1046,11 @@ static const struct check checks[] = {
         .manual = API("4.2, 4.7") "; man 2 mmap",
         .hints = {"Is the errno that you report still the one of the failed call when you "
                   "report it? close() may change it.",
-                  "error->detail is the vCPU's id for the two kinds that are about the id, "
-                  "and 0 for all others.",
+                  "The step is part of the meaning: EINVAL from KVM_CREATE_VCPU is about "
+                  "the id, from mmap it is not. error->detail is the id for the two kinds "
+                  "that are about the id, and 0 for all others.",
                   "Report first (that keeps errno), clean up afterwards, return what you "
-                  "reported."},
+                  "reported. Touch error->detail only if error is not NULL."},
         .explanation = "ENOTTY is the kernel's way to say \"this file does not know that "
                        "ioctl\": the right answer to it is that the path is not KVM.",
     },
@@ -704,9 +1066,10 @@ static const struct check checks[] = {
         .manual = API("4.1"),
         .hints =
             {"The ioctl succeeds; its answer is the problem. What is errnum then?",
-             "errnum is 0, detail the version, and the function returns -ENOTSUP.",
-             "vmm_error_set() returns -EPROTO when errnum is 0: ignore its result here "
-             "and return -ENOTSUP yourself. Close the device before."},
+             "vmm_error_set() returns -EPROTO when errnum is 0. What does the contract "
+             "want kvm_open() to return here? And what is still open?",
+             "errnum 0, detail = the version; ignore the result of vmm_error_set(), close "
+             "the device, return -ENOTSUP."},
         .explanation =
             "A failed call and an answer one cannot live with are different: the "
             "first has an errno, the second has a value worth showing.",
@@ -721,10 +1084,12 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "KVM",
         .manual = API("4.4"),
-        .hints = {"0 means: not there. Any positive number means: there.",
-                  "The first one that is missing goes into detail; nothing stays open.",
-                  "The loop's variable points into kvm_required_extensions: detail is "
-                  "*capability, the result -ENOTSUP."},
+        .hints =
+            {"0 means: not there. Any positive number means: there.",
+             "Several may be missing. Which one does the user get to hear of, and what "
+             "is still open at that moment?",
+             "Stop at the first that answers 0: detail is *capability (the loop's "
+             "variable points into kvm_required_extensions), the result -ENOTSUP."},
         .explanation = "Extensions are KVM's way to grow without a new API version: a VMM "
                        "lists what it cannot do without, and asks once, at the start.",
     },
@@ -739,10 +1104,11 @@ static const struct check checks[] = {
         .slide = "KVM",
         .manual = API("4.5, 5"),
         .hints =
-            {"Which structure has to fit into the area?",
-             "Compare with sizeof(struct kvm_run); mind that the ioctl returns an int.",
-             "A negative answer is a failed call; less than sizeof(struct kvm_run) is "
-             "VMM_ERR_RUN_SIZE with detail = the size, result -EPROTO."},
+            {"Which structure has to fit into the area? Exactly as large is large enough.",
+             "The ioctl returns an int, sizeof is unsigned: what becomes of -1 when the "
+             "two are compared?",
+             "A negative answer is a failed call; otherwise compare (size_t)size with "
+             "sizeof(struct kvm_run): VMM_ERR_RUN_SIZE, detail = the size, -EPROTO."},
         .explanation =
             "The area is larger than the structure: the page after it carries PIO "
             "data, one more the coalesced ring. That is why the kernel names it.",
@@ -757,8 +1123,11 @@ static const struct check checks[] = {
         .handout = "Steps, 4",
         .slide = "KVM",
         .manual = API("4.4"),
-        .hints = {"Not a yes or no: a number.", "Return the ioctl's value as it is.",
-                  "value < 0 ? -errno : value"},
+        .hints =
+            {"Not a yes or no: a number.",
+             "ioctl() says in its result that it failed, and in errno why. The caller of "
+             "kvm_extension() has only the result.",
+             "return value < 0 ? -errno : value;"},
         .explanation = "KVM_CAP_MAX_VCPUS and KVM_CAP_NR_MEMSLOTS are such numbers.",
     },
     {
@@ -772,11 +1141,33 @@ static const struct check checks[] = {
         .slide = "KVM",
         .manual = API("4.2") "; man 7 signal",
         .hints = {"Which errno says \"nothing is wrong, a signal came\"?",
-                  "EINTR: do the same ioctl again, as often as it takes.",
+                  "How many signals may come before it works? Is there a number that is "
+                  "surely enough?",
                   "do fd = ioctl(...); while (fd < 0 && errno == EINTR);"},
         .explanation =
             "Creating a VM can take milliseconds, in which a signal may arrive. A "
             "bounded number of tries would only make the failure rarer.",
+    },
+    {
+        .id = "new_objects_start_empty",
+        .title = "new objects start empty, whatever lay there before",
+        .tenths = 4,
+        .target = TARGET_MODEL,
+        .run = new_objects_start_empty,
+        .why = "Memory on the stack is not zeroed; the later parts believe every field.",
+        .handout = "Steps, 5",
+        .slide = "KVM",
+        .manual = API("4.2") "; common/include/vmm.h",
+        .hints =
+            {"The object that you are handed may hold anything. Which of its fields does "
+             "your function write?",
+             "Read struct vm and struct vcpu in vmm.h field by field: what is each before "
+             "the first guest has run? And what is the third argument of KVM_CREATE_VM?",
+             "Assign the whole structure at once, *vm = (struct vm){.fd = fd, .kvm = kvm}: "
+             "the fields that are not named become 0 or NULL."},
+        .explanation =
+            "A compound literal sets every field, the ones added next year too. A "
+            "kick_requested that nobody set would end the first run before it begins.",
     },
     {
         .id = "vcpu_maps_its_run_area",
@@ -785,20 +1176,25 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = vcpu_maps_its_run_area,
         .why = "kvm_run is how the kernel tells the VMM what the guest did.",
-        .handout = "Steps, 6",
+        .handout = "Steps, 7",
         .slide = "Virtual Machine Control Structure",
         .manual = API("4.7, 5"),
-        .hints = {"The mapping belongs to the vCPU's descriptor, not to the VM's.",
-                  "Shared: the kernel has to see what you write, and you what it writes.",
-                  "mmap(NULL, vm->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, "
-                  "vcpu->fd, 0)"},
-        .explanation = "MAP_PRIVATE would seem to work until the first write: from then on "
-                       "the VMM would look at its own copy.",
+        .hints =
+            {"The mapping belongs to the vCPU's descriptor, not to the VM's. Its size has "
+             "been asked for already.",
+             "Who has to see what you write there, and whose writes do you want to see? "
+             "mmap has a flag for that.",
+             "mmap(NULL, vm->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, "
+             "vcpu->fd, 0); keep run and run_size in *vcpu."},
+        .explanation =
+            "With MAP_PRIVATE the first write of the VMM makes a private copy: from then "
+            "on neither side sees the other. Each vCPU has an area of its own; that is why "
+            "the mapping is made from its descriptor.",
     },
     {
         .id = "no_leak_whichever_call_fails",
         .title = "leaks nothing, whichever call fails",
-        .tenths = 10,
+        .tenths = 8,
         .target = TARGET_MODEL,
         .run = no_leak_whichever_call_fails,
         .why = "A VM that stays open after an error keeps its memory and its CPU state.",
@@ -806,12 +1202,12 @@ static const struct check checks[] = {
         .slide = "KVM",
         .manual = "common/include/kvm_open.h, the three rules",
         .hints =
-            {"For each call, ask: what is open at this moment, and whose is it?",
+            {"For each call, ask: what is open at this moment, and who made it?",
              "A function undoes what it did itself, no more: the kvm and vm objects are "
-             "the caller's.",
+             "the caller's. And what does its own object read as afterwards?",
              "Let each function fill the object step by step, and call its own destroyer "
              "when a step fails: a destroyer that forgives half-built objects serves "
-             "both."},
+             "both. Note that MAP_FAILED is not NULL."},
         .explanation =
             "This check makes each call fail in turn. A single exit path that "
             "works on half-built objects is easier to get right than one clean-up "
@@ -824,13 +1220,14 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = destroying_twice_is_harmless,
         .why = "Closing a number twice closes somebody else's file the second time.",
-        .handout = "Steps, 3",
+        .handout = "Steps, 8",
         .slide = "KVM",
         .manual = "man 2 close, man 2 munmap",
         .hints = {"How does a destroyer know that it has been here before?",
-                  "-1 and NULL mean \"not there\": set them after closing and unmapping.",
+                  "\"Not there\" has a value for descriptors and one for pointers: see the "
+                  "three rules. 0 is a valid descriptor. In which order were the two made?",
                   "if (run) munmap(run, run_size); if (fd >= 0) close(fd); then reset the "
-                  "object."},
+                  "object: fd = -1, run = NULL."},
         .explanation =
             "The mapping holds a reference to the vCPU of its own: a vCPU that is "
             "closed but mapped still lives.",
@@ -845,10 +1242,12 @@ static const struct check checks[] = {
         .handout = "Run it",
         .slide = "KVM",
         .manual = "man 5 proc, /proc/PID/fd",
-        .hints = {"Try `make run LAB=1`: it prints what the kernel holds.",
-                  "Two VMs, each with vCPU 0 and 1, mapped; after destroying: none.",
-                  "Objects belong to their parent: vcpu_create() uses vm->fd, vm_create() "
-                  "kvm->fd."},
+        .hints =
+            {"`make run LAB=1` shows what the kernel holds for your VMM.",
+             "Two VMs, each with vCPU 0 and 1, mapped; after destroying: nothing. Which "
+             "descriptor does each ioctl go to? Is anything kept in a global?",
+             "Objects belong to their parent: vcpu_create() uses vm->fd, vm_create() "
+             "kvm->fd. An ioctl without a parameter gets 0, KVM_CREATE_VM gets 0 too."},
         .explanation = "Each object is a file of its own (anon_inode:kvm-vm, "
                        "anon_inode:kvm-vcpu:N): that is how KVM knows who may use it.",
     },
@@ -863,8 +1262,10 @@ static const struct check checks[] = {
         .slide = "KVM",
         .manual = "man 2 open",
         .hints = {"The same table as for the other errnos of open.",
-                  "EACCES and EPERM: VMM_ERR_NO_PERMISSION.",
-                  "Return -errno of the open itself."},
+                  "Does kvm_open() look at the result of open() before it does anything "
+                  "else, and at errno right after it?",
+                  "EACCES and EPERM are VMM_ERR_NO_PERMISSION at step OPEN_DEVICE; return "
+                  "-errno of the open itself."},
         .explanation = "On most systems /dev/kvm belongs to group kvm; the message that "
                        "vmm_error_describe() makes of your error says how to join it.",
     },
@@ -878,16 +1279,18 @@ static const struct check checks[] = {
         .handout = "Errors",
         .slide = "KVM",
         .manual = API("4.7"),
-        .hints = {"The real KVM refuses with an errno of its own.",
-                  "EEXIST; detail is the id.",
-                  "VMM_ERR_VCPU_EXISTS, at step CREATE_VCPU, detail = id."},
+        .hints =
+            {"The real KVM refuses with an errno of its own: nothing has to be remembered.",
+             "Look up what the contract says for KVM_CREATE_VCPU: there is a kind for "
+             "it, and something that belongs into detail.",
+             "EEXIST is VMM_ERR_VCPU_EXISTS at step CREATE_VCPU, detail = id."},
         .explanation =
             "The kernel's answer is the authority; the VMM need not keep a list.",
     },
     {
         .id = "first_guest_runs_until_it_halts",
         .title = "a first guest runs on your vCPU until it halts",
-        .tenths = 10,
+        .tenths = 8,
         .target = TARGET_MACHINE,
         .run = first_guest_runs_until_it_halts,
         .why = "This is VM entry and VM exit: root mode to non-root mode and back.",

@@ -15,9 +15,12 @@
 #include "../machine/frames.h"
 #include "judge.h"
 
-#define DEADLINE_MS    10000
-#define PATIENCE_MS    20000 /* the agent itself has to answer within this much more */
-#define TRACE_KEEP_MAX 20000 /* events kept for `make trace` */
+/* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
+#define DEADLINE_MODEL_MS   2000
+#define DEADLINE_MACHINE_MS 5000
+#define PATIENT_TIMEOUTS    2     /* after so many in a lab, the others get a quarter */
+#define PATIENCE_MS         20000 /* the agent itself has to answer within this much more */
+#define TRACE_KEEP_MAX      20000 /* events kept for `make trace` */
 
 /* --- random numbers: splitmix64 ------------------------------------------------------------ */
 
@@ -105,7 +108,7 @@ static void trace_keep(const struct judge *j, const struct evidence *e)
     char path[4096], final[4096];
     FILE *file;
 
-    if (!folder || count == 0)
+    if (!folder || kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY) == 0)
         return;
     snprintf(path, sizeof path, "%s/%s.new", folder, j->check->id);
     snprintf(final, sizeof final, "%s/%s", folder, j->check->id);
@@ -119,9 +122,21 @@ static void trace_keep(const struct judge *j, const struct evidence *e)
         unlink(path);
 }
 
+static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,
+                            const struct place *place)
+{
+    double ms = spec->deadline_ms                                  ? spec->deadline_ms
+                : place_of(j->targets, j->check) == TARGET_MACHINE ? DEADLINE_MACHINE_MS
+                                                                   : DEADLINE_MODEL_MS;
+
+    if (j->targets->timeouts >= PATIENT_TIMEOUTS)
+        ms /= 4;
+    return (uint32_t)(ms * place->scale);
+}
+
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 {
-    enum target target = j->check->target;
+    enum target target = place_of(j->targets, j->check);
     struct place *place = place_get(j->targets, target);
     struct run_request request = {
         .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0),
@@ -145,8 +160,7 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     if (spec->plan)
         request.plan_size = (uint32_t)(sizeof *spec->plan +
                                        spec->plan->exit_count * sizeof(struct plan_exit));
-    request.deadline_ms =
-        (uint32_t)((spec->deadline_ms ? spec->deadline_ms : DEADLINE_MS) * place->scale);
+    request.deadline_ms = deadline_of(j, spec, place);
     frame = request_pack(&request, spec, &size);
     if (!frame)
         judge_error(j, "out of memory");
@@ -198,6 +212,7 @@ static void end_explain(struct judge *j, const struct evidence *e)
     printed_tail(e, printed, sizeof printed);
     switch (e->end.outcome) {
     case RUN_TIMED_OUT:
+        j->outcome.timed_out = true;
         check_fail(j, asked, "it still ran after %.1f s and was stopped%s",
                    e->end.elapsed_us / 1e6, printed);
     case RUN_TOO_STOPPED:
@@ -236,7 +251,7 @@ static void cmocka_body(void **state)
     struct judge *j = *state;
 
     j->check->run(j);
-    j->outcome.verdict = VERDICT_PASS;
+    j->outcome = (struct outcome){.verdict = VERDICT_PASS};
 }
 
 void check_execute(struct judge *j)

@@ -16,8 +16,9 @@ struct judge_options {
     const char *traces;                /* folder to keep recorded events in, or NULL */
     const char *only;                  /* id of a single check, or NULL */
     uint64_t seed;
-    bool model_runtime; /* the subject needs the host's libraries (sanitizers) */
-    int report;         /* where JSON lines go */
+    bool model_in_machine; /* there is no sandbox: the machine serves both targets */
+    bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
+    int report;            /* where JSON lines go */
 };
 
 /* A place where subjects run: an agent behind a channel. */
@@ -33,7 +34,9 @@ struct place {
 struct targets {
     const struct judge_options *options;
     struct place model, machine;
-    void *image; /* the subject's */
+    int timeouts; /* checks that ran into their deadline so far */
+    double cost;  /* CPU seconds of checks so far */
+    void *image;  /* the subject's */
     size_t image_size;
 };
 
@@ -48,6 +51,7 @@ enum verdict {
 
 struct outcome {
     enum verdict verdict;
+    bool timed_out;
     char asked[512];
     char seen[2048];
 };
@@ -63,8 +67,12 @@ struct judge {
 
 /* --- targets.c ----------------------------------------------------------------------------- */
 
+/* Where a check's subjects run: its target's place, unless that is in the machine too. */
+enum target place_of(const struct targets *targets, const struct check *check);
 /* Starts the place if it is not up and sends it the subject. NULL: place->why says why. */
 struct place *place_get(struct targets *targets, enum target target);
+/* Starts the machine, if it will be needed, while other checks run. */
+void targets_wake(struct targets *targets);
 /* Ends a place; the next place_get() makes a new one. */
 void place_drop(struct targets *targets, enum target target);
 void targets_close(struct targets *targets);

@@ -3,7 +3,7 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--traces DIR] [--only ID] [--runtime] --seed N --report FD
+ *          [--model-in-machine] [--traces DIR] [--only ID] [--runtime] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <cjson/cJSON.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -102,6 +103,23 @@ _Noreturn static void check_child(struct targets *targets, const struct check *c
     _exit(0);
 }
 
+static double cpu_seconds(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
+/* What judging cost, without the machine: for make bench. */
+static void cost_report(const struct targets *t)
+{
+    cJSON *json = cJSON_CreateObject();
+    struct rusage self;
+
+    getrusage(RUSAGE_SELF, &self);
+    cJSON_AddNumberToObject(json, "cost", t->cost + cpu_seconds(&self));
+    json_print(json, t->options->report);
+}
+
 /* Runs a check in a child; the outcome comes back in memory that only we two share. */
 static void check_run(struct targets *targets, const struct check *check,
                       struct outcome *outcome)
@@ -109,6 +127,7 @@ static void check_run(struct targets *targets, const struct check *check,
     struct outcome *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t parent = getpid(), pid = -1;
+    struct rusage usage = {0};
     int status = 0;
 
     *outcome = (struct outcome){.verdict = VERDICT_ERROR};
@@ -119,8 +138,9 @@ static void check_run(struct targets *targets, const struct check *check,
     pid = fork();
     if (pid == 0)
         check_child(targets, check, shared, parent);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    while (pid > 0 && wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
+    targets->cost += cpu_seconds(&usage);
     if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
         *outcome = *shared;
     munmap(shared, sizeof *shared);
@@ -134,7 +154,7 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
     struct machine *machine = &targets->machine.machine;
     int status = 0;
 
-    if (check->target == TARGET_MODEL) {
+    if (place_of(targets, check) == TARGET_MODEL) {
         outcome->verdict = VERDICT_ERROR;
         snprintf(outcome->seen, sizeof outcome->seen,
                  "the sandbox went away during this check");
@@ -187,13 +207,13 @@ static bool target_there(const struct targets *t, const struct check *check,
 static bool place_ready(struct targets *t, const struct check *check,
                         struct outcome *outcome)
 {
-    struct place *place = place_get(t, check->target);
+    struct place *place = place_get(t, place_of(t, check));
 
     if (place)
         return true;
     *outcome = (struct outcome){.verdict = VERDICT_ERROR};
     snprintf(outcome->seen, sizeof outcome->seen, "%s",
-             check->target == TARGET_MODEL ? t->model.why : t->machine.why);
+             place_of(t, check) == TARGET_MODEL ? t->model.why : t->machine.why);
     return false;
 }
 
@@ -230,18 +250,19 @@ static void check_judge(struct targets *t, const struct check *check)
         if (outcome.verdict == VERDICT_PLACE_LOST) {
             bool again = place_lost_explain(t, check, &outcome);
 
-            place_drop(t, check->target);
+            place_drop(t, place_of(t, check));
             if (again && place_ready(t, check, &outcome)) {
                 note = "the machine's kernel hit a known fault of TCG: this check was run "
                        "again";
                 check_run(t, check, &outcome);
                 if (outcome.verdict == VERDICT_PLACE_LOST) {
                     place_lost_explain(t, check, &outcome);
-                    place_drop(t, check->target);
+                    place_drop(t, place_of(t, check));
                 }
             }
         }
     }
+    t->timeouts += outcome.timed_out;
     outcome_report(t->options, check, &outcome, now() - start, note);
 }
 
@@ -273,6 +294,7 @@ static void options_parse(struct judge_options *o, int argc, char **argv)
         {"only", required_argument, NULL, 'o'},
         {"seed", required_argument, NULL, 'e'},
         {"report", required_argument, NULL, 'r'},
+        {"model-in-machine", no_argument, NULL, 'i'},
         {"runtime", no_argument, NULL, 'u'},
         {NULL, 0, NULL, 0},
     };
@@ -309,6 +331,9 @@ static void options_parse(struct judge_options *o, int argc, char **argv)
         case 'r':
             o->report = atoi(optarg);
             break;
+        case 'i':
+            o->model_in_machine = true;
+            break;
         case 'u':
             o->model_runtime = true;
             break;
@@ -327,12 +352,23 @@ static bool wanted(const struct judge_options *o, const struct check *check)
     return !o->only || strcmp(o->only, check->id) == 0;
 }
 
+static bool machine_wanted(const struct targets *t)
+{
+    for (size_t i = 0; t->options->machine && i < lab_checks.count; i++)
+        if (wanted(t->options, &lab_checks.checks[i]) &&
+            place_of(t, &lab_checks.checks[i]) == TARGET_MACHINE)
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct judge_options options = {.report = 1};
-    struct targets targets = {.options = &options,
-                              .model = {.channel = -1},
-                              .machine = {.channel = -1, .machine = {.console = -1}}};
+    struct targets targets = {
+        .options = &options,
+        .model = {.channel = -1},
+        .machine = {.channel = -1,
+                    .machine = {.channel = -1, .qmp = -1, .console = -1, .state = -1}}};
 
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -343,9 +379,12 @@ int main(int argc, char **argv)
                 strerror(errno));
         return 3;
     }
+    if (machine_wanted(&targets))
+        targets_wake(&targets);
     for (size_t i = 0; i < lab_checks.count; i++)
         if (wanted(&options, &lab_checks.checks[i]))
             check_judge(&targets, &lab_checks.checks[i]);
     targets_close(&targets);
+    cost_report(&targets);
     return 0;
 }

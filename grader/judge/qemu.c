@@ -134,13 +134,12 @@ _Noreturn static void qemu_exec(const struct arguments *a, pid_t parent, int con
     _exit(127);
 }
 
-/* Starts QEMU with a channel and a monitor. state: a descriptor to inherit, or -1. */
-static int qemu_start(struct machine *m, struct arguments *a, int state)
+/* Starts QEMU with a channel and a monitor; it inherits m->state, if there is one. */
+static int qemu_start(struct machine *m, struct arguments *a)
 {
     int channel[2] = {-1, -1}, qmp[2] = {-1, -1};
     pid_t parent = getpid();
 
-    *m = (struct machine){.channel = -1, .qmp = -1};
     m->console = memfd_create("console", MFD_CLOEXEC);
     if (m->console < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0)
@@ -149,8 +148,8 @@ static int qemu_start(struct machine *m, struct arguments *a, int state)
     a->item[a->count] = NULL;
     m->pid = fork();
     if (m->pid == 0)
-        qemu_exec(a, parent, m->console, (int[]){channel[1], qmp[1], state},
-                  state >= 0 ? 3 : 2);
+        qemu_exec(a, parent, m->console, (int[]){channel[1], qmp[1], m->state},
+                  m->state >= 0 ? 3 : 2);
     close(channel[1]);
     close(qmp[1]);
     m->channel = channel[0];
@@ -206,6 +205,12 @@ static bool qmp_do(struct machine *m, const char *json)
     return value != NULL;
 }
 
+#define QMP_BEGIN "{\"execute\":\"qmp_capabilities\"}"
+/* RAM is a shared file: do not copy it into the state. */
+#define QMP_IGNORE_SHARED                                                                  \
+    "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":"           \
+    "[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}"
+
 static bool qmp_begin(struct machine *m, int seconds)
 {
     receive_timeout_set(m->qmp, seconds);
@@ -213,11 +218,7 @@ static bool qmp_begin(struct machine *m, int seconds)
     bool ok = greeting != NULL;
 
     cJSON_Delete(greeting);
-    return ok && qmp_do(m, "{\"execute\":\"qmp_capabilities\"}") &&
-           qmp_do(
-               m,
-               "{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
-               "{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}");
+    return ok && qmp_do(m, QMP_BEGIN) && qmp_do(m, QMP_IGNORE_SHARED);
 }
 
 static bool migration_completed(struct machine *m)
@@ -239,20 +240,26 @@ static bool migration_completed(struct machine *m)
 
 /* --- the agent ------------------------------------------------------------------------------ */
 
-static bool agent_hello(struct machine *m, int seconds)
+/* Waits for the answer to HELLO. */
+static bool agent_ready(struct machine *m, int seconds)
 {
     struct frame_header header;
     void *payload = NULL;
     bool ok;
 
     receive_timeout_set(m->channel, seconds);
-    ok = frame_send(m->channel, FRAME_HELLO, NULL, 0, NULL, 0) == 0 &&
-         frame_receive(m->channel, &header, &payload) == 0 && header.type == FRAME_READY &&
+    ok = frame_receive(m->channel, &header, &payload) == 0 && header.type == FRAME_READY &&
          header.length == sizeof m->ready;
     if (ok)
         memcpy(&m->ready, payload, sizeof m->ready);
     free(payload);
     return ok && m->ready.version == PROTOCOL_VERSION;
+}
+
+static bool agent_hello(struct machine *m, int seconds)
+{
+    return frame_send(m->channel, FRAME_HELLO, NULL, 0, NULL, 0) == 0 &&
+           agent_ready(m, seconds);
 }
 
 /* Writes each format as: u32 name length, u32 text length, name, text. */
@@ -357,13 +364,13 @@ static int snapshot_take(struct machine *m, const char *dir, char *why, size_t s
 int machine_build(const char *dir, const char *kernel, const char *initramfs, char *why,
                   size_t why_size)
 {
+    struct machine m = {.channel = -1, .qmp = -1, .console = -1, .state = -1};
     struct arguments a = {0};
-    struct machine m;
     int r;
 
     machine_arguments(&a, dir, true);
     boot_arguments(&a, kernel, initramfs, "");
-    r = qemu_start(&m, &a, -1);
+    r = qemu_start(&m, &a);
     if (r < 0)
         explain(why, why_size, "could not start QEMU: %s", strerror(-r));
     else if (!qmp_begin(&m, BOOT_SECONDS) || !agent_hello(&m, BOOT_SECONDS)) {
@@ -384,39 +391,66 @@ int machine_build(const char *dir, const char *kernel, const char *initramfs, ch
     return r;
 }
 
-int machine_restore(struct machine *m, const char *dir, char *why, size_t why_size)
+/* All that QEMU has to be told, written ahead: it works it off while we do other things. */
+static bool wake_words_write(struct machine *m)
+{
+    char incoming[128];
+
+    snprintf(incoming, sizeof incoming,
+             "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:%d\"}}",
+             m->state);
+    return write_exactly(m->qmp, QMP_BEGIN, strlen(QMP_BEGIN)) == 0 &&
+           write_exactly(m->qmp, QMP_IGNORE_SHARED, strlen(QMP_IGNORE_SHARED)) == 0 &&
+           write_exactly(m->qmp, incoming, strlen(incoming)) == 0 &&
+           frame_send(m->channel, FRAME_HELLO, NULL, 0, NULL, 0) == 0;
+}
+
+int machine_wake(struct machine *m, const char *dir)
 {
     struct arguments a = {0};
-    char path[4096], command[128];
-    int state, r;
+    char path[4096];
+    int r;
 
-    *m = (struct machine){.channel = -1, .qmp = -1, .console = -1};
+    *m = (struct machine){.channel = -1, .qmp = -1, .console = -1, .state = -1};
     snprintf(path, sizeof path, "%s/state", dir);
-    state = open(path, O_RDONLY | O_CLOEXEC);
-    if (state < 0)
-        return explain(why, why_size, "%s: %s", path, strerror(errno));
+    m->state = open(path, O_RDONLY | O_CLOEXEC);
+    if (m->state < 0)
+        return -errno;
     machine_arguments(&a, dir, false);
     argument_add(&a, "-incoming");
     argument_add(&a, "defer");
-    r = qemu_start(m, &a, state);
-    snprintf(command, sizeof command,
-             "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:%d\"}}", state);
-    if (r < 0)
-        explain(why, why_size, "could not start QEMU: %s", strerror(-r));
-    else if (!qmp_begin(m, WAKE_SECONDS) || !qmp_do(m, command) ||
-             !agent_hello(m, WAKE_SECONDS)) {
-        char *tail = machine_console_tail(m, 600);
-
-        r = explain(why, why_size,
-                    "the snapshot did not wake up; its console ends with:\n%s",
-                    tail ? tail : "");
-        free(tail);
-    }
-    close(state);
+    r = qemu_start(m, &a);
     arguments_free(&a);
+    if (r == 0 && !wake_words_write(m))
+        r = -EPIPE;
     if (r < 0)
         machine_stop(m);
     return r;
+}
+
+int machine_wait(struct machine *m, char *why, size_t why_size)
+{
+    char *tail;
+    int r;
+
+    if (agent_ready(m, WAKE_SECONDS))
+        return 0;
+    tail = machine_console_tail(m, 600);
+    r = explain(why, why_size, "the snapshot did not wake up; its console ends with:\n%s",
+                tail ? tail : "");
+    free(tail);
+    machine_stop(m);
+    return r;
+}
+
+int machine_restore(struct machine *m, const char *dir, char *why, size_t why_size)
+{
+    int r = machine_wake(m, dir);
+
+    if (r < 0)
+        return explain(why, why_size, "could not start QEMU from %s: %s", dir,
+                       strerror(-r));
+    return machine_wait(m, why, why_size);
 }
 
 void machine_stop(struct machine *m)
@@ -430,7 +464,9 @@ void machine_stop(struct machine *m)
         close(m->channel);
     if (m->qmp >= 0)
         close(m->qmp);
-    m->channel = m->qmp = -1;
+    if (m->state >= 0)
+        close(m->state);
+    m->channel = m->qmp = m->state = -1;
 }
 
 char *machine_console_tail(const struct machine *m, size_t size)

@@ -20,6 +20,7 @@ struct machine {
     int channel; /* frames to the agent, or -1 */
     int qmp;     /* QEMU's monitor, or -1 */
     int console; /* memfd: what the kernel and QEMU printed */
+    int state;   /* the snapshot's device state, or -1 */
     struct ready ready;
 };
 
@@ -31,8 +32,13 @@ int machine_build(const char *dir, const char *kernel, const char *initramfs, ch
 /* True if dir holds a whole machine whose files have not been touched since. */
 bool machine_intact(const char *dir);
 
-/* Starts QEMU from the snapshot and waits until the agent answers. 0 or -errno, *why as
- * above. QEMU dies with the calling process. */
+/* Starts QEMU from the snapshot. It dies with the calling process. 0 or -errno. */
+int machine_wake(struct machine *machine, const char *dir);
+
+/* Waits until a woken machine's agent answers. 0 or -errno, *why as above. */
+int machine_wait(struct machine *machine, char *why, size_t why_size);
+
+/* Both. */
 int machine_restore(struct machine *machine, const char *dir, char *why, size_t why_size);
 
 /* Ends QEMU, if it still runs, and closes everything but the console. */

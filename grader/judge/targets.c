@@ -61,16 +61,29 @@ static bool model_start(struct targets *t)
     return true;
 }
 
+void targets_wake(struct targets *t)
+{
+    machine_wake(&t->machine.machine, t->options->machine);
+}
+
 static bool machine_start(struct targets *t)
 {
     struct place *place = &t->machine;
 
-    if (machine_restore(&place->machine, t->options->machine, place->why,
-                        sizeof place->why) < 0)
+    if (place->machine.pid == 0 && machine_wake(&place->machine, t->options->machine) < 0) {
+        snprintf(place->why, sizeof place->why, "QEMU could not be started");
+        return false;
+    }
+    if (machine_wait(&place->machine, place->why, sizeof place->why) < 0)
         return false;
     place->channel = place->machine.channel;
     place->scale = scale_of(place->machine.ready.calibration, NORMAL_MACHINE);
     return true;
+}
+
+enum target place_of(const struct targets *t, const struct check *check)
+{
+    return t->options->model_in_machine ? TARGET_MACHINE : check->target;
 }
 
 struct place *place_get(struct targets *t, enum target target)
@@ -108,7 +121,8 @@ void place_drop(struct targets *t, enum target target)
         machine_stop(&place->machine);
         if (place->machine.console > 0)
             close(place->machine.console);
-        place->machine = (struct machine){.channel = -1, .qmp = -1, .console = -1};
+        place->machine =
+            (struct machine){.channel = -1, .qmp = -1, .console = -1, .state = -1};
     }
     place->channel = -1;
     place->started = false;
@@ -118,6 +132,6 @@ void targets_close(struct targets *t)
 {
     if (t->model.started)
         place_drop(t, TARGET_MODEL);
-    if (t->machine.started)
+    if (t->machine.started || t->machine.machine.pid > 0)
         place_drop(t, TARGET_MACHINE);
 }

@@ -58,6 +58,18 @@ static int run_refuse(const struct agent *agent, int errnum)
     return frame_send(agent->place.channel, FRAME_END, &end, sizeof end, NULL, 0);
 }
 
+static int hello_answer(struct agent *agent)
+{
+    int r;
+
+    agent->ready.calibration = calibrate();
+    r = frame_send(agent->place.channel, FRAME_READY, &agent->ready, sizeof agent->ready,
+                   NULL, 0);
+    if (agent->in_machine)
+        machine_warm_up();
+    return r;
+}
+
 static int frame_serve(struct agent *agent, const struct frame_header *header,
                        const void *payload)
 {
@@ -65,9 +77,7 @@ static int frame_serve(struct agent *agent, const struct frame_header *header,
 
     switch (header->type) {
     case FRAME_HELLO:
-        agent->ready.calibration = calibrate();
-        return frame_send(agent->place.channel, FRAME_READY, &agent->ready,
-                          sizeof agent->ready, NULL, 0);
+        return hello_answer(agent);
     case FRAME_FORMATS:
         return trace_formats_send(agent->place.channel);
     case FRAME_SUBJECT:

@@ -75,6 +75,21 @@ bool machine_hold_kvm(void)
     return vm >= 0 && vcpu >= 0;
 }
 
+void machine_warm_up(void)
+{
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu;
+
+    if (kvm < 0)
+        return;
+    vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+    if (vcpu >= 0)
+        close(vcpu);
+    if (vm >= 0)
+        close(vm);
+    close(kvm);
+}
+
 int machine_channel_open(void)
 {
     for (;;) {

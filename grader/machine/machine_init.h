@@ -11,6 +11,9 @@ void machine_init(void);
  * subject (TCG mishandles the code patching that this needs). True if there is a KVM. */
 bool machine_hold_kvm(void);
 
+/* Makes a VM and forgets it: TCG translates KVM's code now, not in the first check. */
+void machine_warm_up(void);
+
 /* Waits for the virtio port and opens it; does not return without. */
 int machine_channel_open(void);
 

@@ -19,9 +19,15 @@ struct life {
 };
 
 /* Values that no function under test leaves behind by accident. */
-static void error_poison(struct vmm_error *error)
+#define POISON 0x5a
+
+/* Where an object may lie: nobody has cleared it. The error too; NULL if there is none. */
+static struct vmm_error *poisoned(const struct life *life, void *object, size_t size,
+                                  struct vmm_error *error)
 {
-    memset(error, 0x5a, sizeof *error);
+    memset(object, POISON, size);
+    memset(error, POISON, sizeof *error);
+    return life->in->no_error ? NULL : error;
 }
 
 static void step_note(struct lab01_step *step, int result, int fd,
@@ -30,7 +36,7 @@ static void step_note(struct lab01_step *step, int result, int fd,
     step->called = 1;
     step->result = result;
     step->fd = fd;
-    if (result < 0) {
+    if (result < 0 && e) {
         step->error.step = (int32_t)e->step;
         step->error.kind = (int32_t)e->kind;
         step->error.errnum = e->errnum;
@@ -38,44 +44,69 @@ static void step_note(struct lab01_step *step, int result, int fd,
     }
 }
 
-static void vcpus_build(struct life *life, unsigned vm)
+static void new_vm_note(struct lab01_new_vm *note, const struct vm *vm,
+                        const struct kvm *kvm)
 {
-    for (unsigned i = 0; i < life->in->vcpu_count; i++) {
-        struct vcpu *vcpu = &life->vcpus[vm][i];
-        struct lab01_step *step = &life->out->vcpus[vm][i];
-        struct vmm_error error;
+    note->knows_kvm = vm->kvm == kvm;
+    for (int i = 0; i < VM_SLOTS_MAX; i++)
+        note->slots_used += vm->slots[i].size != 0;
+    note->pio_devices = vm->pio.count;
+    note->mmio_devices = vm->mmio.count;
+}
 
-        error_poison(&error);
-        int r = vcpu_create(vcpu, &life->vms[vm], life->in->vcpu_ids[i], &error);
-        step_note(step, r, vcpu->fd, &error);
-        step->size = (uint32_t)vcpu->run_size;
-        step->run_mapped = vcpu->run != NULL;
-        if (r < 0)
-            return;
-    }
+static void new_vcpu_note(struct lab01_new_vcpu *note, const struct vcpu *vcpu,
+                          const struct vm *vm)
+{
+    note->knows_vm = vcpu->vm == vm;
+    note->id = vcpu->id;
+    for (int i = 0; i < VCPU_EXIT_REASONS; i++)
+        note->counters_set += vcpu->exits[i] != 0;
+    note->counters_set += vcpu->interrupted != 0;
+    /* As bytes: a bool that nobody has set need not be one. */
+    memcpy(&note->kick_requested, &vcpu->kick_requested, sizeof vcpu->kick_requested);
+    memcpy(&note->thread, &vcpu->thread, sizeof vcpu->thread);
+    note->traced = vcpu->trace != NULL;
+}
+
+static int vcpu_build(struct life *life, unsigned vm, unsigned i)
+{
+    struct vcpu *vcpu = &life->vcpus[vm][i];
+    struct lab01_step *step = &life->out->vcpus[vm][i];
+    struct vmm_error error, *e = poisoned(life, vcpu, sizeof *vcpu, &error);
+    int r = vcpu_create(vcpu, &life->vms[vm], life->in->vcpu_ids[i], e);
+
+    step_note(step, r, vcpu->fd, e);
+    step->size = (uint32_t)vcpu->run_size;
+    step->run_mapped = vcpu->run != NULL;
+    new_vcpu_note(&life->out->new_vcpus[vm][i], vcpu, &life->vms[vm]);
+    return r;
+}
+
+static int vm_build(struct life *life, unsigned i)
+{
+    struct vm *vm = &life->vms[i];
+    struct vmm_error error, *e = poisoned(life, vm, sizeof *vm, &error);
+    int r = vm_create(vm, &life->kvm, e);
+
+    step_note(&life->out->vms[i], r, vm->fd, e);
+    new_vm_note(&life->out->new_vms[i], vm, &life->kvm);
+    for (unsigned id = 0; r >= 0 && id < life->in->vcpu_count; id++)
+        r = vcpu_build(life, i, id);
+    return r;
 }
 
 static void objects_build(struct life *life)
 {
-    struct vmm_error error;
+    struct vmm_error error, *e = poisoned(life, &life->kvm, sizeof life->kvm, &error);
+    int r = kvm_open(&life->kvm, life->in->path, e);
 
-    error_poison(&error);
-    int r = kvm_open(&life->kvm, life->in->path, &error);
-    step_note(&life->out->open, r, life->kvm.fd, &error);
+    step_note(&life->out->open, r, life->kvm.fd, e);
     life->out->open.size = (uint32_t)life->kvm.run_size;
     life->out->api_version = life->kvm.api_version;
-    if (r < 0)
-        return;
-    if (life->in->extension)
+    if (r >= 0 && life->in->extension)
         life->out->extension = kvm_extension(&life->kvm, (int)life->in->extension);
-    for (unsigned i = 0; i < life->in->vm_count; i++) {
-        error_poison(&error);
-        r = vm_create(&life->vms[i], &life->kvm, &error);
-        step_note(&life->out->vms[i], r, life->vms[i].fd, &error);
-        if (r < 0)
-            return;
-        vcpus_build(life, i);
-    }
+    for (unsigned i = 0; r >= 0 && i < life->in->vm_count; i++)
+        r = vm_build(life, i);
 }
 
 static void objects_destroy(struct life *life)
@@ -127,7 +158,7 @@ static void life_run(struct subject *subject)
 }
 
 /* Memory and registers without parts 02 and 03: this is about the vCPU that 01 made. */
-static int guest_run(struct life *life, struct guest_ram *ram)
+static void guest_run(struct life *life, struct guest_ram *ram)
 {
     struct kvm_userspace_memory_region region = {.memory_size = ram->size,
                                                  .userspace_addr = (uintptr_t)ram->hva};
@@ -138,13 +169,15 @@ static int guest_run(struct life *life, struct guest_ram *ram)
     memcpy(ram->hva, life->in->guest, life->in->guest_size);
     if (ioctl(life->vms[0].fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ||
         ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
-        return 0;
+        return;
     sregs.cs.base = 0;
     sregs.cs.selector = 0;
     if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 ||
         ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_RUN, 0) < 0)
-        return 0;
-    return vcpu->run && vcpu->run->exit_reason == KVM_EXIT_HLT;
+        return;
+    life->out->ran = 1;
+    if (vcpu->run)
+        life->out->exit_reason = vcpu->run->exit_reason;
 }
 
 static void guest_halts(struct subject *subject)
@@ -154,7 +187,7 @@ static void guest_halts(struct subject *subject)
 
     objects_build(&life);
     if (life.out->vcpus[0][0].called && guest_ram_create(&ram, "ram", 0x10000) == 0)
-        life.out->halted = guest_run(&life, &ram);
+        guest_run(&life, &ram);
     subject_checkpoint();
     objects_destroy(&life);
 }

@@ -15,6 +15,7 @@ struct lab01_input {
     uint32_t vcpu_count; /* of each VM, 0 to 2 */
     uint32_t vcpu_ids[2];
     uint32_t extension;  /* asked with kvm_extension() if not 0 */
+    uint32_t no_error;   /* pass NULL as error: the caller does not want to know */
     uint32_t guest_size; /* LAB01_GUEST: real-mode code for GPA 0 */
     uint8_t guest[256];
 };
@@ -32,14 +33,33 @@ struct lab01_step {
     } error;
 };
 
+/* What a new object holds beside its descriptor. Before the call every byte of it is 0x5a,
+ * as memory may be that nobody has cleared. */
+struct lab01_new_vm {
+    int32_t knows_kvm; /* vm->kvm is the one that was handed in */
+    uint32_t slots_used, pio_devices, mmio_devices;
+};
+
+struct lab01_new_vcpu {
+    int32_t knows_vm;
+    uint32_t id;
+    uint32_t counters_set; /* how many of exits[] and interrupted are not 0 */
+    uint32_t kick_requested;
+    int32_t thread;
+    int32_t traced; /* trace is not NULL */
+};
+
 struct lab01_output {
     struct lab01_step open, vms[2], vcpus[2][2];
+    struct lab01_new_vm new_vms[2];
+    struct lab01_new_vcpu new_vcpus[2][2];
     int32_t api_version;
     int32_t extension;
     /* after destroying everything, twice */
     int32_t kvm_fd, vm_fds[2], vcpu_fds[2][2];
     int32_t run_pointers; /* how many vCPUs still have one */
-    int32_t halted;       /* LAB01_GUEST: KVM_RUN came back with KVM_EXIT_HLT */
+    int32_t ran;          /* LAB01_GUEST: KVM_RUN returned 0, ... */
+    uint32_t exit_reason; /* ... and this is in the part's kvm_run */
 };
 
 #endif

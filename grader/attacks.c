@@ -1,0 +1,229 @@
+/* attacks.c - the verb attacks: hostile submissions. None may gain a point, outlive its run,
+ * or disturb the next one.
+ *
+ * An attack is a file in grader/attacks/ that begins with a comment of "key: value" lines:
+ *   lab: number          which lab it is handed in for
+ *   tries: sentence      what it wants
+ *   says: text           what the report has to contain (a compiler's message, or what a
+ *                        check has seen); several lines: any of them
+ * NAME.c is appended to the lab's starter (or replaces it, with "whole: yes"); NAME.sh is run
+ * in a copy of the starter's folder and may do to it what it likes.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grader.h"
+
+#define ATTACKS     "grader/attacks"
+#define ATTACKS_MAX 100
+#define SECONDS_MAX 90.0
+#define WORKERS     2
+
+struct attack {
+    char name[100];
+    char folder[PATH_ROOM];
+    char *text;
+};
+
+struct run {
+    struct labs labs;
+    struct attack attacks[ATTACKS_MAX];
+    struct grading gradings[2 * ATTACKS_MAX]; /* each attack, then the reference */
+    int count;
+    int failed;
+};
+
+/* The n-th value of a key in the leading comment; "" if there is none. */
+static void value_find(const struct attack *a, const char *key, int n, char *value,
+                       size_t size)
+{
+    const char *end = strstr(a->text, "end of description");
+    char wanted[40];
+
+    value[0] = 0;
+    snprintf(wanted, sizeof wanted, "%s: ", key);
+    for (const char *at = a->text; (at = strstr(at, wanted)) && (!end || at < end);) {
+        at += strlen(wanted);
+        if (n-- == 0) {
+            snprintf(value, size, "%.*s", (int)strcspn(at, "\n"), at);
+            return;
+        }
+    }
+}
+
+static bool text_append(const char *path, const char *text, bool whole)
+{
+    FILE *file = fopen(path, whole ? "we" : "ae");
+    bool ok = file && fputs(text, file) >= 0;
+
+    return file && fclose(file) == 0 && ok;
+}
+
+/* The submission's folder: the starter, with the attack in it. */
+static bool attack_prepare(struct attack *a, const struct lab *lab)
+{
+    char from[PATH_ROOM], to[PATH_ROOM], whole[8];
+    char *argv[] = {"sh", "-c", "cd \"$1\" && sh \"$2\"", "sh", a->folder, to, NULL};
+    size_t length = strlen(a->name);
+    bool ok;
+
+    path_make(a->folder, "build/tmp/attack.XXXXXX");
+    ok = folder_make("build/tmp") && mkdtemp(a->folder);
+    path_make(to, "%s/%s", a->folder, lab->name);
+    ok = ok && folder_make(to);
+    for (int i = 0; ok && i < lab->part_count; i++) {
+        char *starter = NULL;
+        char *print[] = {"grader/starters.sh", "print", from, NULL};
+
+        path_make(from, "solutions/%s/%s", lab->name, lab->parts[i]);
+        path_make(to, "%s/%s/%s", a->folder, lab->name, lab->parts[i]);
+        ok = command_run(print, &starter, 30) == 0 &&
+             file_write(to, starter, strlen(starter));
+        free(starter);
+    }
+    if (length > 2 && strcmp(a->name + length - 2, ".c") == 0) {
+        value_find(a, "whole", 0, whole, sizeof whole);
+        path_make(to, "%s/%s/%s", a->folder, lab->name, lab->parts[0]);
+        return ok && text_append(to, a->text, whole[0] != 0);
+    }
+    path_make(from, ATTACKS "/%s", a->name);
+    char *script = realpath(from, NULL);
+    path_make(to, "%s", script ? script : "");
+    free(script);
+    return ok && command_run(argv, NULL, 0) == 0;
+}
+
+static int attacks_find(struct run *run, const struct settings *s)
+{
+    struct dirent **entries;
+    int count = scandir(ATTACKS, &entries, NULL, alphasort);
+
+    for (int i = 0; i < count; i++) {
+        struct attack *a = &run->attacks[run->count];
+        char path[PATH_ROOM], number[16];
+        const struct lab *lab;
+
+        if (entries[i]->d_name[0] != '.' && run->count < ATTACKS_MAX &&
+            (!s->check || strcmp(s->check, entries[i]->d_name) == 0)) {
+            snprintf(a->name, sizeof a->name, "%.99s", entries[i]->d_name);
+            path_make(path, ATTACKS "/%s", a->name);
+            a->text = file_read(path, 1u << 20, NULL);
+            if (a->text)
+                value_find(a, "lab", 0, number, sizeof number);
+            lab = a->text ? lab_find(&run->labs, number) : NULL;
+            if (!lab || !attack_prepare(a, lab)) {
+                printf("FAIL  %s could not be prepared: %s\n", a->name, strerror(errno));
+                run->failed++;
+            } else {
+                struct grading *g = &run->gradings[2 * run->count++];
+
+                g[0] =
+                    (struct grading){.lab = lab,
+                                     .submission = {.folder = a->folder, .label = "attack"},
+                                     .seed = s->seed};
+                g[1] = (struct grading){
+                    .lab = lab,
+                    .submission = {.folder = "solutions", .label = "solutions"},
+                    .seed = s->seed};
+            }
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return run->count;
+}
+
+static bool report_says(const struct attack *a, const struct grading *g)
+{
+    char wanted[200];
+    const cJSON *verdict;
+
+    for (int n = 0; value_find(a, "says", n, wanted, sizeof wanted), wanted[0]; n++) {
+        if (g->messages && strstr(g->messages, wanted))
+            return true;
+        cJSON_ArrayForEach(verdict, g->checks)
+        {
+            if (strstr(json_text(verdict, "seen"), wanted))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool attack_judge(const struct attack *a, const struct grading *g)
+{
+    const struct grading *next = g + 1;
+    bool ok = true;
+
+#define REQUIRE(condition, ...)                                                            \
+    if (!(condition)) {                                                                    \
+        printf("FAIL  %s: ", a->name);                                                     \
+        printf(__VA_ARGS__);                                                               \
+        putchar('\n');                                                                     \
+        ok = false;                                                                        \
+    }
+    REQUIRE(g->earned == 0, "it gained %d tenths of a point", g->earned)
+    REQUIRE(g->errors == 0, "it made the grader fail (%d errors)", g->errors)
+    REQUIRE(g->seconds < SECONDS_MAX, "it took %.0f s", g->seconds)
+    REQUIRE(report_says(a, g), "the report does not say what happened")
+    REQUIRE(next->earned == lab_tenths(next->lab),
+            "the next submission got %d of %d tenths", next->earned, lab_tenths(next->lab))
+#undef REQUIRE
+    if (ok)
+        printf("ok    %-36s %5.1f s\n", a->name, g->seconds);
+    return ok;
+}
+
+static void attacks_progress(const struct grading *list, int count)
+{
+    int done = 0;
+
+    for (int i = 0; i < count; i++)
+        done += list[i].done;
+    progress_line("attacks: %d of %d", done / 2, count / 2);
+}
+
+static int attacks_run(struct run *run, const struct settings *s)
+{
+    struct targets_found targets;
+    int passed = 0, failed;
+
+    if (!targets_prepare(&targets, s))
+        return EXIT_GRADER;
+    if (attacks_find(run, s) == 0) {
+        fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
+                s->check ? s->check : "");
+        return EXIT_USAGE;
+    }
+    gradings_run(run->gradings, 2 * run->count, &run->labs, &targets, WORKERS,
+                 attacks_progress);
+    progress_line("%s", "");
+    for (int i = 0; i < run->count; i++)
+        passed += attack_judge(&run->attacks[i], &run->gradings[2 * i]);
+    failed = run->failed + run->count - passed;
+    printf("attacks: %d passed, %d failed\n", passed, failed);
+    return failed ? EXIT_POINTS : EXIT_ALL;
+}
+
+int verb_attacks(const struct settings *s)
+{
+    struct run *run = calloc(1, sizeof *run);
+    int status;
+
+    if (!run || !labs_load(&run->labs))
+        return EXIT_GRADER;
+    status = attacks_run(run, s);
+    for (int i = 0; i < ATTACKS_MAX; i++) {
+        if (run->attacks[i].folder[0])
+            folder_remove(run->attacks[i].folder);
+        free(run->attacks[i].text);
+    }
+    gradings_free(run->gradings, 2 * run->count);
+    labs_free(&run->labs);
+    free(run);
+    return status;
+}

@@ -1,0 +1,250 @@
+/* bench.c - the verb bench: measured figures beside their bounds (medians). The kit's tests
+ * never time anything; this does, and only this. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "evidence.h"
+#include "grader.h"
+#include "machine/frames.h"
+#include "qemu.h"
+#include "subjects/bench.h"
+
+#define RUNS_DEFAULT 7
+#define RUNS_MAX     101
+#define BENCH_PATH   "build/bench.json"
+#define EXITS        2000 /* a slice */
+
+struct bench {
+    const struct settings *settings;
+    struct labs labs;
+    struct targets_found targets;
+    int runs;
+    cJSON *figures;
+};
+
+static int number_compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, number_compare);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* One row. at_most: the bound is an upper one. */
+static void figure(struct bench *b, const char *name, double value, double bound,
+                   bool at_most, const char *unit)
+{
+    bool held = at_most ? value <= bound : value >= bound;
+    cJSON *json = cJSON_CreateObject();
+
+    printf("  %-46s %8.3f %-4s %s %-6g %s%5.2f%s\n", name, value, unit,
+           at_most ? "<=" : ">=", bound, paint(held ? "green" : "red"), value / bound,
+           paint("off"));
+    fflush(stdout);
+    cJSON_AddStringToObject(json, "name", name);
+    cJSON_AddNumberToObject(json, "median", value);
+    cJSON_AddStringToObject(json, "unit", unit);
+    cJSON_AddNumberToObject(json, "bound", bound);
+    cJSON_AddNumberToObject(json, "ratio", value / bound);
+    cJSON_AddBoolToObject(json, "held", held);
+    cJSON_AddItemToArray(b->figures, json);
+}
+
+/* Seconds that `build/bin/grader grade` takes, as the student waits for it. */
+static double grade_seconds(const char *lab)
+{
+    char word[80], *output = NULL;
+    char *argv[] = {"build/bin/grader", "grade", "FROM=solutions", lab ? word : NULL, NULL};
+    double start = now_seconds();
+    int status;
+
+    snprintf(word, sizeof word, "LAB=%s", lab ? lab : "");
+    status = command_run(argv, &output, 0);
+    free(output);
+    return status == 0 ? now_seconds() - start : -1;
+}
+
+static void bench_grade(struct bench *b, const char *lab, const char *name, double bound)
+{
+    double seconds[RUNS_MAX];
+
+    grade_seconds(lab); /* warm */
+    for (int i = 0; i < b->runs; i++) {
+        progress_line("%s: run %d of %d", name, i + 1, b->runs);
+        seconds[i] = grade_seconds(lab);
+    }
+    progress_line("%s", "");
+    figure(b, name, median(seconds, b->runs), bound, true, "s");
+}
+
+static void bench_restore(struct bench *b)
+{
+    double seconds[RUNS_MAX];
+    char why[1000];
+
+    for (int i = 0; i < b->runs; i++) {
+        struct machine m;
+        double start = now_seconds();
+
+        seconds[i] = machine_restore(&m, b->targets.machine, why, sizeof why) == 0
+                         ? now_seconds() - start
+                         : 1e9;
+        machine_stop(&m);
+        if (m.console >= 0)
+            close(m.console);
+    }
+    figure(b, "restore of the machine to a ready agent", median(seconds, b->runs), 0.1,
+           true, "s");
+}
+
+static double cpu_self(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* CPU time of grader and judges, without machine and compiler, by wall time of a whole run. */
+static void bench_cost(struct bench *b)
+{
+    double shares[RUNS_MAX];
+
+    for (int i = 0; i < b->runs; i++) {
+        struct grading list[LABS_MAX] = {0};
+        double start = now_seconds(), cost = cpu_self();
+
+        for (int l = 0; l < b->labs.count; l++)
+            list[l] = (struct grading){
+                .lab = &b->labs.list[l],
+                .submission = {.folder = "solutions", .label = "solutions"},
+                .seed = b->settings->seed + (uint64_t)i};
+        gradings_run(list, b->labs.count, &b->labs, &b->targets, 2, NULL);
+        cost = cpu_self() - cost;
+        for (int l = 0; l < b->labs.count; l++)
+            cost += list[l].cost;
+        shares[i] = 100 * cost / (now_seconds() - start);
+        gradings_free(list, b->labs.count);
+    }
+    figure(b, "grader's own CPU time, of the wall time", median(shares, b->runs), 5, true,
+           "%");
+}
+
+static bool pio_measure(struct bench *b, const char *subject, struct bench_output *out)
+{
+    struct {
+        struct run_request request;
+        struct bench_input input;
+    } job = {.request = {.deadline_ms = 60000, .input_size = sizeof job.input, .nonce = 1},
+             .input = {.exits = EXITS}};
+    struct evidence e = {0};
+    struct machine m;
+    char why[1000];
+    size_t size;
+    char *image = file_read(subject, SIZE_MAX, &size);
+    bool ok = image && machine_restore(&m, b->targets.machine, why, sizeof why) == 0;
+
+    if (ok) {
+        size_t length = sizeof job.request + sizeof job.input;
+
+        ok = frame_send(m.channel, FRAME_SUBJECT, NULL, 0, image, size) == 0 &&
+             frame_send(m.channel, FRAME_RUN, NULL, 0, &job, length) == 0 &&
+             evidence_receive(&e, m.channel, 1, NULL) == 0 && e.complete &&
+             e.header.output_size >= sizeof *out;
+        if (ok)
+            memcpy(out, e.answer, sizeof *out);
+        machine_stop(&m);
+        close(m.console);
+    }
+    evidence_free(&e);
+    free(image);
+    return ok;
+}
+
+static void bench_pio(struct bench *b)
+{
+    const struct submission reference = {.folder = "solutions", .label = "solutions"};
+    struct bench_output out;
+    struct built built;
+    double ratios[BENCH_SLICES], rates[BENCH_SLICES];
+
+    subject_build(&built, &b->labs.list[0], &b->labs, &reference, "bench");
+    if (!built.ok || !pio_measure(b, built.subject, &out)) {
+        printf("  the run loop could not be measured: %s\n",
+               built.messages ? built.messages : "");
+    } else {
+        for (int i = 0; i < BENCH_SLICES; i++) {
+            ratios[i] = (double)out.bare[i] / (double)out.core[i];
+            rates[i] = EXITS * 1e6 / (double)out.core[i];
+        }
+        figure(b, "run loop and bus: PIO exits/s, of a bare KVM_RUN",
+               median(ratios, BENCH_SLICES), 0.97, false, "");
+        printf("    (%.1f thousand exits a second through the run loop)\n",
+               median(rates, BENCH_SLICES));
+    }
+    built_free(&built);
+}
+
+static bool figures_save(const struct bench *b)
+{
+    cJSON *json = cJSON_CreateObject();
+    char when[40], *text;
+    time_t now = time(NULL);
+    bool ok;
+
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    cJSON_AddStringToObject(json, "when", when);
+    cJSON_AddNumberToObject(json, "runs", b->runs);
+    cJSON_AddNumberToObject(json, "cores", (double)sysconf(_SC_NPROCESSORS_ONLN));
+    cJSON_AddItemReferenceToObject(json, "figures", b->figures);
+    text = cJSON_Print(json);
+    ok = text && file_write(BENCH_PATH, text, strlen(text));
+    free(text);
+    cJSON_Delete(json);
+    return ok;
+}
+
+int verb_bench(const struct settings *s)
+{
+    struct bench b = {.settings = s, .runs = RUNS_DEFAULT};
+    int status = EXIT_ALL;
+
+    if (s->times)
+        b.runs = (int)strtol(s->times, NULL, 10);
+    if (b.runs < 1 || b.runs > RUNS_MAX) {
+        fprintf(stderr, "grader: TIMES= takes 1 to %d\n", RUNS_MAX);
+        return EXIT_USAGE;
+    }
+    if (!labs_load(&b.labs) || !targets_prepare(&b.targets, s))
+        return EXIT_GRADER;
+    b.figures = cJSON_CreateArray();
+    printf("  %-46s %8s %-4s %9s  ratio\n", "figure (median)", "measured", "", "bound");
+    for (int i = 0; i < b.labs.count; i++) {
+        char name[80];
+
+        snprintf(name, sizeof name, "make grade LAB=%d, warm", b.labs.list[i].number);
+        bench_grade(&b, b.labs.list[i].name, name, 1.0);
+    }
+    bench_grade(&b, NULL, "make grade, all labs, warm", 8.0);
+    bench_restore(&b);
+    bench_cost(&b);
+    bench_pio(&b);
+    if (!figures_save(&b)) {
+        fprintf(stderr, "grader: cannot write %s: %s\n", BENCH_PATH, strerror(errno));
+        status = EXIT_GRADER;
+    }
+    cJSON_Delete(b.figures);
+    labs_free(&b.labs);
+    return status;
+}

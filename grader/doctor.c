@@ -1,0 +1,95 @@
+/* doctor.c - the verb doctor: what is here, what is missing, and the command that mends it. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "grader.h"
+#include "sandbox.h"
+
+static void line(bool ok, const char *name, const char *found, const char *fix)
+{
+    printf("  %s%-4s%s %-22s ", paint(ok ? "green" : "yellow"), ok ? "ok" : "--",
+           paint("off"), name);
+    print_wrapped(ok ? found : fix, 30, 80);
+}
+
+/* Asks a tool for its version. */
+static bool tool(const char *name, const char *argument, const char *fix)
+{
+    char *argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t)argument, NULL},
+         *output = NULL;
+    bool ok = command_run(argv, &output, 20) == 0;
+
+    if (output)
+        output[strcspn(output, "\n")] = 0;
+    line(ok, name, output ? output : "", fix);
+    free(output);
+    return ok;
+}
+
+static bool tools_check(void)
+{
+    bool ok = tool("gcc", "--version", "sudo apt install gcc libc6-dev");
+
+    ok &= tool("qemu-system-x86_64", "--version", "sudo apt install qemu-system-x86");
+    ok &= tool("bwrap", "--version", "sudo apt install bubblewrap");
+    tool("clang-format", "--version",
+         "sudo apt install clang-format (only for make format and make test)");
+    tool("bats", "--version", "sudo apt install bats (only for make test)");
+    return ok;
+}
+
+static bool targets_check(const struct settings *s)
+{
+    struct targets_found targets;
+    char why[300] = "";
+    bool model = sandbox_usable(why, sizeof why), machine = targets_prepare(&targets, s);
+
+    line(model, "target model", "subjects run under bubblewrap, with a pretended KVM", why);
+    line(machine && !targets.no_machine[0], "target machine",
+         "QEMU (TCG) with a true /dev/kvm; its snapshot is ready", targets.no_machine);
+    line(
+        access("/dev/kvm", F_OK) < 0, "host's /dev/kvm", "none; none is needed",
+        "there is one; it is never used (some are emulated and a thousand times too slow)");
+    return model && machine && !targets.no_machine[0];
+}
+
+static bool room_check(void)
+{
+    struct statvfs disk;
+    struct sysinfo memory;
+    char text[80];
+    bool ok = true;
+
+    if (statvfs(".", &disk) == 0) {
+        double free_gb = (double)disk.f_bavail * (double)disk.f_frsize / 1e9;
+
+        snprintf(text, sizeof text, "%.1f GB free here (0.5 GB are needed)", free_gb);
+        line(free_gb > 0.5, "disk", text, text);
+        ok = free_gb > 0.5;
+    }
+    if (sysinfo(&memory) == 0) {
+        double total = (double)memory.totalram * memory.mem_unit / 1e9;
+
+        snprintf(text, sizeof text, "%.1f GB (a machine takes 0.1, its guest RAM 0.5)",
+                 total);
+        line(total > 1.5, "memory", text, text);
+    }
+    return ok;
+}
+
+int verb_doctor(const struct settings *s)
+{
+    bool ok;
+
+    printf("%sWhat the kit needs, and what is here%s\n", paint("bold"), paint("off"));
+    ok = tools_check();
+    ok &= room_check();
+    ok &= targets_check(s);
+    printf("\n%s\n", ok ? "Everything that the labs need is here."
+                        : "Mend the lines marked -- above, then try again: make doctor");
+    return ok ? EXIT_ALL : EXIT_GRADER;
+}

@@ -1,0 +1,153 @@
+/* grade.c - the verb grade: one lab or all of them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "grader.h"
+
+#define WORKERS 2
+
+static void grade_progress(const struct grading *list, int count)
+{
+    int judged = 0, of = 0;
+    const char *now = "";
+
+    for (int i = 0; i < count; i++) {
+        judged += cJSON_GetArraySize(list[i].checks);
+        of +=
+            list[i].only
+                ? 1
+                : cJSON_GetArraySize(cJSON_GetObjectItem(list[i].lab->declared, "checks"));
+        if (list[i].pid > 0)
+            now = list[i].lab->name;
+    }
+    progress_line("grading %s: %d of %d checks", now, judged, of);
+}
+
+/* What to grade, from the settings; 0 after saying what is wrong. */
+static int gradings_plan(struct grading *list, const struct labs *labs,
+                         const struct settings *s, char traces[][PATH_ROOM])
+{
+    const struct lab *one = s->lab ? lab_find(labs, s->lab) : NULL;
+    int count = 0;
+
+    if (s->lab && !one)
+        return 0;
+    if (s->check && (!one || !lab_check(one, s->check))) {
+        fprintf(stderr,
+                one ? "grader: lab %s has no CHECK=%s; `make hint LAB=%d` lists them\n"
+                    : "grader: CHECK= needs LAB= as well\n",
+                one ? one->name : "", s->check, one ? one->number : 0);
+        return 0;
+    }
+    for (int i = 0; i < labs->count; i++) {
+        const struct lab *lab = &labs->list[i];
+
+        if (one && lab != one)
+            continue;
+        int at = count++;
+        if (strcmp(s->from, "labs") == 0)
+            path_make(traces[at], "build/traces/%s", lab->name);
+        list[at] = (struct grading){
+            .lab = lab,
+            .submission = {.folder = s->from,
+                           .label = s->from,
+                           .own = s->own ? s->from : NULL,
+                           .sanitize = s->sanitize != NULL,
+                           .trusted =
+                               !strcmp(s->from, "labs") || !strcmp(s->from, "solutions")},
+            .only = s->check,
+            .traces = traces[at][0] ? traces[at] : NULL,
+            .seed = s->seed,
+        };
+    }
+    return count;
+}
+
+static int exit_status(const struct grading *list, int count)
+{
+    int status = EXIT_ALL;
+
+    for (int i = 0; i < count; i++) {
+        if (list[i].errors || list[i].ours_failed)
+            return EXIT_GRADER;
+        if (list[i].lost || (list[i].unjudged && !list[i].only) ||
+            (list[i].only && !list[i].earned))
+            status = EXIT_POINTS;
+    }
+    return status;
+}
+
+static void next_step(const struct grading *list, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i].lost) {
+            printf("Next: read labs/%s/README.md, or take a hint: make hint LAB=%d\n",
+                   list[i].lab->name, list[i].lab->number);
+            return;
+        }
+}
+
+/* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
+static void sandbox_mention(struct grading *list, int count,
+                            const struct targets_found *targets)
+{
+    if (!targets->no_sandbox[0])
+        return;
+    for (int i = 0; i < count; i++)
+        list[i].submission.no_sandbox = targets->no_sandbox;
+    printf("Note: %s.\n", targets->no_sandbox);
+    if (list[0].submission.trusted)
+        printf(
+            "Your own part is compiled without a sandbox, and the checks of target model "
+            "run\nin the machine instead.\n\n");
+}
+
+int verb_grade(const struct settings *s)
+{
+    static char traces[LABS_MAX][PATH_ROOM];
+    struct grading list[LABS_MAX] = {0};
+    struct labs labs;
+    struct targets_found targets;
+    char path[PATH_ROOM];
+    struct stat folder;
+    int count, status;
+
+    if (stat(s->from, &folder) < 0 || !S_ISDIR(folder.st_mode)) {
+        fprintf(stderr,
+                "grader: FROM=%s is not a folder; it should hold 01-kvm-open/ and so on\n",
+                s->from);
+        return EXIT_USAGE;
+    }
+    if (!labs_load(&labs))
+        return EXIT_GRADER;
+    count = gradings_plan(list, &labs, s, traces);
+    if (count == 0)
+        return EXIT_USAGE;
+    if (!targets_prepare(&targets, s))
+        return EXIT_GRADER;
+
+    sandbox_mention(list, count, &targets);
+    gradings_run(list, count, &labs, &targets, WORKERS, grade_progress);
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            putchar('\n');
+        report_print(&list[i], s);
+    }
+    if (count > 1)
+        report_total(list, count);
+    if (strcmp(s->from, "labs") == 0)
+        next_step(list, count);
+    status = exit_status(list, count);
+    results_path(path, s->from);
+    if (!results_merge(path, list, count)) {
+        fprintf(stderr, "grader: the results above could not be kept in %s: %s\n", path,
+                strerror(errno));
+        status = EXIT_GRADER;
+    }
+    gradings_free(list, count);
+    labs_free(&labs);
+    return status;
+}

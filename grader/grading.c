@@ -1,0 +1,290 @@
+/* grading.c - runs the labs' checks programs and collects their verdicts.
+ *
+ *   grader --fork--> worker: compiles, then becomes the checks program (judge)
+ *      ^                |
+ *      +-- JSON lines --+   {"build": ...}, then one line a check
+ *
+ * Everything below dies with what started it (PR_SET_PDEATHSIG): worker, compiler, judge,
+ * sandbox, QEMU.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "grader.h"
+
+#define LINE_MAX_BYTES (1u << 20)
+#define WORKERS_MAX    16
+
+/* --- in the worker ---------------------------------------------------------------------------- */
+
+static void build_report(int report, const struct built *built)
+{
+    cJSON *json = cJSON_CreateObject();
+    char *text;
+
+    cJSON_AddBoolToObject(json, "build", built->ok);
+    cJSON_AddBoolToObject(json, "ours", built->ours);
+    cJSON_AddStringToObject(json, "messages", built->messages ? built->messages : "");
+    text = cJSON_PrintUnformatted(json);
+    dprintf(report, "%s\n", text ? text : "{}");
+    free(text);
+    cJSON_Delete(json);
+}
+
+_Noreturn static void judge_exec(const struct grading *g,
+                                 const struct targets_found *targets, const char *subject,
+                                 int report)
+{
+    char program[PATH_ROOM], seed[32], number[16];
+    const char *argv[32];
+    int n = 0;
+
+    path_make(program, "build/checks/%s", g->lab->name);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
+    snprintf(number, sizeof number, "%d", report);
+    fcntl(report, F_SETFD, 0);
+    argv[n++] = program;
+    for (const char *const *word =
+             (const char *const[]){"--subject", subject, "--agent", "build/bin/agent",
+                                   "--seed", seed, "--report", number, NULL};
+         *word; word++)
+        argv[n++] = *word;
+    argv[n++] = targets->no_machine[0] ? "--no-machine" : "--machine";
+    argv[n++] = targets->no_machine[0] ? targets->no_machine : targets->machine;
+    if (targets->no_model[0]) {
+        argv[n++] = "--no-model";
+        argv[n++] = targets->no_model;
+    } else if (targets->no_sandbox[0]) {
+        argv[n++] = "--model-in-machine";
+    }
+    if (g->only) {
+        argv[n++] = "--only";
+        argv[n++] = g->only;
+    }
+    if (g->traces) {
+        argv[n++] = "--traces";
+        argv[n++] = g->traces;
+    }
+    if (g->submission.sanitize)
+        argv[n++] = "--runtime";
+    argv[n] = NULL;
+    execv(program, (char *const *)argv);
+    _exit(EXIT_GRADER);
+}
+
+_Noreturn static void worker_main(const struct grading *g, const struct labs *labs,
+                                  const struct targets_found *targets, int report,
+                                  pid_t parent)
+{
+    struct built built;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    setpgid(0, 0); /* Ctrl-C reaches the grader only; it ends, and we with it */
+    if (g->traces) {
+        folder_remove(g->traces);
+        folder_make(g->traces);
+    }
+    subject_build(&built, g->lab, labs, &g->submission, g->lab->name);
+    build_report(report, &built);
+    if (!built.ok)
+        _exit(0);
+    judge_exec(g, targets, built.subject, report);
+}
+
+/* --- in the grader ----------------------------------------------------------------------------- */
+
+static bool worker_start(struct grading *g, const struct labs *labs,
+                         const struct targets_found *targets)
+{
+    int pipes[2];
+    pid_t parent = getpid();
+
+    g->checks = cJSON_CreateObject();
+    g->started = now_seconds();
+    if (pipe2(pipes, O_CLOEXEC) < 0)
+        return false;
+    fflush(stdout);
+    g->pid = fork();
+    if (g->pid == 0)
+        worker_main(g, labs, targets, pipes[1], parent);
+    close(pipes[1]);
+    g->pipe = pipes[0];
+    return g->pid > 0;
+}
+
+static void line_take(struct grading *g, const char *text)
+{
+    cJSON *json = cJSON_Parse(text);
+    const char *id = json_text(json, "id");
+
+    if (cJSON_HasObjectItem(json, "build")) {
+        g->built = cJSON_IsTrue(cJSON_GetObjectItem(json, "build"));
+        g->ours_failed = cJSON_IsTrue(cJSON_GetObjectItem(json, "ours"));
+        free(g->messages);
+        g->messages = strdup(json_text(json, "messages"));
+    } else if (cJSON_HasObjectItem(json, "cost")) {
+        g->cost = cJSON_GetNumberValue(cJSON_GetObjectItem(json, "cost"));
+    } else if (id[0] && lab_check(g->lab, id) && !cJSON_HasObjectItem(g->checks, id)) {
+        cJSON_AddItemToObject(g->checks, id, json);
+        return; /* it belongs to checks now */
+    }
+    cJSON_Delete(json);
+}
+
+/* Reads what is there. False at the end. */
+static bool lines_read(struct grading *g)
+{
+    char piece[16384];
+    ssize_t n = read(g->pipe, piece, sizeof piece);
+    char *end, *grown;
+
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n <= 0 || g->line_size + (size_t)n > LINE_MAX_BYTES)
+        return false;
+    grown = realloc(g->line, g->line_size + (size_t)n + 1);
+    if (!grown)
+        return false;
+    g->line = grown;
+    memcpy(g->line + g->line_size, piece, (size_t)n);
+    g->line_size += (size_t)n;
+    g->line[g->line_size] = 0;
+    while ((end = strchr(g->line, '\n')) != NULL) {
+        size_t used = (size_t)(end - g->line) + 1;
+
+        *end = 0;
+        line_take(g, g->line);
+        memmove(g->line, g->line + used, g->line_size - used + 1);
+        g->line_size -= used;
+    }
+    return true;
+}
+
+const char *grading_verdict(const struct grading *g, const char *id)
+{
+    return json_text(cJSON_GetObjectItemCaseSensitive(g->checks, id), "verdict");
+}
+
+static void verdict_invent(struct grading *g, const char *id, const char *verdict,
+                           const char *asked, const char *seen)
+{
+    cJSON *json = cJSON_AddObjectToObject(g->checks, id);
+
+    cJSON_AddStringToObject(json, "id", id);
+    cJSON_AddStringToObject(json, "verdict", verdict);
+    cJSON_AddStringToObject(json, "asked", asked);
+    cJSON_AddStringToObject(json, "seen", seen);
+}
+
+/* Checks without a verdict: nobody could judge them, or there was nothing to judge. */
+static void verdicts_complete(struct grading *g, int status)
+{
+    const cJSON *check;
+    char seen[200];
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    {
+        const char *id = json_text(check, "id");
+
+        if ((g->only && strcmp(g->only, id) != 0) || grading_verdict(g, id)[0])
+            continue;
+        snprintf(seen, sizeof seen, "the checks program ended early (status %d)", status);
+        if (g->built)
+            verdict_invent(g, id, "error", "", seen);
+        else if (g->ours_failed)
+            verdict_invent(g, id, "error", "", "the part could not be built");
+        else
+            verdict_invent(g, id, "fail", "the part compiles", "it does not");
+    }
+}
+
+static void score_count(struct grading *g)
+{
+    const cJSON *check;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    {
+        const char *verdict = grading_verdict(g, json_text(check, "id"));
+        int tenths = json_int(check, "tenths");
+
+        if (strcmp(verdict, "pass") == 0)
+            g->earned += tenths;
+        else if (strcmp(verdict, "fail") == 0)
+            g->lost += tenths;
+        else
+            g->unjudged += tenths;
+        g->errors += strcmp(verdict, "error") == 0;
+    }
+}
+
+static void worker_end(struct grading *g)
+{
+    int status = -1;
+
+    if (g->pid > 0) {
+        close(g->pipe);
+        while (waitpid(g->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    g->pid = 0;
+    g->done = true;
+    g->seconds = now_seconds() - g->started;
+    verdicts_complete(g, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    score_count(g);
+}
+
+void gradings_run(struct grading *list, int count, const struct labs *labs,
+                  const struct targets_found *targets, int workers,
+                  void (*progress)(const struct grading *list, int count))
+{
+    int next = 0, running = 0;
+
+    if (workers > WORKERS_MAX)
+        workers = WORKERS_MAX;
+    while (next < count || running > 0) {
+        struct pollfd polls[WORKERS_MAX];
+        struct grading *who[WORKERS_MAX];
+        int n = 0;
+
+        while (running < workers && next < count) {
+            if (worker_start(&list[next], labs, targets))
+                running++;
+            else
+                worker_end(&list[next]);
+            next++;
+        }
+        for (int i = 0; i < next; i++)
+            if (list[i].pid > 0) {
+                who[n] = &list[i];
+                polls[n++] = (struct pollfd){.fd = list[i].pipe, .events = POLLIN};
+            }
+        if (poll(polls, (nfds_t)n, -1) < 0)
+            continue;
+        for (int i = 0; i < n; i++)
+            if (polls[i].revents && !lines_read(who[i])) {
+                worker_end(who[i]);
+                running--;
+            }
+        if (progress)
+            progress(list, count);
+    }
+}
+
+void gradings_free(struct grading *list, int count)
+{
+    for (int i = 0; i < count; i++) {
+        cJSON_Delete(list[i].checks);
+        free(list[i].messages);
+        free(list[i].line);
+    }
+}

@@ -1,0 +1,39 @@
+/* help.c - the verb help. */
+#include "grader.h"
+
+int verb_help(const struct settings *s)
+{
+    (void)s;
+    fputs("make                        where you are, and the next step\n"
+          "make grade [LAB=n]          grade all labs, or one\n"
+          "      CHECK=id SEED=n         just this check; the same numbers again\n"
+          "      FROM=solutions          grade the reference (or any folder) instead of "
+          "labs/\n"
+          "      OWN=1                   link your own earlier parts, not the reference's\n"
+          "      TARGET=model|machine    only the checks of one target\n"
+          "      SANITIZE=1              compile with ASan and UBSan (target model)\n"
+          "make watch [LAB=n]          grade again whenever you save\n"
+          "make hint LAB=n [CHECK=id]  the next of three hints; the explanation after "
+          "passing\n"
+          "make progress               the board\n"
+          "make reset LAB=n            the starter again (asks; keeps a backup)\n"
+          "make run LAB=n              run the VMM with your part, in the machine\n"
+          "make trace LAB=n [CHECK=id] the exits of your last graded run, one by one\n"
+          "make shell                  a shell in the machine\n"
+          "make doctor                 what is installed, what is missing, how to mend it\n"
+          "\n"
+          "For maintainers (CONTRIBUTING.md):\n"
+          "make test [SUITE=name]      the kit's own tests\n"
+          "make mutants [LAB=n]        wrong solutions: each must lose what it names\n"
+          "make attacks                hostile submissions: each must gain nothing\n"
+          "make bench [TIMES=n]        measured figures beside their bounds\n"
+          "make starters               labs/ made anew from solutions/ (overwrites!)\n"
+          "make format                 clang-format\n"
+          "make clean, make distclean  what was built; also machine, kernel and results\n"
+          "\n"
+          "make says only \"0\" or \"2\" at its end. In scripts use build/bin/grader VERB\n"
+          "NAME=value...: 0 all points, 1 points missing, 2 usage, 3 error of the grader.\n"
+          "A kernel of your own: KERNEL=bzImage MODULES=/lib/modules/VERSION.\n",
+          stdout);
+    return EXIT_ALL;
+}

@@ -1,0 +1,159 @@
+/* hint.c - the verb hint: one level at a time, the explanation after passing. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grader.h"
+
+#define HINTS_PATH "build/hints.json"
+#define LEVELS     3
+
+static cJSON *levels_load(void)
+{
+    char *text = file_read(HINTS_PATH, 1u << 20, NULL);
+    cJSON *json = text ? cJSON_Parse(text) : NULL;
+
+    free(text);
+    return json ? json : cJSON_CreateObject();
+}
+
+static bool levels_save(const cJSON *levels)
+{
+    char *text = cJSON_Print(levels);
+    bool ok = text && file_write(HINTS_PATH, text, strlen(text));
+
+    free(text);
+    return ok;
+}
+
+static const char *known_verdict(const cJSON *results, const struct lab *lab,
+                                 const char *id)
+{
+    const cJSON *result =
+        cJSON_GetObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name);
+
+    return json_text(
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItem(result, "checks"), id),
+        "verdict");
+}
+
+/* The one asked for, else the first that has not passed; NULL: all have. */
+static const cJSON *check_choose(const struct lab *lab, const cJSON *results,
+                                 const struct settings *s)
+{
+    const cJSON *check;
+
+    if (s->check)
+        return lab_check(lab, s->check);
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        if (strcmp(known_verdict(results, lab, json_text(check, "id")), "pass") != 0)
+            return check;
+    }
+    return NULL;
+}
+
+static void checks_list(const struct lab *lab, const cJSON *results)
+{
+    const cJSON *check;
+
+    printf("Checks of lab %02d (give one as CHECK=):\n", lab->number);
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        const char *verdict = known_verdict(results, lab, json_text(check, "id"));
+
+        printf("  %-5s %s\n",
+               strcmp(verdict, "pass") == 0 ? "ok"
+               : verdict[0]                 ? verdict
+                                            : "-",
+               json_text(check, "id"));
+    }
+}
+
+static void explanation_print(const cJSON *check)
+{
+    printf("%s%s%s: passed.\n  ", paint("bold"), json_text(check, "id"), paint("off"));
+    print_wrapped(json_text(check, "explanation"), 2, 80);
+    printf("  (%s)\n", json_text(check, "manual"));
+}
+
+/* Shows the next level and remembers it. */
+static int hint_print(const struct lab *lab, const cJSON *check)
+{
+    const char *id = json_text(check, "id");
+    cJSON *levels = levels_load();
+    int level = json_int(levels, id);
+    const cJSON *hints = cJSON_GetObjectItem(check, "hints");
+    bool saved;
+
+    if (level < LEVELS)
+        level++;
+    printf("%s%s%s\n  ", paint("bold"), id, paint("off"));
+    print_wrapped(json_text(check, "title"), 2, 80);
+    for (int i = 0; i < level; i++) {
+        printf("  hint %d: ", i + 1);
+        print_wrapped(cJSON_GetStringValue(cJSON_GetArrayItem(hints, i)), 10, 80);
+    }
+    if (level < LEVELS)
+        printf("  (the next hint: make hint LAB=%d CHECK=%s)\n", lab->number, id);
+    else
+        printf("  (that was the last hint; the explanation comes once the check passes)\n");
+    cJSON_DeleteItemFromObject(levels, id);
+    cJSON_AddNumberToObject(levels, id, level);
+    saved = levels_save(levels);
+    cJSON_Delete(levels);
+    if (!saved)
+        fprintf(stderr, "grader: cannot remember the hint in %s: %s\n", HINTS_PATH,
+                strerror(errno));
+    return saved ? EXIT_ALL : EXIT_GRADER;
+}
+
+static int hint_give(const struct lab *lab, const struct settings *s)
+{
+    char path[PATH_ROOM];
+    cJSON *results;
+    const cJSON *check;
+    int status = EXIT_ALL;
+
+    results_path(path, s->from);
+    results = results_load(path);
+    check = check_choose(lab, results, s);
+    if (s->check && !check) {
+        fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
+        checks_list(lab, results);
+        status = EXIT_USAGE;
+    } else if (!check) {
+        printf(
+            "Lab %02d has all its points. make hint LAB=%d CHECK=<id> explains a check.\n",
+            lab->number, lab->number);
+        checks_list(lab, results);
+    } else if (strcmp(known_verdict(results, lab, json_text(check, "id")), "pass") == 0) {
+        explanation_print(check);
+    } else {
+        if (!s->check)
+            checks_list(lab, results);
+        status = hint_print(lab, check);
+    }
+    cJSON_Delete(results);
+    return status;
+}
+
+int verb_hint(const struct settings *s)
+{
+    struct labs labs;
+    const struct lab *lab;
+    int status = EXIT_USAGE;
+
+    if (!s->lab) {
+        fprintf(stderr, "grader: a hint for which lab? make hint LAB=1\n");
+        return EXIT_USAGE;
+    }
+    if (!labs_load(&labs))
+        return EXIT_GRADER;
+    lab = lab_find(&labs, s->lab);
+    if (lab)
+        status = hint_give(lab, s);
+    labs_free(&labs);
+    return status;
+}

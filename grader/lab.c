@@ -1,0 +1,152 @@
+/* lab.c - which labs there are, and what their checks programs declare. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "grader.h"
+
+const char *json_text(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+int json_int(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsNumber(item) ? item->valueint : 0;
+}
+
+static int name_is_lab(const struct dirent *entry)
+{
+    const char *n = entry->d_name;
+
+    return n[0] >= '0' && n[0] <= '9' && n[1] >= '0' && n[1] <= '9' && n[2] == '-';
+}
+
+static int name_is_c(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+
+    return length > 2 && strcmp(entry->d_name + length - 2, ".c") == 0;
+}
+
+static bool checks_exist(const struct dirent *entry)
+{
+    char path[PATH_ROOM];
+
+    path_make(path, "grader/checks/%s.c", entry->d_name);
+    return access(path, F_OK) == 0;
+}
+
+/* A lab's parts are the C files of its reference. */
+static bool parts_find(struct lab *lab)
+{
+    char folder[PATH_ROOM];
+    struct dirent **entries;
+    int count;
+
+    path_make(folder, "solutions/%s", lab->name);
+    count = scandir(folder, &entries, name_is_c, alphasort);
+    for (int i = 0; i < count; i++) {
+        if (lab->part_count < PARTS_MAX)
+            snprintf(lab->parts[lab->part_count++], sizeof lab->parts[0], "%.39s",
+                     entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return lab->part_count > 0;
+}
+
+static bool declaration_load(struct lab *lab)
+{
+    char program[PATH_ROOM], *output = NULL;
+    char *argv[] = {program, "--list", NULL};
+
+    path_make(program, "build/checks/%s", lab->name);
+    if (command_run(argv, &output, 30) == 0)
+        lab->declared = cJSON_Parse(output);
+    free(output);
+    if (!lab->declared)
+        fprintf(stderr, "grader: %s is missing or broken; run make\n", program);
+    return lab->declared != NULL;
+}
+
+bool labs_load(struct labs *labs)
+{
+    struct dirent **entries;
+    int count = scandir("solutions", &entries, name_is_lab, alphasort);
+    bool ok = count > 0;
+
+    *labs = (struct labs){0};
+    if (count < 0)
+        fprintf(stderr, "grader: no folder solutions/ here; run it through make, in the "
+                        "kit's top folder\n");
+    for (int i = 0; i < count; i++) {
+        struct lab *lab = &labs->list[labs->count];
+
+        if (ok && labs->count < LABS_MAX && checks_exist(entries[i])) {
+            snprintf(lab->name, sizeof lab->name, "%.39s", entries[i]->d_name);
+            lab->number = atoi(lab->name);
+            labs->count++;
+            ok = parts_find(lab) && declaration_load(lab);
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return ok;
+}
+
+void labs_free(struct labs *labs)
+{
+    for (int i = 0; i < labs->count; i++)
+        cJSON_Delete(labs->list[i].declared);
+    labs->count = 0;
+}
+
+const struct lab *lab_find(const struct labs *labs, const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    bool is_number = *text && *end == 0;
+
+    for (int i = 0; i < labs->count; i++)
+        if (strcmp(labs->list[i].name, text) == 0 ||
+            (is_number && labs->list[i].number == number))
+            return &labs->list[i];
+    fprintf(stderr, "grader: there is no LAB=%s. There are:\n", text);
+    for (int i = 0; i < labs->count; i++)
+        fprintf(stderr, "  LAB=%d  %s\n", labs->list[i].number, labs->list[i].name);
+    return NULL;
+}
+
+const cJSON *lab_check(const struct lab *lab, const char *id)
+{
+    const cJSON *check;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        if (strcmp(json_text(check, "id"), id) == 0)
+            return check;
+    }
+    return NULL;
+}
+
+int lab_tenths(const struct lab *lab)
+{
+    const cJSON *check;
+    int tenths = 0;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        tenths += json_int(check, "tenths");
+    }
+    return tenths;
+}

@@ -1,0 +1,252 @@
+/* prepare.c - kernel and machine: made when first needed, and again when stale or damaged.
+ *
+ * Both lie in folders that are named by the hash of everything that went into them, so that
+ * a stale one is simply not found. A folder appears under its name only when it is complete.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "grader.h"
+#include "qemu.h"
+#include "sandbox.h"
+
+#define KERNELS      "build/kernel"
+#define MACHINES     "build/machine"
+#define PREPARE_LOCK "build/prepare.lock"
+#define HOUR         3600
+
+static bool program_there(const char *name)
+{
+    const char *path = getenv("PATH");
+    char *copy = strdup(path ? path : "/usr/bin:/bin"), file[PATH_ROOM];
+    bool found = false;
+
+    for (char *save, *dir = strtok_r(copy, ":", &save); dir && !found;
+         dir = strtok_r(NULL, ":", &save)) {
+        path_make(file, "%s/%s", dir, name);
+        found = access(file, X_OK) == 0;
+    }
+    free(copy);
+    return found;
+}
+
+/* --- kernel ------------------------------------------------------------------------------------- */
+
+/* What is remembered of the unpacked kernel: enough to notice damage. */
+static bool kernel_fingerprint(const char *folder, char *text, size_t size)
+{
+    static const char *const files[] = {"vmlinux", "modules.list"};
+    size_t used = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[PATH_ROOM];
+        struct stat s;
+
+        path_make(path, "%s/%s", folder, files[i]);
+        if (stat(path, &s) < 0)
+            return false;
+        used += (size_t)snprintf(text + used, size - used, "%s %lld %lld.%09ld\n", files[i],
+                                 (long long)s.st_size, (long long)s.st_mtim.tv_sec,
+                                 s.st_mtim.tv_nsec);
+    }
+    return true;
+}
+
+static bool kernel_intact(const char *folder)
+{
+    char path[PATH_ROOM], now[512], *then;
+    bool same;
+
+    path_make(path, "%s/manifest", folder);
+    then = file_read(path, sizeof now, NULL);
+    same = then && kernel_fingerprint(folder, now, sizeof now) && strcmp(now, then) == 0;
+    free(then);
+    return same;
+}
+
+static bool kernel_make(const char *folder, const struct settings *s)
+{
+    char fresh[PATH_ROOM], manifest[PATH_ROOM], text[512];
+    char *argv[] = {"sh",
+                    "grader/machine/kernel.sh",
+                    fresh,
+                    (char *)(uintptr_t)s->kernel,
+                    (char *)(uintptr_t)s->modules,
+                    NULL};
+    int status;
+
+    path_make(fresh, "%s.new", folder);
+    folder_remove(fresh);
+    if (!folder_make(fresh)) {
+        fprintf(stderr, "grader: cannot make %s: %s\n", fresh, strerror(errno));
+        return false;
+    }
+    status = command_run(argv, NULL, 0);
+    path_make(manifest, "%s/manifest", fresh);
+    if (status != 0 || !kernel_fingerprint(fresh, text, sizeof text) ||
+        !file_write(manifest, text, strlen(text))) {
+        fprintf(stderr, "grader: no kernel for the machine (kernel.sh ended with %d)\n",
+                status);
+        folder_remove(fresh);
+        return false;
+    }
+    folder_remove(folder);
+    return rename(fresh, folder) == 0;
+}
+
+static void kernel_folder(char *folder, const struct settings *s)
+{
+    struct hash *hash = hash_new();
+    char key[33];
+
+    hash_file(hash, "grader/machine/kernel.sh");
+    hash_text(hash, s->kernel ? s->kernel : "");
+    hash_text(hash, s->modules ? s->modules : "");
+    hash_finish(hash, key);
+    path_make(folder, KERNELS "/%s", key);
+}
+
+bool kernel_prepare(char *folder, const struct settings *s)
+{
+    kernel_folder(folder, s);
+    if (kernel_intact(folder))
+        return true;
+    if (access(folder, F_OK) == 0)
+        fprintf(stderr, "grader: the kernel in %s is damaged; making it anew\n", folder);
+    return kernel_make(folder, s);
+}
+
+/* --- machine ------------------------------------------------------------------------------------ */
+
+static void machine_folder(char *folder, const char *kernel)
+{
+    struct hash *hash = hash_new();
+    char key[33], manifest[PATH_ROOM], *version = NULL;
+    char *argv[] = {"qemu-system-x86_64", "--version", NULL};
+
+    path_make(manifest, "%s/manifest", kernel);
+    hash_file(hash, manifest);
+    hash_file(hash, "build/bin/agent");
+    hash_file(hash, "grader/machine/initramfs.sh");
+    hash_file(hash, "grader/judge/qemu.c");
+    if (command_run(argv, &version, 30) == 0)
+        hash_text(hash, version);
+    free(version);
+    hash_finish(hash, key);
+    path_make(folder, MACHINES "/%s", key);
+}
+
+/* Removes what is older than `seconds` in a folder, but for one entry (or NULL). Another
+ * grader may be using what is younger. */
+static void folder_prune(const char *folder, const char *keep, long seconds)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char path[PATH_ROOM];
+        struct stat s;
+
+        path_make(path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.' && (!keep || strcmp(path, keep) != 0) &&
+            stat(path, &s) == 0 && time(NULL) - s.st_mtime > seconds)
+            folder_remove(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static bool machine_make(const char *folder, const char *kernel)
+{
+    char fresh[PATH_ROOM], initramfs[PATH_ROOM], vmlinux[PATH_ROOM], why[2000] = "";
+    char *argv[] = {"sh",
+                    "grader/machine/initramfs.sh",
+                    initramfs,
+                    (char *)(uintptr_t)kernel,
+                    "build/bin/agent",
+                    NULL};
+    bool ok;
+
+    path_make(fresh, "%s.new", folder);
+    path_make(initramfs, "%s/initramfs", fresh);
+    path_make(vmlinux, "%s/vmlinux", kernel);
+    folder_remove(fresh);
+    if (!folder_make(fresh)) {
+        fprintf(stderr, "grader: cannot make %s: %s\n", fresh, strerror(errno));
+        return false;
+    }
+    fprintf(stderr, "machine: booting it once, to take a snapshot\n");
+    ok = command_run(argv, NULL, 0) == 0 &&
+         machine_build(fresh, vmlinux, initramfs, why, sizeof why) == 0;
+    if (ok) {
+        folder_remove(folder);
+        ok = rename(fresh, folder) == 0;
+    }
+    if (ok)
+        fprintf(stderr, "machine: ready\n");
+    else
+        fprintf(stderr, "grader: the machine could not be made: %s\n",
+                why[0] ? why : strerror(errno));
+    folder_remove(fresh);
+    folder_prune(MACHINES, folder, HOUR);
+    return ok;
+}
+
+static bool machine_prepare(char *folder, const struct settings *s)
+{
+    char kernel[PATH_ROOM];
+
+    if (!kernel_prepare(kernel, s))
+        return false;
+    machine_folder(folder, kernel);
+    if (machine_intact(folder))
+        return true;
+    if (access(folder, F_OK) == 0)
+        fprintf(stderr, "grader: the machine's snapshot in %s is damaged; making it anew\n",
+                folder);
+    return machine_make(folder, kernel);
+}
+
+/* Without a sandbox the model checks run in the machine; without both, nowhere. */
+static void model_settle(struct targets_found *found)
+{
+    if (found->no_sandbox[0] && found->no_machine[0] && !found->no_model[0])
+        snprintf(found->no_model, sizeof found->no_model, "%s", found->no_sandbox);
+}
+
+bool targets_prepare(struct targets_found *found, const struct settings *s)
+{
+    int lock;
+    bool ok;
+
+    *found = (struct targets_found){.machine = ""};
+    sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
+    if (s->target && strcmp(s->target, "machine") == 0)
+        snprintf(found->no_model, sizeof found->no_model, "TARGET=machine was asked for");
+    if (s->target && strcmp(s->target, "model") == 0) {
+        snprintf(found->no_machine, sizeof found->no_machine, "TARGET=model was asked for");
+        model_settle(found);
+        return true;
+    }
+    if (!program_there("qemu-system-x86_64")) {
+        snprintf(found->no_machine, sizeof found->no_machine,
+                 "QEMU is not installed: sudo apt install qemu-system-x86");
+        model_settle(found);
+        return true;
+    }
+    if (!folder_make("build") || (lock = lock_take(PREPARE_LOCK)) < 0) {
+        fprintf(stderr, "grader: cannot write to build/: %s\n", strerror(errno));
+        return false;
+    }
+    folder_prune("build/tmp", NULL, HOUR); /* of runs that were killed */
+    folder_prune("build/cache", NULL, 12 * HOUR);
+    ok = machine_prepare(found->machine, s);
+    lock_drop(lock);
+    return ok;
+}

@@ -1,0 +1,252 @@
+/* report.c - verdicts for people: 80 columns, colour on a terminal only. */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "grader.h"
+
+#define WIDTH        80
+#define DETAILS_MAX  3 /* failing checks that are explained at once */
+#define LABEL_INDENT 15
+
+bool colours(void)
+{
+    const char *no = getenv("NO_COLOR");
+
+    return isatty(1) && !(no && *no);
+}
+
+const char *paint(const char *name)
+{
+    static const struct {
+        const char *name, *code;
+    } codes[] = {
+        {"green", "\033[32m"}, {"red", "\033[31m"}, {"yellow", "\033[33m"},
+        {"dim", "\033[2m"},    {"bold", "\033[1m"}, {"off", "\033[0m"},
+    };
+
+    for (size_t i = 0; colours() && i < sizeof codes / sizeof codes[0]; i++)
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    return "";
+}
+
+const char *points_text(int tenths, char buffer[16])
+{
+    if (tenths % 10)
+        snprintf(buffer, 16, "%d.%d", tenths / 10, tenths % 10);
+    else
+        snprintf(buffer, 16, "%d", tenths / 10);
+    return buffer;
+}
+
+void progress_line(const char *format, ...)
+{
+    va_list list;
+
+    if (!isatty(2))
+        return;
+    fprintf(stderr, "\r\033[K");
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fflush(stderr);
+}
+
+/* How much of text goes on a line of room columns: up to the last space that fits. */
+static size_t line_break(const char *text, size_t room)
+{
+    size_t length = strcspn(text, "\n"), cut;
+
+    if (length <= room)
+        return length;
+    for (cut = room; cut > 0 && text[cut] != ' '; cut--)
+        ;
+    return cut ? cut : room;
+}
+
+/* A submission's words may carry escape codes: only printable characters pass. */
+static void print_clean(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        putchar((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?');
+}
+
+void print_wrapped(const char *text, int indent, int width)
+{
+    size_t room = (size_t)(width - indent);
+
+    while (*text) {
+        size_t n = line_break(text, room);
+
+        print_clean(text, n);
+        text += n;
+        while (*text == ' ' || *text == '\n')
+            text++;
+        if (*text)
+            printf("\n%*s", indent, "");
+    }
+    putchar('\n');
+}
+
+static void detail(const char *label, const char *text)
+{
+    if (!text[0])
+        return;
+    printf("%*s%-7s ", LABEL_INDENT - 8, "", label);
+    print_wrapped(text, LABEL_INDENT, WIDTH);
+}
+
+static const cJSON *verdict_of(const struct grading *g, const char *id)
+{
+    return cJSON_GetObjectItemCaseSensitive(g->checks, id);
+}
+
+static void failure_explain(const struct grading *g, const struct settings *s,
+                            const cJSON *check)
+{
+    const cJSON *verdict = verdict_of(g, json_text(check, "id"));
+    char read[400], again[300];
+
+    snprintf(read, sizeof read, "handout \"%s\"; slide \"%s\"; %s",
+             json_text(check, "handout"), json_text(check, "slide"),
+             json_text(check, "manual"));
+    snprintf(again, sizeof again, "make grade LAB=%d CHECK=%s SEED=%llu%s%s",
+             g->lab->number, json_text(check, "id"), (unsigned long long)g->seed,
+             strcmp(s->from, "labs") ? " FROM=" : "",
+             strcmp(s->from, "labs") ? s->from : "");
+    detail("asked", json_text(verdict, "asked"));
+    detail("seen", json_text(verdict, "seen"));
+    detail("why", json_text(check, "why"));
+    detail("read", read);
+    printf("%*s%-7s %s\n", LABEL_INDENT - 8, "", "again",
+           again); /* to be copied: no wrap */
+}
+
+static void check_line(const cJSON *check, const char *word, const char *colour, int earned)
+{
+    char got[16], of[16];
+
+    printf("  %s%-5s%s %-60s %4s / %s\n", paint(colour), word, paint("off"),
+           json_text(check, "title"), points_text(earned, got),
+           points_text(json_int(check, "tenths"), of));
+}
+
+static void check_print(const struct grading *g, const struct settings *s,
+                        const cJSON *check, int *details)
+{
+    const cJSON *verdict = verdict_of(g, json_text(check, "id"));
+    const char *word = json_text(verdict, "verdict");
+
+    if (strcmp(word, "pass") == 0) {
+        check_line(check, "ok", "green", json_int(check, "tenths"));
+    } else if (strcmp(word, "fail") == 0) {
+        check_line(check, "FAIL", "red", 0);
+        if (g->built && ++*details <= DETAILS_MAX)
+            failure_explain(g, s, check);
+    } else if (strcmp(word, "skip") == 0) {
+        check_line(check, "SKIP", "yellow", 0);
+        detail("because", json_text(verdict, "seen"));
+    } else if (word[0]) {
+        check_line(check, "ERROR", "yellow", 0);
+        detail("ours", json_text(verdict, "seen"));
+    }
+    detail("note", json_text(verdict, "note"));
+}
+
+static void header_print(const struct grading *g, const struct settings *s)
+{
+    char title[100], seed[120];
+
+    snprintf(title, sizeof title, "Lab %02d  %s", g->lab->number,
+             json_text(g->lab->declared, "title"));
+    snprintf(seed, sizeof seed, "%.70s/%s  SEED=%llu", s->from, g->lab->name,
+             (unsigned long long)g->seed);
+    printf("%s%-28s%s%*s\n", paint("bold"), title, paint("off"), WIDTH - 29, seed);
+}
+
+static void messages_print(const struct grading *g)
+{
+    if (!g->messages || !g->messages[0])
+        return;
+    printf("  %s\n", g->built         ? "The compiler warns:"
+                     : g->ours_failed ? "This is the grader's problem, not yours:"
+                                      : "Nothing could be judged:");
+    for (const char *line = g->messages; *line; line += strspn(line, "\n")) {
+        size_t n = strcspn(line, "\n");
+
+        printf("    ");
+        print_clean(line, n);
+        putchar('\n');
+        line += n;
+    }
+}
+
+static int verdict_count(const struct grading *g, const char *word)
+{
+    const cJSON *verdict;
+    int n = 0;
+
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        n += strcmp(json_text(verdict, "verdict"), word) == 0;
+    }
+    return n;
+}
+
+/* Points of checks that were asked for and got no verdict. */
+static int asked_unjudged(const struct grading *g)
+{
+    return g->only
+               ? (g->earned + g->lost ? 0 : json_int(lab_check(g->lab, g->only), "tenths"))
+               : g->unjudged;
+}
+
+static void summary_print(const struct grading *g)
+{
+    char got[16], of[16];
+    int passed = verdict_count(g, "pass"), failed = verdict_count(g, "fail"),
+        skipped = verdict_count(g, "skip"), errors = verdict_count(g, "error");
+
+    printf("  %s of %s points: %d passed, %d failed", points_text(g->earned, got),
+           points_text(g->earned + g->lost + asked_unjudged(g), of), passed, failed);
+    if (skipped)
+        printf(", %d skipped", skipped);
+    if (errors)
+        printf(", %d errors of the grader (no points lost)", errors);
+    printf("   (%.1f s)\n", g->seconds);
+}
+
+void report_print(const struct grading *g, const struct settings *s)
+{
+    const cJSON *check;
+    int details = 0;
+
+    progress_line("%s", "");
+    header_print(g, s);
+    messages_print(g);
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    {
+        check_print(g, s, check, &details);
+    }
+    if (details > DETAILS_MAX)
+        printf("  The first %d failures are explained. One at a time: make grade LAB=%d "
+               "CHECK=<id>\n  (ids: make hint LAB=%d), or mend these first.\n",
+               DETAILS_MAX, g->lab->number, g->lab->number);
+    summary_print(g);
+}
+
+void report_total(const struct grading *list, int count)
+{
+    int earned = 0, of = 0;
+    char got[16], all[16];
+
+    for (int i = 0; i < count; i++) {
+        earned += list[i].earned;
+        of += lab_tenths(list[i].lab);
+    }
+    printf("\nTotal: %s%s of %s points%s in %d labs\n", paint("bold"),
+           points_text(earned, got), points_text(of, all), paint("off"), count);
+}

@@ -1,0 +1,85 @@
+/* reset.c - the verb reset: the starter again, after asking, with a backup. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "grader.h"
+
+static bool confirmed(const struct lab *lab, const struct settings *s)
+{
+    char answer[16] = "";
+
+    if (s->yes)
+        return true;
+    printf("Replace your part in labs/%s by the starter? Your files are kept in backups/. "
+           "[y/N] ",
+           lab->name);
+    fflush(stdout);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* A folder of its own, even twice a second. */
+static bool backup_folder(char *folder, const struct lab *lab)
+{
+    char stamp[32];
+    time_t now = time(NULL);
+
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", localtime(&now));
+    path_make(folder, "backups/%s-%s-XXXXXX", lab->name, stamp);
+    return folder_make("backups") && mkdtemp(folder);
+}
+
+static bool part_reset(const struct lab *lab, const char *part, const char *backup)
+{
+    char current[PATH_ROOM], kept[PATH_ROOM], solution[PATH_ROOM], *starter = NULL;
+    char *argv[] = {"grader/starters.sh", "print", solution, NULL};
+    bool ok;
+
+    path_make(current, "labs/%s/%s", lab->name, part);
+    path_make(kept, "%s/%s", backup, part);
+    path_make(solution, "solutions/%s/%s", lab->name, part);
+    ok = access(current, F_OK) < 0 || file_copy(current, kept);
+    ok = ok && command_run(argv, &starter, 30) == 0 &&
+         file_write(current, starter, strlen(starter));
+    free(starter);
+    return ok;
+}
+
+int verb_reset(const struct settings *s)
+{
+    char backup[PATH_ROOM];
+    struct labs labs;
+    const struct lab *lab;
+    int status = EXIT_ALL;
+
+    if (!s->lab) {
+        fprintf(stderr, "grader: reset which lab? make reset LAB=1\n");
+        return EXIT_USAGE;
+    }
+    if (!labs_load(&labs))
+        return EXIT_GRADER;
+    lab = lab_find(&labs, s->lab);
+    if (!lab) {
+        status = EXIT_USAGE;
+    } else if (!confirmed(lab, s)) {
+        printf("Nothing was changed.\n");
+    } else if (!backup_folder(backup, lab)) {
+        fprintf(stderr, "grader: no backup, so nothing was changed: %s\n", strerror(errno));
+        status = EXIT_GRADER;
+    } else {
+        for (int i = 0; i < lab->part_count && status == EXIT_ALL; i++)
+            if (!part_reset(lab, lab->parts[i], backup)) {
+                fprintf(stderr, "grader: labs/%s/%s was not reset: %s\n", lab->name,
+                        lab->parts[i], strerror(errno));
+                status = EXIT_GRADER;
+            }
+        if (status == EXIT_ALL)
+            printf("labs/%s is the starter again; what you had is in %s\n", lab->name,
+                   backup);
+    }
+    labs_free(&labs);
+    return status;
+}

@@ -1,0 +1,128 @@
+/* results.c - what the last gradings said, in build/results.json: written whole or not at
+ * all, one grader at a time. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "grader.h"
+
+#define FORMAT 1
+
+/* labs: build/results.json; another folder: build/results-NAME-HASH.json */
+void results_path(char *path, const char *from)
+{
+    struct hash *hash;
+    char key[33], name[40];
+    size_t n = 0;
+
+    if (strcmp(from, "labs") == 0) {
+        path_make(path, "build/results.json");
+        return;
+    }
+    if (strcmp(from, "solutions") == 0) {
+        path_make(path, "build/results-solutions.json");
+        return;
+    }
+    for (const char *c = strrchr(from, '/') ? strrchr(from, '/') + 1 : from;
+         *c && n < sizeof name - 1; c++)
+        name[n++] = strchr(" /\\'\"", *c) ? '_' : *c;
+    name[n] = 0;
+    hash = hash_new();
+    hash_text(hash, from);
+    hash_finish(hash, key);
+    path_make(path, "build/results-%s-%.8s.json", name, key);
+}
+
+cJSON *results_load(const char *path)
+{
+    char *text = file_read(path, 64u << 20, NULL);
+    cJSON *json = text ? cJSON_Parse(text) : NULL;
+
+    free(text);
+    if (json && json_int(json, "format") == FORMAT)
+        return json;
+    cJSON_Delete(json);
+    json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "format", FORMAT);
+    cJSON_AddObjectToObject(json, "labs");
+    return json;
+}
+
+static void set_text(cJSON *object, const char *name, const char *text)
+{
+    cJSON_DeleteItemFromObject(object, name);
+    cJSON_AddStringToObject(object, name, text);
+}
+
+static void set_number(cJSON *object, const char *name, double number)
+{
+    cJSON_DeleteItemFromObject(object, name);
+    cJSON_AddNumberToObject(object, name, number);
+}
+
+/* A run of a single check changes that check only. */
+static void lab_merge(cJSON *lab, const struct grading *g)
+{
+    cJSON *checks = cJSON_GetObjectItem(lab, "checks");
+    const cJSON *declared, *verdict;
+    int earned = 0;
+    char when[40], seed[32];
+    time_t now = time(NULL);
+
+    if (!checks || !g->only) {
+        cJSON_DeleteItemFromObject(lab, "checks");
+        checks = cJSON_AddObjectToObject(lab, "checks");
+    }
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        cJSON_DeleteItemFromObject(checks, verdict->string);
+        cJSON_AddItemToObject(checks, verdict->string, cJSON_Duplicate(verdict, true));
+    }
+    cJSON_ArrayForEach(declared, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    {
+        const cJSON *known =
+            cJSON_GetObjectItemCaseSensitive(checks, json_text(declared, "id"));
+
+        if (strcmp(json_text(known, "verdict"), "pass") == 0)
+            earned += json_int(declared, "tenths");
+    }
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
+    set_text(lab, "title", json_text(g->lab->declared, "title"));
+    set_text(lab, "when", when);
+    set_text(lab, "seed", seed);
+    set_number(lab, "points", earned / 10.0);
+    set_number(lab, "of", lab_tenths(g->lab) / 10.0);
+    set_number(lab, "seconds", g->seconds);
+    set_text(lab, "messages", g->messages ? g->messages : "");
+}
+
+bool results_merge(const char *path, const struct grading *list, int count)
+{
+    int lock = lock_take("build/results.lock"), error;
+    cJSON *json, *labs;
+    char *text;
+    bool ok;
+
+    if (lock < 0)
+        return false;
+    json = results_load(path);
+    labs = cJSON_GetObjectItem(json, "labs");
+    for (int i = 0; i < count; i++) {
+        cJSON *lab = cJSON_GetObjectItem(labs, list[i].lab->name);
+
+        if (!lab)
+            lab = cJSON_AddObjectToObject(labs, list[i].lab->name);
+        lab_merge(lab, &list[i]);
+    }
+    text = cJSON_Print(json);
+    ok = text && file_write(path, text, strlen(text));
+    error = errno;
+    free(text);
+    cJSON_Delete(json);
+    lock_drop(lock);
+    errno = error;
+    return ok;
+}

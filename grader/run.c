@@ -1,0 +1,154 @@
+/* run.c - the verbs run and shell: one's own VMM at work, and a look around its machine. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "evidence.h"
+#include "grader.h"
+#include "machine/frames.h"
+#include "qemu.h"
+
+#define DEADLINE_MS 20000
+
+static void descriptors_print(const struct evidence *e)
+{
+    const char *line = e->fds[0];
+
+    if (!line)
+        return;
+    printf("\nWhat the kernel held after vcpu_create() (/proc/PID/fd):\n");
+    for (; *line; line += strspn(line, "\n")) {
+        size_t n = strcspn(line, "\n");
+
+        if (memmem(line, n, "kvm", 3))
+            printf("  %.*s\n", (int)n, line);
+        line += n;
+    }
+}
+
+static void exits_print(const struct evidence *e)
+{
+    static const uint32_t codes[] = {SVM_EXIT_IOIO,  SVM_EXIT_NPF,  SVM_EXIT_HLT,
+                                     SVM_EXIT_CPUID, SVM_EXIT_INTR, SVM_EXIT_SHUTDOWN};
+
+    printf("\nWhat the kernel recorded (tracepoints of KVM):\n");
+    printf("  %6zu VM entries, %zu VM exits:",
+           kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY),
+           kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY));
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (kvm_events_count(&e->events, EVENT_EXIT, codes[i]))
+            printf(" %s %zu", svm_exit_name(codes[i]),
+                   kvm_events_count(&e->events, EVENT_EXIT, codes[i]));
+    printf("\n  %6zu of them went on to user space, that is to your VMM\n",
+           kvm_events_count(&e->events, EVENT_USERSPACE_EXIT, KVM_EVENT_ANY));
+}
+
+static void evidence_print(const struct evidence *e)
+{
+    printf("%s", e->output ? e->output : "");
+    if (e->end.outcome == RUN_TIMED_OUT)
+        printf("\nIt still ran after %.0f s and was stopped.\n", e->end.elapsed_us / 1e6);
+    if (e->end.outcome == RUN_SIGNALLED)
+        printf("\nIt was ended by signal %d (%s).\n", e->end.status,
+               strsignal(e->end.status));
+    descriptors_print(e);
+    exits_print(e);
+}
+
+static bool subject_send(int channel, const char *path)
+{
+    size_t size;
+    char *image = file_read(path, SIZE_MAX, &size);
+    bool ok = image && frame_send(channel, FRAME_SUBJECT, NULL, 0, image, size) == 0;
+
+    free(image);
+    return ok;
+}
+
+static int subject_run_once(const char *subject, const char *machine)
+{
+    const struct run_request request = {
+        .flags = RUN_TRACE, .deadline_ms = DEADLINE_MS, .nonce = 1};
+    char formats[PATH_ROOM], why[1000];
+    struct evidence e = {0};
+    struct machine m;
+    int status = EXIT_GRADER;
+
+    path_make(formats, "%s/formats", machine);
+    if (machine_restore(&m, machine, why, sizeof why) < 0) {
+        fprintf(stderr, "grader: %s\n", why);
+        return EXIT_GRADER;
+    }
+    if (subject_send(m.channel, subject) &&
+        frame_send(m.channel, FRAME_RUN, NULL, 0, &request, sizeof request) == 0 &&
+        evidence_receive(&e, m.channel, request.nonce, formats) == 0) {
+        evidence_print(&e);
+        status = e.complete ? EXIT_ALL : EXIT_POINTS;
+    } else {
+        fprintf(stderr, "grader: the machine went away while your VMM ran\n");
+    }
+    evidence_free(&e);
+    machine_stop(&m);
+    close(m.console);
+    return status;
+}
+
+int verb_run(const struct settings *s)
+{
+    struct submission submission = {.folder = s->from,
+                                    .label = s->from,
+                                    .own = s->own ? s->from : NULL,
+                                    .trusted = true};
+    struct targets_found targets;
+    struct labs labs;
+    struct built built;
+    const struct lab *lab;
+    int status = EXIT_USAGE;
+
+    if (!s->lab) {
+        fprintf(stderr,
+                "grader: run what? make run LAB=1 runs the VMM with your part 01\n");
+        return EXIT_USAGE;
+    }
+    if (!labs_load(&labs))
+        return EXIT_GRADER;
+    lab = lab_find(&labs, s->lab);
+    if (lab && !targets_prepare(&targets, s))
+        status = EXIT_GRADER;
+    else if (lab && targets.no_machine[0])
+        fprintf(stderr, "grader: no machine to run it in: %s\n", targets.no_machine);
+    else if (lab) {
+        if (targets.no_sandbox[0])
+            submission.no_sandbox = targets.no_sandbox;
+        subject_build(&built, lab, &labs, &submission, "run");
+        if (built.messages && built.messages[0])
+            fprintf(stderr, "%s\n", built.messages);
+        status = built.ok ? subject_run_once(built.subject, targets.machine) : EXIT_POINTS;
+        built_free(&built);
+    }
+    labs_free(&labs);
+    return status;
+}
+
+int verb_shell(const struct settings *s)
+{
+    char kernel[PATH_ROOM], vmlinux[PATH_ROOM], initramfs[PATH_ROOM];
+    struct targets_found targets;
+    int r;
+
+    if (!targets_prepare(&targets, s))
+        return EXIT_GRADER;
+    if (targets.no_machine[0] || !kernel_prepare(kernel, s)) {
+        fprintf(stderr, "grader: no machine: %s\n", targets.no_machine);
+        return EXIT_GRADER;
+    }
+    path_make(vmlinux, "%s/vmlinux", kernel);
+    path_make(initramfs, "%s/initramfs", targets.machine);
+    fprintf(stderr, "A shell in the machine; `exit` ends it, Ctrl-A X kills it.\n");
+    r = machine_interactive(vmlinux, initramfs);
+    return r < 0 ? EXIT_GRADER : EXIT_ALL;
+}

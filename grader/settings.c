@@ -1,0 +1,77 @@
+/* settings.c - the NAME=value words behind a verb. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "grader.h"
+
+struct setting {
+    const char *name;
+    const char **value;
+};
+
+static bool word_store(const struct setting *known, const char *word)
+{
+    for (const struct setting *k = known; k->name; k++) {
+        size_t length = strlen(k->name);
+
+        if (strncmp(word, k->name, length) == 0 && word[length] == '=') {
+            *k->value = word + length + 1;
+            return true;
+        }
+    }
+    fprintf(stderr, "grader: unknown setting '%s'. There are:", word);
+    for (const struct setting *k = known; k->name; k++)
+        fprintf(stderr, " %s=", k->name);
+    fprintf(stderr, "\n");
+    return false;
+}
+
+static bool seed_parse(struct settings *s)
+{
+    char *end;
+
+    if (!s->seed_text) {
+        uint32_t random;
+
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            random = (uint32_t)(now_seconds() * 1e6);
+        s->seed = random;
+        return true;
+    }
+    errno = 0;
+    s->seed = strtoull(s->seed_text, &end, 0);
+    if (errno || end == s->seed_text || *end) {
+        fprintf(stderr, "grader: SEED=%s is not a number\n", s->seed_text);
+        return false;
+    }
+    return true;
+}
+
+bool settings_parse(struct settings *s, int count, char **words)
+{
+    *s = (struct settings){.from = "labs"};
+    const struct setting known[] = {
+        {"LAB", &s->lab},           {"CHECK", &s->check},     {"SEED", &s->seed_text},
+        {"FROM", &s->from},         {"TARGET", &s->target},   {"OWN", &s->own},
+        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},         {"TIMES", &s->times},
+        {"KERNEL", &s->kernel},     {"MODULES", &s->modules}, {NULL, NULL},
+    };
+
+    for (int i = 0; i < count; i++)
+        if (!word_store(known, words[i]))
+            return false;
+    if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine")) {
+        fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine\n",
+                s->target);
+        return false;
+    }
+    if (!s->kernel != !s->modules) {
+        fprintf(stderr, "grader: KERNEL= (a bzImage) and MODULES= (a /lib/modules/VERSION "
+                        "folder) go together\n");
+        return false;
+    }
+    return seed_parse(s);
+}

@@ -1,0 +1,368 @@
+/* grader_test.c - unit tests of the grader's and judge's own functions. What a hostile
+ * subject or a damaged file could make them see is tested here in small. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "evidence.h"
+#include "grader.h"
+#include "machine/frames.h"
+#include "machine/subject_run.h"
+
+/* --- settings ----------------------------------------------------------------------------------- */
+
+static void settings_take_known_names_and_refuse_others(void **state)
+{
+    char *good[] = {"LAB=1", "SEED=0x10", "FROM=solutions"}, *bad[] = {"LABS=1"};
+    struct settings s;
+
+    (void)state;
+    assert_true(settings_parse(&s, 3, good));
+    assert_string_equal(s.lab, "1");
+    assert_int_equal(s.seed, 16);
+    assert_false(settings_parse(&s, 1, bad));
+}
+
+static void settings_refuse_a_seed_with_rubbish_behind_it(void **state)
+{
+    char *words[][1] = {{"SEED=12x"}, {"SEED="}, {"SEED=99999999999999999999999"}};
+    struct settings s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        assert_false(settings_parse(&s, 1, words[i]));
+}
+
+static void settings_want_kernel_and_modules_together(void **state)
+{
+    char *one[] = {"KERNEL=/boot/vmlinuz"}, *both[] = {"KERNEL=a", "MODULES=b"};
+    struct settings s;
+
+    (void)state;
+    assert_false(settings_parse(&s, 1, one));
+    assert_true(settings_parse(&s, 2, both));
+}
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+static char scratch[64];
+
+static int scratch_make(void **state)
+{
+    (void)state;
+    strcpy(scratch, "/tmp/grader_test.XXXXXX");
+    return mkdtemp(scratch) ? 0 : -1;
+}
+
+static int scratch_remove(void **state)
+{
+    (void)state;
+    return folder_remove(scratch) ? 0 : -1;
+}
+
+static void path_that_is_too_long_becomes_empty_not_shorter(void **state)
+{
+    char path[PATH_ROOM], *longer = malloc(PATH_ROOM + 10);
+
+    (void)state;
+    memset(longer, 'a', PATH_ROOM + 9);
+    longer[PATH_ROOM + 9] = 0;
+    path_make(path, "/%s", longer);
+    assert_string_equal(path, "");
+    free(longer);
+}
+
+static void file_is_written_whole_or_the_old_one_stays(void **state)
+{
+    char path[PATH_ROOM], *text;
+
+    (void)state;
+    path_make(path, "%s/file", scratch);
+    assert_true(file_write(path, "one", 3));
+    assert_false(file_write("/dev/full/x", "two", 3));
+    text = file_read(path, 10, NULL);
+    assert_string_equal(text, "one");
+    free(text);
+    assert_null(file_read(path, 2, NULL));
+    assert_int_equal(errno, EFBIG);
+}
+
+static void folder_is_removed_without_following_links(void **state)
+{
+    char inside[PATH_ROOM], outside[PATH_ROOM], link[PATH_ROOM];
+
+    (void)state;
+    path_make(outside, "%s/outside", scratch);
+    path_make(inside, "%s/a/b", scratch);
+    path_make(link, "%s/a/b/link", scratch);
+    assert_true(folder_make(inside) && folder_make(outside));
+    assert_int_equal(symlink(outside, link), 0);
+    path_make(inside, "%s/a", scratch);
+    assert_true(folder_remove(inside));
+    assert_int_equal(access(outside, F_OK), 0);
+    assert_int_not_equal(access(inside, F_OK), 0);
+}
+
+static void command_says_how_it_ended(void **state)
+{
+    char *seven[] = {"sh", "-c", "echo hello; exit 7", NULL};
+    char *killed[] = {"sh", "-c", "kill -9 $$", NULL};
+    char *slow[] = {"sleep", "60", NULL}, *output;
+
+    (void)state;
+    assert_int_equal(command_run(seven, &output, 10), 7);
+    assert_string_equal(output, "hello\n");
+    free(output);
+    assert_int_equal(command_run(killed, &output, 10), 128 + 9);
+    free(output);
+    assert_int_equal(command_run(slow, &output, 1), -1);
+    free(output);
+}
+
+static void hash_depends_on_where_one_piece_ends(void **state)
+{
+    struct hash *a = hash_new(), *b = hash_new();
+    char one[33], two[33];
+
+    (void)state;
+    hash_text(a, "ab");
+    hash_text(a, "c");
+    hash_text(b, "a");
+    hash_text(b, "bc");
+    hash_finish(a, one);
+    hash_finish(b, two);
+    assert_string_not_equal(one, two);
+}
+
+static void points_are_written_without_needless_zeros(void **state)
+{
+    char text[16];
+
+    (void)state;
+    assert_string_equal(points_text(5, text), "0.5");
+    assert_string_equal(points_text(120, text), "12");
+    assert_string_equal(points_text(0, text), "0");
+}
+
+/* --- results -------------------------------------------------------------------------------------- */
+
+static void results_of_rubbish_are_an_empty_board(void **state)
+{
+    char path[PATH_ROOM];
+    cJSON *results;
+
+    (void)state;
+    path_make(path, "%s/results.json", scratch);
+    assert_true(file_write(path, "{\"format\": 1, \"labs\"", 20));
+    results = results_load(path);
+    assert_true(cJSON_IsObject(cJSON_GetObjectItem(results, "labs")));
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(results, "labs")), 0);
+    cJSON_Delete(results);
+}
+
+static void results_of_two_folders_of_one_name_have_two_files(void **state)
+{
+    char a[PATH_ROOM], b[PATH_ROOM], labs[PATH_ROOM];
+
+    (void)state;
+    results_path(a, "/one/alice");
+    results_path(b, "/two/alice");
+    results_path(labs, "labs");
+    assert_string_not_equal(a, b);
+    assert_string_equal(labs, "build/results.json");
+}
+
+/* --- frames: what the agent's side could send --------------------------------------------------- */
+
+struct pipe_ends {
+    int judge, agent;
+};
+
+static struct pipe_ends channel_make(void)
+{
+    int s[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+    return (struct pipe_ends){s[0], s[1]};
+}
+
+static void channel_close(struct pipe_ends *c)
+{
+    close(c->judge);
+    if (c->agent >= 0)
+        close(c->agent);
+}
+
+static void frame_that_is_too_long_is_refused(void **state)
+{
+    struct pipe_ends c = channel_make();
+    struct frame_header header = {.type = FRAME_END, .length = FRAME_MAX + 1};
+    void *payload;
+
+    (void)state;
+    assert_int_equal(write_exactly(c.agent, &header, sizeof header), 0);
+    assert_int_equal(frame_receive(c.judge, &header, &payload), -EMSGSIZE);
+    assert_null(payload);
+    channel_close(&c);
+}
+
+static void frame_that_is_cut_off_is_an_error(void **state)
+{
+    struct pipe_ends c = channel_make();
+    struct frame_header header = {.type = FRAME_END, .length = 100};
+    void *payload;
+
+    (void)state;
+    write_exactly(c.agent, &header, sizeof header);
+    write_exactly(c.agent, "half", 4);
+    close(c.agent);
+    c.agent = -1;
+    assert_int_equal(frame_receive(c.judge, &header, &payload), -EPIPE);
+    channel_close(&c);
+}
+
+static int receive(struct pipe_ends *c, struct evidence *e)
+{
+    const struct run_end end = {.outcome = RUN_EXITED};
+
+    frame_send(c->agent, FRAME_END, &end, sizeof end, NULL, 0);
+    return evidence_receive(e, c->judge, 42, NULL);
+}
+
+static void evidence_with_the_right_record_is_complete(void **state)
+{
+    struct pipe_ends c = channel_make();
+    struct arena_header header = {.completion = arena_completion(42)};
+    struct evidence e;
+
+    (void)state;
+    frame_send(c.agent, FRAME_ANSWER, &header, sizeof header, "answer", 6);
+    assert_int_equal(receive(&c, &e), 0);
+    assert_true(e.complete);
+    assert_int_equal(e.header.output_size, 6);
+    evidence_free(&e);
+    channel_close(&c);
+}
+
+static void evidence_with_the_record_of_another_run_is_incomplete(void **state)
+{
+    struct pipe_ends c = channel_make();
+    struct arena_header header = {.completion = arena_completion(43),
+                                  .output_size = 4000000000u};
+    struct evidence e;
+
+    (void)state;
+    frame_send(c.agent, FRAME_ANSWER, &header, sizeof header, "answer", 6);
+    assert_int_equal(receive(&c, &e), 0);
+    assert_false(e.complete);
+    assert_int_equal(e.header.output_size, 6); /* what came, not what it claims */
+    evidence_free(&e);
+    channel_close(&c);
+}
+
+static void evidence_with_impossible_numbers_is_an_error(void **state)
+{
+    const struct window_data windows[] = {
+        {.checkpoint = RUN_CHECKPOINTS_MAX}, {.window = RUN_WINDOWS_MAX}, {.length = 7}};
+    const struct call_record call = {.payload = 4000};
+    const uint32_t checkpoint = RUN_CHECKPOINTS_MAX;
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        struct pipe_ends c = channel_make();
+        struct evidence e;
+
+        if (i < 3)
+            frame_send(c.agent, FRAME_WINDOW, &windows[i], sizeof windows[i], NULL, 0);
+        else if (i == 3)
+            frame_send(c.agent, FRAME_CALLS, &call, sizeof call, NULL, 0);
+        else
+            frame_send(c.agent, FRAME_FDS, &checkpoint, sizeof checkpoint, "x", 1);
+        assert_int_equal(receive(&c, &e), -EPROTO);
+        evidence_free(&e);
+        channel_close(&c);
+    }
+}
+
+static void evidence_counts_descriptors_by_target(void **state)
+{
+    struct evidence e = {.fds = {"3 02 /memfd:arena\n4 02000002 /dev/kvm\n"
+                                 "5 02000002 anon_inode:kvm-vm\n6 02 anon_inode:kvm-vm\n"}};
+    unsigned flags = 0;
+
+    (void)state;
+    assert_int_equal(evidence_fds(&e, 0, "anon_inode:kvm-vm", NULL), 2);
+    assert_int_equal(evidence_fds(&e, 0, "/dev/kvm", &flags), 1);
+    assert_int_equal(flags, 02000002);
+    assert_int_equal(evidence_fds(&e, 1, "/dev/kvm", NULL), 0);
+}
+
+static void window_bytes_that_did_not_come_read_as_zero(void **state)
+{
+    struct evidence e = {0};
+    uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+    (void)state;
+    e.windows[0][0].bytes = bytes;
+    e.windows[0][0].length = 6;
+    assert_int_equal(window_u32(&e, 0, 0, 0), 0x04030201);
+    assert_int_equal(window_u64(&e, 0, 0, 0), 0);
+    assert_int_equal(window_u32(&e, 1, 0, 0), 0);
+}
+
+/* --- the agent's side: what a judge could send -------------------------------------------------- */
+
+static void run_request_with_wrong_sizes_is_refused(void **state)
+{
+    uint8_t frame[sizeof(struct run_request) + sizeof(struct window) + 16] = {0};
+    struct run_request *request = (struct run_request *)(void *)frame;
+    struct run_job job;
+
+    (void)state;
+    assert_false(run_job_parse(&job, frame, sizeof *request - 1));
+    request->window_count = 1;
+    request->input_size = 16;
+    assert_true(run_job_parse(&job, frame, sizeof frame));
+    assert_false(run_job_parse(&job, frame, sizeof frame - 1));
+    request->window_count = RUN_WINDOWS_MAX + 1;
+    assert_false(run_job_parse(&job, frame, sizeof frame));
+    request->window_count = 1;
+    request->plan_size = 1;
+    assert_false(run_job_parse(&job, frame, sizeof frame + 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settings_take_known_names_and_refuse_others),
+        cmocka_unit_test(settings_refuse_a_seed_with_rubbish_behind_it),
+        cmocka_unit_test(settings_want_kernel_and_modules_together),
+        cmocka_unit_test(path_that_is_too_long_becomes_empty_not_shorter),
+        cmocka_unit_test(file_is_written_whole_or_the_old_one_stays),
+        cmocka_unit_test(folder_is_removed_without_following_links),
+        cmocka_unit_test(command_says_how_it_ended),
+        cmocka_unit_test(hash_depends_on_where_one_piece_ends),
+        cmocka_unit_test(points_are_written_without_needless_zeros),
+        cmocka_unit_test(results_of_rubbish_are_an_empty_board),
+        cmocka_unit_test(results_of_two_folders_of_one_name_have_two_files),
+        cmocka_unit_test(frame_that_is_too_long_is_refused),
+        cmocka_unit_test(frame_that_is_cut_off_is_an_error),
+        cmocka_unit_test(evidence_with_the_right_record_is_complete),
+        cmocka_unit_test(evidence_with_the_record_of_another_run_is_incomplete),
+        cmocka_unit_test(evidence_with_impossible_numbers_is_an_error),
+        cmocka_unit_test(evidence_counts_descriptors_by_target),
+        cmocka_unit_test(window_bytes_that_did_not_come_read_as_zero),
+        cmocka_unit_test(run_request_with_wrong_sizes_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

@@ -1,0 +1,161 @@
+#!/bin/bash
+# run.sh [SUITE] - the kit's own tests. Called by `make test`, from the kit's top folder, with
+# everything built. The last line counts everything: N passed, N failed, N skipped.
+#
+#   format    clang-format's layout; nothing machine-specific in tracked files
+#   build     everything under -Werror
+#   starters  labs/ is what solutions/ makes; every check fails on it
+#   unit      cmocka tests of core, agent and grader, under ASan and UBSan
+#   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
+#   mutants   wrong solutions lose exactly what they name
+#   attacks   hostile submissions gain nothing
+#   usage     bad usage, interruptions, damage, verbs (bats)
+set -u
+suites=${1:-format build starters unit grade mutants attacks usage}
+passed=0 failed=0 skipped=0
+scratch=$(mktemp -d) || exit 3
+trap 'rm -rf "$scratch"' EXIT
+grader=build/bin/grader
+
+pass() { passed=$((passed + 1)) && echo "  ok    $*"; }
+fail() { failed=$((failed + 1)) && echo "  FAIL  $*"; }
+skip() { skipped=$((skipped + 1)) && echo "  SKIP  $*"; }
+
+# check NAME COMMAND... - one test: the command succeeds. Its output is shown if not.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$scratch/out" 2>&1; then pass "$name"; else fail "$name" && sed 's/^/        /' "$scratch/out"; fi
+}
+
+# counted FILE WORD - adds the N of "WORD: N passed, N failed" (its last line).
+counted() {
+    local line
+    line=$(grep -a "^$2: [0-9]* passed, [0-9]* failed" "$1" | tail -n 1)
+    if [ -z "$line" ]; then fail "$2 did not run to its end" && tail -n 20 "$1"; return; fi
+    passed=$((passed + $(echo "$line" | sed 's/.*: \([0-9]*\) passed.*/\1/')))
+    failed=$((failed + $(echo "$line" | sed 's/.* \([0-9]*\) failed.*/\1/')))
+}
+
+suite_format() {
+    if command -v clang-format >/dev/null; then
+        check "layout is clang-format's" sh -c \
+            'git ls-files "*.c" "*.h" | xargs clang-format --dry-run -Werror'
+    else
+        skip "layout: clang-format is not installed (sudo apt install clang-format)"
+    fi
+    check "no path of one machine in tracked files" sh -c \
+        '! git grep -nE "(^|[^A-Za-z0-9_./-])/(work|root|home/[a-z]+)/" -- . ":!tests/run.sh"'
+    if command -v shellcheck >/dev/null; then
+        check "shell scripts are clean" sh -c 'git ls-files "*.sh" .ci/run | xargs shellcheck -S error'
+    fi
+}
+
+suite_build() {
+    check "everything builds under -Werror" make -s B="$scratch/werror" WERROR=-Werror \
+        packages= all-built
+}
+
+suite_starters() {
+    check "labs/ is what solutions/ makes" grader/starters.sh check
+    mkdir "$scratch/starters"
+    for solution in solutions/*/*.c; do
+        mkdir -p "$scratch/starters/$(basename "$(dirname "$solution")")"
+        grader/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
+    done
+    $grader grade FROM="$scratch/starters" >"$scratch/out" 2>&1
+    local status=$?
+    [ $status = 1 ] && pass "the starters are graded without an accident" ||
+        fail "grading the starters ended with $status"
+    [ "$(grep -c '^  ok ' "$scratch/out")" = 0 ] && pass "no check passes on the starters" ||
+        { fail "checks pass on the starters:" && grep '^  ok ' "$scratch/out"; }
+    grep -q '^Total: 0 of' "$scratch/out" && pass "the starters have 0 points" ||
+        fail "the starters have points"
+    check "the starters compile without a warning" sh -c "! grep -q 'compiler warns' '$scratch/out'"
+}
+
+# unit NAME SOURCES... - builds and runs one cmocka program.
+unit() {
+    local name=$1
+    shift
+    if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader -Igrader/judge \
+        $(pkg-config --cflags libtraceevent) -fsanitize=address,undefined \
+        -fno-sanitize-recover=all "$@" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
+        $(pkg-config --libs libtraceevent) >"$scratch/out" 2>&1; then
+        fail "$name does not build" && cat "$scratch/out"
+        return
+    fi
+    "$scratch/$name" >"$scratch/out" 2>&1
+    local status=$?
+    local ok
+    ok=$(grep -c '^\[       OK \]' "$scratch/out")
+    passed=$((passed + ok))
+    echo "  $ok tests of $name passed"
+    [ $status = 0 ] || { fail "$name ended with $status" && grep -v '\[ *OK\|RUN' "$scratch/out"; }
+}
+
+suite_unit() {
+    unit core_test tests/core_test.c common/vmm/*.c solutions/*/*.c
+    unit grader_test tests/grader_test.c $(ls grader/*.c | grep -v '/main.c') \
+        $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \
+        grader/machine/frames.c grader/machine/subject_run.c \
+        grader/machine/call_supervisor.c grader/machine/trace_record.c common/vmm/exit_names.c
+}
+
+suite_grade() {
+    local seed
+    for seed in $(seq 1 20); do
+        if $grader grade FROM=solutions SEED=$((seed * 7919)) >"$scratch/out" 2>&1; then
+            pass "solutions have all points, SEED=$((seed * 7919))"
+        else
+            fail "solutions, SEED=$((seed * 7919))" &&
+                grep -aA8 -E '^  (FAIL|SKIP|ERROR)' "$scratch/out"
+        fi
+    done
+    check "solutions pass the model checks under ASan and UBSan" sh -c \
+        "$grader grade FROM=solutions TARGET=model SANITIZE=1 >'$scratch/san'; \
+         ! grep -aA8 -E '^  (FAIL|ERROR)' '$scratch/san' && grep -q '^  ok' '$scratch/san'"
+}
+
+suite_mutants() {
+    $grader mutants >"$scratch/mutants" 2>&1
+    grep -a '^FAIL' "$scratch/mutants"
+    tail -n 1 "$scratch/mutants"
+    counted "$scratch/mutants" mutants
+}
+
+suite_attacks() {
+    $grader attacks >"$scratch/attacks" 2>&1
+    grep -a '^FAIL' "$scratch/attacks"
+    tail -n 1 "$scratch/attacks"
+    counted "$scratch/attacks" attacks
+}
+
+suite_usage() {
+    if ! command -v bats >/dev/null; then
+        skip "usage: bats is not installed (sudo apt install bats)"
+        return
+    fi
+    bats --tap tests/usage.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
+    passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
+    failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
+    local planned
+    planned=$(sed -n 's/^1\.\.//p' "$scratch/bats")
+    [ "$(grep -cE '^(not )?ok ' "$scratch/bats")" = "${planned:-none}" ] ||
+        fail "bats planned ${planned:-no} tests and did not run them all"
+}
+
+for suite in $suites; do
+    if ! declare -F "suite_$suite" >/dev/null; then
+        echo "tests: there is no SUITE=$suite; there are:" \
+            "$(declare -F | sed -n 's/.*suite_//p' | tr '\n' ' ')" >&2
+        exit 2
+    fi
+    start=$SECONDS
+    echo "== $suite"
+    "suite_$suite"
+    echo "   ($((SECONDS - start)) s)"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

@@ -1,0 +1,294 @@
+# usage.bats - what people do to a grader: wrong words, odd files, Ctrl-C, full disks.
+# Works on a copy of the kit, so that nothing of the real one is touched.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    export KIT="$BATS_FILE_TMPDIR/kit"
+    mkdir "$KIT"
+    cp -a --sparse=always build common grader labs solutions Makefile tests "$KIT/"
+    chmod 755 "$BATS_FILE_TMPDIR"
+    rm -rf "$KIT"/build/tmp "$KIT"/build/results* "$KIT"/build/hints.json "$KIT"/build/traces
+}
+
+setup() {
+    cd "$KIT"
+    GRADER=build/bin/grader
+    SUBMISSION="$BATS_TEST_TMPDIR/submission"
+}
+
+# A submission of lab 01 that is the reference; the test then damages it.
+submission_make() {
+    mkdir -p "$SUBMISSION"
+    cp -r solutions/* "$SUBMISSION/"
+}
+
+grade() { run -"${1}" $GRADER grade LAB=1 FROM="$SUBMISSION"; }
+
+has() { [[ "$output" == *"$1"* ]] || { echo "expected: $1"; echo "$output"; return 1; }; }
+
+machines() { pgrep -f "qemu-system-x86_64.*$KIT/|qemu-system-x86_64.*mem-path=build/machine" || true; }
+
+none_left() {
+    for _ in $(seq 50); do
+        [ -z "$(session_children)" ] && return 0
+        sleep 0.1
+    done
+    session_children
+    return 1
+}
+# Processes that work in our copy of the kit.
+session_children() {
+    for p in /proc/[0-9]*; do
+        [ "$(readlink "$p/cwd" 2>/dev/null)" = "$KIT" ] &&
+            case $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) in
+            *qemu-system*|*bwrap*|build/checks/*|build/bin/grader*) echo "${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" | cut -c1-80)" ;;
+            esac
+    done
+    return 0
+}
+
+# --- words ------------------------------------------------------------------------------------
+
+@test "an unknown verb, lab, check, setting or target is status 2 and says what there is" {
+    run -2 $GRADER frobnicate && has "no verb 'frobnicate'"
+    run -2 $GRADER grade LAB=77 && has "no LAB=77" && has "LAB=1"
+    run -2 $GRADER grade LAB=1 CHECK=nonsense && has "no CHECK=nonsense"
+    run -2 $GRADER grade CHECK=open_failures_are_typed && has "needs LAB="
+    run -2 $GRADER grade COLOUR=blue && has "unknown setting"
+    run -2 $GRADER grade TARGET=moon && has "model, machine"
+    run -2 $GRADER grade SEED=banana && has "not a number"
+    run -2 $GRADER grade FROM=/nowhere && has "not a folder"
+    run -2 $GRADER hint && has "LAB=1"
+    run -2 $GRADER && has "make help"
+}
+
+@test "help names every verb" {
+    run -0 $GRADER help
+    for verb in grade watch hint progress reset run trace shell doctor test mutants attacks \
+        bench starters format clean distclean; do
+        has "make $verb"
+    done
+}
+
+# --- submissions ------------------------------------------------------------------------------
+
+@test "the reference has all points, status 0" {
+    submission_make
+    grade 0 && has "8 of 8 points"
+}
+
+@test "a part that is missing costs its points and says how to get the starter back" {
+    submission_make
+    rm "$SUBMISSION/01-kvm-open/kvm_open.c"
+    grade 1 && has "is not there" && has "make reset LAB=1" && has "0 of 8 points"
+}
+
+@test "a part that does not compile shows the compiler's words with the student's path" {
+    submission_make
+    echo 'int broken(void) { return nonsense; }' >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    grade 1 && has "does not compile" && has "01-kvm-open/kvm_open.c:" && has "nonsense"
+    [[ "$output" != *"/kit/"* ]]
+}
+
+@test "a part with a function of another name does not link, and says so" {
+    submission_make
+    sed -i 's/\bvm_create(/vm_make(/' "$SUBMISSION/01-kvm-open/kvm_open.c"
+    grade 1 && has "does not link" && has "vm_create"
+}
+
+@test "a part that is a folder, FIFO, link, link loop, binary or 100 MB is refused in a line" {
+    submission_make
+    part="$SUBMISSION/01-kvm-open/kvm_open.c"
+    rm "$part" && mkdir "$part" && grade 1 && has "not a regular file" && rmdir "$part"
+    mkfifo "$part" && grade 1 && has "not a regular file" && rm "$part"
+    ln -s "$KIT/solutions/01-kvm-open/kvm_open.c" "$part" && grade 1 && has "symbolic link" && rm "$part"
+    ln -s kvm_open.c "$part" && grade 1 && has "symbolic link" && rm "$part"
+    head -c 5000 /bin/true >"$part" && grade 1 && has "binary file" && rm "$part"
+    truncate -s 100M "$part" && grade 1 && has "104857600 bytes" && rm "$part"
+    mv "$SUBMISSION/01-kvm-open" "$SUBMISSION/x" && ln -s x "$SUBMISSION/01-kvm-open"
+    grade 1 && has "not a real folder"
+}
+
+@test "an unreadable folder is said to be one" {
+    [ "$(id -u)" != 0 ] || skip "root can read everything"
+    submission_make
+    chmod 0 "$SUBMISSION/01-kvm-open"
+    grade 1 && has "Permission denied"
+    chmod 755 "$SUBMISSION/01-kvm-open"
+}
+
+@test "OWN=1 links the submission's earlier parts" {
+    submission_make
+    sed -i 's/return value < 0 ? -errno : value;/return -1;/; s/O_RDWR/O_RDONLY/' \
+        "$SUBMISSION/01-kvm-open/kvm_open.c"
+    run -0 $GRADER grade LAB=2 FROM="$SUBMISSION" TARGET=model CHECK=dirty_log_bytes_rounds_up_to_words || true
+    run $GRADER grade LAB=2 FROM="$SUBMISSION" OWN=1 && has "FAIL"
+    run $GRADER grade LAB=2 FROM="$SUBMISSION" && [[ "$output" != *"FAIL"* ]]
+}
+
+@test "the same SEED gives the same numbers" {
+    submission_make
+    sed -i 's/(unsigned long)id)/(unsigned long)id + 1)/' "$SUBMISSION/01-kvm-open/kvm_open.c"
+    words() { $GRADER grade LAB=1 FROM="$SUBMISSION" CHECK=vcpu_maps_its_run_area SEED=$1 | grep -A1 seen; }
+    a=$(words 5 || true) b=$(words 5 || true) c=$(words 6 || true)
+    [ -n "$a" ] && [ "$a" = "$b" ] && [ "$a" != "$c" ]
+}
+
+# --- what is not there ------------------------------------------------------------------------
+
+# A PATH with everything but the named programs.
+path_without() {
+    mkdir -p "$BATS_TEST_TMPDIR/bin"
+    for tool in /usr/bin/* /bin/*; do ln -sf "$tool" "$BATS_TEST_TMPDIR/bin/" 2>/dev/null; done
+    for tool in "$@"; do rm -f "$BATS_TEST_TMPDIR/bin/$tool"; done
+    echo "$BATS_TEST_TMPDIR/bin"
+}
+
+@test "without QEMU the machine's checks are SKIP with the fix, never a pass" {
+    submission_make
+    PATH=$(path_without qemu-system-x86_64) grade 1
+    has "SKIP" && has "sudo apt install qemu-system-x86" && has "skipped"
+    [[ "$output" != *"8 of 8"* ]]
+}
+
+@test "without bubblewrap one's own labs are graded in the machine, and the report says so" {
+    PATH=$(path_without bwrap) run $GRADER grade LAB=1 FROM=solutions
+    has "bubblewrap" && has "in the machine" && has "8 of 8 points"
+}
+
+@test "without bubblewrap nobody else's submission is compiled: status 3 and the fix" {
+    submission_make
+    PATH=$(path_without bwrap) grade 3
+    has "sudo apt install bubblewrap" && has "error"
+}
+
+@test "without apt, packages.sh lists what to install and ends with 3" {
+    PATH=$(path_without apt-get bwrap) run -3 grader/packages.sh
+    has "bubblewrap" && has "Missing" && has "qemu-system-x86"
+}
+
+# --- accidents --------------------------------------------------------------------------------
+
+@test "a full disk is the grader's error, status 3, and earlier results are kept" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to mount a tiny file system"
+    submission_make
+    $GRADER grade LAB=1 FROM=solutions >/dev/null
+    before=$(sha256sum build/results-solutions.json)
+    echo "/* new */" >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    run -3 unshare -m sh -c "mount -t tmpfs -o size=16k none build/tmp && \
+        $GRADER grade LAB=1 FROM='$SUBMISSION'"
+    has "cannot write to build/: No space left on device"
+    [ "$before" = "$(sha256sum build/results-solutions.json)" ]
+}
+
+@test "a damaged snapshot and a damaged kernel are made anew, and that is said" {
+    machine=$(ls -d build/machine/*/ | grep -v new | head -n 1)
+    printf 'garbage' | dd of="${machine}ram" bs=1 seek=1048576 conv=notrunc 2>/dev/null
+    run -0 $GRADER grade LAB=1 FROM=solutions && has "snapshot" && has "damaged" && has "8 of 8"
+    machine=$(ls -d build/machine/*/ | grep -v new | head -n 1)
+    truncate -s 100 "${machine}state"
+    run -0 $GRADER grade LAB=1 FROM=solutions && has "damaged" && has "8 of 8"
+    run -0 $GRADER grade LAB=1 FROM=solutions && [[ "$output" != *"damaged"* ]]
+}
+
+@test "killed or interrupted at any moment, nothing is left and the next run is right" {
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        $GRADER grade FROM=solutions >/dev/null 2>&1 &
+        pid=$!
+        sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
+        if [ $((try % 2)) = 0 ]; then kill -9 $pid; else kill -INT $pid; fi 2>/dev/null || true
+        wait $pid || true
+        none_left
+    done
+    run -0 $GRADER grade LAB=1 FROM=solutions && has "8 of 8"
+    [ -z "$(ls build/tmp 2>/dev/null | grep -v '^build\.')" ]
+}
+
+@test "two graders at once do not disturb each other" {
+    submission_make
+    echo "/* not in the cache */" >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    $GRADER grade LAB=1 FROM="$SUBMISSION" >"$BATS_TEST_TMPDIR/a" 2>&1 &
+    a=$!
+    $GRADER grade LAB=1 FROM="$SUBMISSION" >"$BATS_TEST_TMPDIR/b" 2>&1 &
+    b=$!
+    wait $a && wait $b
+    grep -q "8 of 8" "$BATS_TEST_TMPDIR/a" && grep -q "8 of 8" "$BATS_TEST_TMPDIR/b"
+}
+
+@test "an ordinary user gets the same points" {
+    [ "$(id -u)" = 0 ] || skip "this is an ordinary user already"
+    home="$BATS_FILE_TMPDIR/user"
+    cp -a --sparse=always "$KIT" "$home" && chown -R nobody "$home"
+    run -0 setpriv --reuid nobody --regid nogroup --clear-groups \
+        sh -c "cd '$home' && $GRADER grade FROM=solutions LAB=1"
+    has "8 of 8"
+    rm -rf "$home"
+}
+
+# --- verbs ------------------------------------------------------------------------------------
+
+@test "hints come one by one, the explanation only after passing" {
+    run $GRADER grade LAB=1
+    run -0 $GRADER hint LAB=1 CHECK=open_failures_are_typed && has "hint 1" && [[ "$output" != *"hint 2"* ]]
+    run -0 $GRADER hint LAB=1 CHECK=open_failures_are_typed && has "hint 2"
+    run -0 $GRADER hint LAB=1 CHECK=open_failures_are_typed && has "hint 3" && has "last hint"
+    cp labs/01-kvm-open/kvm_open.c "$BATS_TEST_TMPDIR/keep"
+    cp solutions/01-kvm-open/kvm_open.c labs/01-kvm-open/
+    run -0 $GRADER grade LAB=1
+    cp "$BATS_TEST_TMPDIR/keep" labs/01-kvm-open/kvm_open.c
+    run -0 $GRADER hint LAB=1 CHECK=open_failures_are_typed && has "passed"
+    run -0 $GRADER progress && has "8 of"
+}
+
+@test "reset asks first and keeps a backup" {
+    echo "/* mine */" >>labs/01-kvm-open/kvm_open.c
+    run -0 sh -c "echo n | $GRADER reset LAB=1" && has "Nothing was changed"
+    grep -q mine labs/01-kvm-open/kvm_open.c
+    run -0 sh -c "echo y | $GRADER reset LAB=1" && has "backups/"
+    ! grep -q mine labs/01-kvm-open/kvm_open.c
+    grep -rq mine backups/
+    cmp labs/01-kvm-open/kvm_open.c <(grader/starters.sh print solutions/01-kvm-open/kvm_open.c)
+}
+
+@test "watch grades again when a part is saved" {
+    timeout 60 $GRADER watch LAB=1 TIMES=2 >"$BATS_TEST_TMPDIR/watch" 2>&1 &
+    pid=$!
+    for _ in $(seq 200); do grep -q Watching "$BATS_TEST_TMPDIR/watch" && break; sleep 0.1; done
+    echo "/* saved */" >>labs/01-kvm-open/kvm_open.c
+    wait $pid
+    [ "$(grep -c 'of 8 points' "$BATS_TEST_TMPDIR/watch")" = 2 ]
+    echo y | $GRADER reset LAB=1 >/dev/null
+}
+
+@test "run shows the VMM at work, and what is not written yet" {
+    run -0 $GRADER run LAB=3 FROM=solutions
+    has "Hello from non-root mode." && has "1234 squared is 1522756" && has "anon_inode:kvm-vm"
+    run $GRADER run LAB=1 && has "not written yet"
+}
+
+@test "trace decodes the exits of the last graded run" {
+    run -1 $GRADER trace LAB=3
+    cp -r labs "$BATS_TEST_TMPDIR/labs" && cp solutions/03-exit-loop/*.c labs/03-exit-loop/
+    run -0 $GRADER grade LAB=3
+    rm -r labs && mv "$BATS_TEST_TMPDIR/labs" labs
+    run -0 $GRADER trace LAB=3 && has "VM exits" && has "user space" && has "hlt"
+}
+
+@test "shell opens a shell in the machine" {
+    run -0 sh -c "(sleep 8; echo 'ls /sys/kernel/tracing/events/kvm | grep -c kvm_exit'; echo exit; sleep 30) | \
+        timeout 60 $GRADER shell"
+    has "machine#"
+}
+
+@test "doctor finds everything here" {
+    run -0 $GRADER doctor && has "Everything that the labs need is here"
+}
+
+@test "clean leaves the machine, distclean leaves nothing" {
+    copy="$BATS_FILE_TMPDIR/cleaned"
+    cp -a --sparse=always "$KIT" "$copy" && cd "$copy"
+    make -s clean && [ -d build/machine ] && [ ! -e build/bin ] && [ ! -e build/cache ]
+    make -s distclean && [ ! -e build ]
+    rm -rf "$copy"
+}
