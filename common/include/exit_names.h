@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* "IO", "MMIO", "HLT", ... or "?" for a number that linux/kvm.h does not name. */
+/* "IO", "MMIO", "HLT", ... or "?" for one that x86 does not use. */
 const char *exit_name(uint32_t reason);
 
 #endif

@@ -46,8 +46,9 @@ void kvm_close(struct kvm *kvm);
  * a number, e.g. how many memory slots there are). Negative: -errno. (api.rst 4.4) */
 int kvm_extension(const struct kvm *kvm, int capability);
 
-/* Creates an empty virtual machine: no memory, no vCPU, no device (machine type 0).
- * KVM_CREATE_VM may be interrupted by a signal: that is not an error, try again.
+/* Creates an empty virtual machine: no memory, no vCPU, no device (machine type 0). Fills
+ * vm->fd and vm->kvm; every other field starts as 0 or NULL. KVM_CREATE_VM may be interrupted
+ * by a signal: that is not an error, try again. Returns 0 on success.
  * EBUSY -> BUSY, the rest as above, step CREATE_VM. (api.rst 4.2) */
 int vm_create(struct vm *vm, struct kvm *kvm, struct vmm_error *error);
 
@@ -55,7 +56,8 @@ int vm_create(struct vm *vm, struct kvm *kvm, struct vmm_error *error);
 void vm_destroy(struct vm *vm);
 
 /* Creates vCPU number id (also its local APIC id) and maps its struct kvm_run, shared, for
- * reading and writing, kvm->run_size bytes. Counters start at zero.
+ * reading and writing, kvm->run_size bytes. Fills fd, id, vm, run and run_size; counters and
+ * every other field start as 0 or NULL. Returns 0 on success.
  * CREATE_VCPU: EEXIST -> VCPU_EXISTS, EINVAL -> VCPU_ID; steps CREATE_VCPU and MAP_RUN.
  * (api.rst 4.7) */
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned id, struct vmm_error *error);

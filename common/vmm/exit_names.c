@@ -13,7 +13,8 @@ static const char *const names[] = {
     NAME(NMI),          NAME(INTERNAL_ERROR),  NAME(SYSTEM_EVENT),
     NAME(IOAPIC_EOI),   NAME(HYPERV),          NAME(X86_RDMSR),
     NAME(X86_WRMSR),    NAME(DIRTY_RING_FULL), NAME(AP_RESET_HOLD),
-    NAME(X86_BUS_LOCK), NAME(IRQ_WINDOW_OPEN),
+    NAME(X86_BUS_LOCK), NAME(IRQ_WINDOW_OPEN), NAME(XEN),
+    NAME(NOTIFY),
 };
 
 const char *exit_name(uint32_t reason)

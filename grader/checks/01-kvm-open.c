@@ -527,14 +527,17 @@ static void open_asks_version_and_extensions(struct judge *judge)
     const struct evidence *e = life_run(judge, &in, &plan);
     const struct lab01_output *out = life_expect(judge, &in, e);
     char first[160] = "no further call";
+    size_t at = 0;
 
     open_call_expect(judge, e);
     question_expect(judge, e, KVM_GET_API_VERSION, "KVM_GET_API_VERSION");
-    if (e->call_count > 1)
-        call_describe(&e->calls[1], first, sizeof first);
+    while (at < e->call_count && e->calls[at].record->kind != CALL_IOCTL)
+        at++;
+    if (at < e->call_count)
+        call_describe(&e->calls[at], first, sizeof first);
     CHECK(judge,
-          e->call_count > 1 &&
-              &e->calls[1] == evidence_call(e, CALL_IOCTL, KVM_GET_API_VERSION, 0),
+          at < e->call_count &&
+              &e->calls[at] == evidence_call(e, CALL_IOCTL, KVM_GET_API_VERSION, 0),
           "the API version is the first question: the others stand on it",
           "after open() came %s", first);
     extensions_expect(judge, e);
@@ -585,7 +588,9 @@ static void interrupted_create_vm_is_tried_again(struct judge *judge)
     plan.faults[0] = fault_make(VMM_STEP_CREATE_VM, EINTR);
     plan.faults[0].repeat = times;
     const struct evidence *e = life_run(judge, &in, &plan);
-    CHECK(judge, life_complete(&in, output_of(e)),
+    CHECK(judge,
+          life_complete(&in, output_of(e)) &&
+              evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM) > times,
           "vm_create() goes on trying while signals interrupt KVM_CREATE_VM",
           "EINTR came %u times, then it would have worked; KVM_CREATE_VM was tried %u "
           "times; %s",
@@ -837,6 +842,8 @@ static void no_leak_whichever_call_fails(struct judge *judge)
     uint32_t calls = 0;
 
     life_expect(judge, &in, clean);
+    held_expect(judge, clean, 0, &(struct held){1, 1, 2, 2},
+                "kvm, VM and vCPUs stay until they are destroyed", "no call failed");
     for (size_t i = 0; i < clean->call_count; i++)
         calls += clean->calls[i].record->kind != CALL_CLOSE &&
                  clean->calls[i].record->kind != CALL_MUNMAP;
@@ -871,6 +878,13 @@ static void destroying_twice_is_harmless(struct judge *judge)
 
 /* --- on the machine: the real KVM --------------------------------------------------------------- */
 
+/* Descriptors of the real KVM: the device, VMs, vCPUs. */
+static unsigned kvm_fds(const struct evidence *e, unsigned checkpoint)
+{
+    return evidence_fds(e, checkpoint, KVM_DEVICE_PATH, NULL) +
+           evidence_fds(e, checkpoint, "anon_inode:kvm", NULL);
+}
+
 static void kernel_sees_the_three_objects(struct judge *judge)
 {
     struct lab01_input in = input_make(2, 2);
@@ -898,10 +912,9 @@ static void kernel_sees_the_three_objects(struct judge *judge)
           "each vCPU's kvm_run is mapped", "/proc/PID/maps shows %u of 4",
           evidence_maps(e, 0, "anon_inode:kvm-vcpu", NULL));
     CHECK(judge,
-          evidence_fds(e, 1, "kvm", NULL) == 0 &&
-              evidence_maps(e, 1, "anon_inode:kvm-vcpu", NULL) == 0,
+          kvm_fds(e, 1) == 0 && evidence_maps(e, 1, "anon_inode:kvm-vcpu", NULL) == 0,
           "after destroying, the kernel holds nothing of ours",
-          "%u descriptors and %u mappings are left", evidence_fds(e, 1, "kvm", NULL),
+          "%u descriptors and %u mappings are left", kvm_fds(e, 1),
           evidence_maps(e, 1, "anon_inode:kvm-vcpu", NULL));
 }
 
@@ -910,9 +923,13 @@ static void forbidden_device_says_so(struct judge *judge)
     const struct vmm_error want = error_expected(VMM_STEP_OPEN_DEVICE, EACCES, 0);
     struct lab01_input in = input_make(0, 0);
     struct run_spec spec = life_spec(&in, NULL);
+    const struct evidence *e = life_run(judge, &in, NULL);
 
+    CHECK(judge, evidence_fds(e, 0, KVM_DEVICE_PATH, NULL) == 1,
+          "the same device opens where it is allowed", "it is not open; %s",
+          progress_text(output_of(e)).is);
     spec.flags = RUN_HIDE_KVM;
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab01_output));
+    e = judge_run(judge, &spec, sizeof(struct lab01_output));
     error_expect(judge, e, &output_of(e)->open, -EACCES, &want,
                  "/dev/kvm belonged to root alone");
 }
@@ -927,6 +944,9 @@ static void second_vcpu_with_the_same_id_is_refused(struct judge *judge)
     const struct evidence *e = life_run(judge, &in, NULL);
     error_expect(judge, e, &output_of(e)->vcpus[0][1], -EEXIST, &want,
                  "the real KVM was asked twice for the same vCPU id");
+    CHECK(judge, evidence_fds(e, 0, "anon_inode:kvm-vcpu", NULL) == 1,
+          "the first vCPU with that id stays", "the kernel holds %u vCPUs, not 1",
+          evidence_fds(e, 0, "anon_inode:kvm-vcpu", NULL));
 }
 
 /* A real-mode guest that computes and halts; what it does is known only at run time. */

@@ -139,7 +139,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     enum target target = place_of(j->targets, j->check);
     struct place *place = place_get(j->targets, target);
     struct run_request request = {
-        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0),
+        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
+                 (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
         .entry = spec->entry,
         .window_count = spec->window_count,
         .input_size = (uint32_t)spec->input_size,
@@ -182,9 +183,11 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     if (e->end.outcome == RUN_NOT_STARTED)
         judge_error(j, "the agent could not start the subject: %s",
                     strerror(e->end.status));
-    if (e->end.trace_lost > 0)
-        judge_error(j, "%u trace events were lost: the buffer is too small for this check",
-                    e->end.trace_lost);
+    CHECK(
+        j, e->end.trace_lost == 0, "the run has no more VM exits than it needs",
+        "the kernel recorded VM entries and exits until its buffer of 6 MiB was full, and "
+        "%u events more",
+        e->end.trace_lost);
     trace_keep(j, e);
     return e;
 }
@@ -217,6 +220,9 @@ static void end_explain(struct judge *j, const struct evidence *e)
                    e->end.elapsed_us / 1e6, printed);
     case RUN_TOO_STOPPED:
         check_fail(j, asked, "it stopped itself more than %d times%s", RUN_CHECKPOINTS_MAX,
+                   printed);
+    case RUN_TOO_LARGE:
+        check_fail(j, asked, "it used more than 512 MiB of memory and was stopped%s",
                    printed);
     case RUN_SIGNALLED:
         check_fail(j, asked, "it was ended by signal %d (%s)%s", e->end.status,

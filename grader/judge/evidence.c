@@ -150,6 +150,16 @@ void evidence_free(struct evidence *e)
     memset(e, 0, sizeof *e);
 }
 
+/* Names that the kernel gave begin with "anon_inode:" or a path. The subject chooses names
+ * too, but they stand behind "/memfd:"; so what matters is how a name begins. */
+static bool name_begins(const char *name, const char *text)
+{
+    size_t length = strlen(text);
+
+    return strncmp(name, text, length) == 0 ||
+           (name[0] == '/' && strncmp(name + 1, text, length) == 0);
+}
+
 unsigned evidence_fds(const struct evidence *e, unsigned checkpoint, const char *text,
                       unsigned *flags)
 {
@@ -162,7 +172,7 @@ unsigned evidence_fds(const struct evidence *e, unsigned checkpoint, const char 
 
         snprintf(one, sizeof one, "%.*s", (int)(end - line), line);
         if (sscanf(one, "%u %o %199s", &number, &bits, target) == 3 &&
-            strstr(target, text)) {
+            name_begins(target, text)) {
             found++;
             if (flags)
                 *flags = bits;
@@ -183,10 +193,12 @@ unsigned evidence_maps(const struct evidence *e, unsigned checkpoint, const char
     while (line && *line) {
         const char *end = strchrnul(line, '\n');
         uint64_t from, to;
-        char one[512];
+        char one[512], name[200];
 
         snprintf(one, sizeof one, "%.*s", (int)(end - line), line);
-        if (strstr(one, text) && sscanf(one, "%" SCNx64 "-%" SCNx64, &from, &to) == 2) {
+        if (sscanf(one, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %199s", &from, &to,
+                   name) == 3 &&
+            name_begins(name, text)) {
             found++;
             if (size)
                 *size += to - from;

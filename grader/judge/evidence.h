@@ -46,12 +46,12 @@ int evidence_receive(struct evidence *evidence, int channel, uint64_t nonce,
                      const char *formats_path);
 void evidence_free(struct evidence *evidence);
 
-/* How many descriptors at a checkpoint lead to a target that contains text; *flags (may be
+/* How many descriptors at a checkpoint lead to a target that begins with text; *flags (may be
  * NULL) are those of the last one (O_* as in /proc/PID/fdinfo). */
 unsigned evidence_fds(const struct evidence *evidence, unsigned checkpoint,
                       const char *text, unsigned *flags);
 
-/* How many mappings at a checkpoint contain text; *size (may be NULL) is their sum. */
+/* How many mappings at a checkpoint are of a file whose name begins with text; *size (may be NULL) is their sum. */
 unsigned evidence_maps(const struct evidence *evidence, unsigned checkpoint,
                        const char *text, uint64_t *size);
 

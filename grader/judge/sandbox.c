@@ -100,6 +100,9 @@ _Noreturn static void agent_exec(int program, bool runtime, int channel, pid_t p
         args[n++] = *folder;
         args[n++] = *folder;
     }
+    /* Both are file systems in memory that outlive a subject. */
+    args[n++] = "--remount-ro";
+    args[n++] = "/dev";
     args[n++] = "--remount-ro";
     args[n++] = "/";
     args[n++] = "--";

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -197,24 +198,32 @@ static void log_add(struct call_supervisor *s, const struct call *call)
     s->log_size += padded;
 }
 
-/* The errno that the plan has for this call, or 0. */
+static bool fault_matches(const struct plan_fault *fault, const struct call_record *record)
+{
+    if (fault->repeat == 0)
+        return false;
+    if (fault->kind == 0)
+        return record->kind != CALL_CLOSE && record->kind != CALL_MUNMAP;
+    return fault->kind == record->kind &&
+           (fault->kind != CALL_IOCTL || fault->request == (uint32_t)record->args[0]);
+}
+
+/* The errno that the plan has for this call, or 0. Each fault counts all calls that match
+ * it, also those that another one makes fail. */
 static int fault_of(struct call_supervisor *s, const struct call_record *record)
 {
+    int error = 0;
+
     for (int i = 0; i < PLAN_FAULTS; i++) {
         const struct plan_fault *fault = &s->plan.faults[i];
-        bool any = fault->kind == 0;
 
-        if (fault->repeat == 0 || (!any && fault->kind != record->kind))
-            continue;
-        if (fault->kind == CALL_IOCTL && fault->request != (uint32_t)record->args[0])
-            continue;
-        if (any && (record->kind == CALL_CLOSE || record->kind == CALL_MUNMAP))
+        if (!fault_matches(fault, record))
             continue;
         uint32_t hit = s->fault_hits[i]++;
-        if (hit >= fault->nth && hit - fault->nth < fault->repeat)
-            return fault->error;
+        if (error == 0 && hit >= fault->nth && hit - fault->nth < fault->repeat)
+            error = fault->error;
     }
-    return 0;
+    return error;
 }
 
 /* A new object: a memfd that only serves as its descriptor (and, for a vCPU, its memory). */
@@ -352,6 +361,19 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct call *call)
 
 /* --- one call ---------------------------------------------------------------------------- */
 
+/* The number of a closed object may be an ordinary file's by now: then it is not stale. */
+static void stale_forget(struct call_supervisor *s, const struct call *call, int fd)
+{
+    struct object *object = object_of(s, fd);
+    char path[64], target[8];
+
+    if (object->kind != OBJECT_STALE)
+        return;
+    snprintf(path, sizeof path, "/proc/%u/fd/%d", call->request->pid, fd);
+    if (readlink(path, target, sizeof target) >= 0)
+        object->kind = OBJECT_NONE;
+}
+
 /* Which call is it, on which object? False: none that we keep a record of. */
 static bool call_decode(struct call_supervisor *s, struct call *call)
 {
@@ -395,6 +417,7 @@ static bool call_decode(struct call_supervisor *s, struct call *call)
         r->args[1] = data->args[1];
         return true;
     }
+    stale_forget(s, call, r->fd);
     r->object = (uint32_t)object_of(s, r->fd)->kind;
     r->serial = object_of(s, r->fd)->serial;
     return r->object != OBJECT_NONE;

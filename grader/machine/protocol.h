@@ -57,6 +57,7 @@ struct ready {
 #define RUN_PRETEND_KVM (1u << 1) /* the agent answers for /dev/kvm (call_supervisor.h) */
 #define RUN_HIDE_KVM    (1u << 2) /* the subject may not open /dev/kvm */
 #define RUN_NO_DEADLINE (1u << 3) /* for debugging by hand */
+#define RUN_SANITIZED   (1u << 4) /* the subject needs the address space of ASan's shadow */
 
 #define RUN_WINDOWS_MAX     16
 #define RUN_CHECKPOINTS_MAX 16
@@ -96,6 +97,7 @@ enum run_outcome {
     RUN_TIMED_OUT,   /* killed at the deadline */
     RUN_TOO_STOPPED, /* stopped itself more than RUN_CHECKPOINTS_MAX times */
     RUN_NOT_STARTED, /* status = errno: the agent could not start it */
+    RUN_TOO_LARGE,   /* killed: it and its children had too much memory */
 };
 
 struct run_end {

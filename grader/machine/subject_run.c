@@ -23,7 +23,9 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "forbidden_calls.h"
 #include "frames.h"
+#include "subject_memory.h"
 #include "trace_record.h"
 
 #define KVM_DEVICE "/dev/kvm"
@@ -34,6 +36,8 @@
 #define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
 #define LIMIT_PROCESSES 64
 #define LIMIT_FILES     256
+#define LIMIT_TOGETHER  (512 * MIB) /* of all its processes and files in memory */
+#define MEMORY_LOOK_MS  20
 
 struct run {
     const struct run_place *place;
@@ -102,7 +106,8 @@ static void limits_set(const struct run_request *request)
 {
     if (!(request->flags & RUN_NO_DEADLINE))
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
-    limit_set(RLIMIT_AS, LIMIT_MEMORY);
+    if (!(request->flags & RUN_SANITIZED))
+        limit_set(RLIMIT_AS, LIMIT_MEMORY);
     limit_set(RLIMIT_FSIZE, LIMIT_FILE);
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
@@ -144,6 +149,17 @@ static int listener_receive(int socket)
     return listener;
 }
 
+/* Should memory run out all the same, the kernel is to end the subject, not somebody's
+ * editor. The agent's /proc/self belongs to root as long as it may not be dumped. */
+static void victim_volunteer(void)
+{
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "1000", 4) != 4)
+        start_fail("volunteer for the out-of-memory killer");
+    close(fd);
+}
+
 static void identity_drop(int uid)
 {
     if (uid < 0)
@@ -172,9 +188,12 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
     dup2(output, 2);
     dup2(arena, ARENA_FD);
     syscall(SYS_close_range, ARENA_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
+    victim_volunteer();
     identity_drop(run->place->subject_uid);
     limits_set(run->job->request);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (forbidden_calls_install() < 0)
+        start_fail("forbid system calls");
     if (supervise >= 0) {
         int listener = call_filter_install();
 
@@ -188,6 +207,15 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
 }
 
 /* --- evidence at a checkpoint: the subject has stopped itself ----------------------------- */
+
+/* A memfd may have any name, a line of this list too. */
+static void line_clean(char *text, size_t size)
+{
+    text[size] = 0;
+    for (; *text; text++)
+        if ((unsigned char)*text < 32)
+            *text = '?';
+}
 
 /* A line per descriptor: number, flags of /proc/PID/fdinfo (octal), where it leads. */
 static void fds_send(struct run *run, uint32_t checkpoint)
@@ -209,7 +237,7 @@ static void fds_send(struct run *run, uint32_t checkpoint)
         n = readlink(link, target, sizeof target - 1);
         if (n < 0)
             continue;
-        target[n] = 0;
+        line_clean(target, (size_t)n);
         FILE *file = fopen(info, "re");
         while (file && fgets(line, sizeof line, file))
             if (sscanf(line, "flags: %o", &flags) == 1)
@@ -342,10 +370,39 @@ static bool subject_reap(struct run *run)
     return gone;
 }
 
+/* Looks every MEMORY_LOOK_MS. Not in the machine, whose own memory is the limit. */
+static bool memory_exceeded(const struct run *run, uint64_t now, uint64_t *look)
+{
+    if (run->place->subject_uid >= 0 || now < *look)
+        return false;
+    *look = now + MEMORY_LOOK_MS * 1000;
+    return subject_memory() > LIMIT_TOGETHER;
+}
+
+/* How long the watch may sleep; -1: for ever. */
+static int wait_of(const struct run *run, uint64_t now, uint64_t deadline)
+{
+    bool sandbox = run->place->subject_uid < 0;
+
+    if (run->job->request->flags & RUN_NO_DEADLINE)
+        return sandbox ? MEMORY_LOOK_MS : -1;
+    int ms = (int)((deadline - now) / 1000 + 1);
+    return sandbox && ms > MEMORY_LOOK_MS ? MEMORY_LOOK_MS : ms;
+}
+
+static void subject_end(struct run *run, uint32_t outcome)
+{
+    run->end.outcome = outcome;
+    kill(-run->pid, SIGKILL);
+    kill(run->pid, SIGKILL);
+    waitpid(run->pid, NULL, 0);
+}
+
 static void subject_watch(struct run *run)
 {
     const struct run_request *request = run->job->request;
-    uint64_t start = now_us(), deadline = start + (uint64_t)request->deadline_ms * 1000;
+    uint64_t start = now_us(), deadline = start + (uint64_t)request->deadline_ms * 1000,
+             look = start + MEMORY_LOOK_MS * 1000;
     struct pollfd events[3] = {{.fd = run->signals, .events = POLLIN},
                                {.fd = run->output, .events = POLLIN},
                                {.fd = -1, .events = POLLIN}};
@@ -355,17 +412,17 @@ static void subject_watch(struct run *run)
         events[2].fd = call_supervisor_fd(run->supervisor);
     while (!gone) {
         uint64_t now = now_us();
-        int wait_ms = (int)((deadline - now) / 1000 + 1);
         struct signalfd_siginfo info;
 
         if (now >= deadline && !(request->flags & RUN_NO_DEADLINE)) {
-            run->end.outcome = RUN_TIMED_OUT;
-            kill(-run->pid, SIGKILL);
-            kill(run->pid, SIGKILL);
-            waitpid(run->pid, NULL, 0);
+            subject_end(run, RUN_TIMED_OUT);
             break;
         }
-        if (poll(events, 3, (request->flags & RUN_NO_DEADLINE) ? -1 : wait_ms) <= 0)
+        if (memory_exceeded(run, now, &look)) {
+            subject_end(run, RUN_TOO_LARGE);
+            break;
+        }
+        if (poll(events, 3, wait_of(run, now, deadline)) <= 0)
             continue;
         if (events[2].revents && !call_supervisor_step(run->supervisor))
             events[2].fd = -1;
