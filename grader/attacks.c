@@ -65,15 +65,15 @@ static bool text_append(const char *path, const char *text, bool whole)
 /* The submission's folder: the starter, with the attack in it. */
 static bool attack_prepare(struct attack *a, const struct lab *lab)
 {
-    char from[PATH_ROOM], to[PATH_ROOM], whole[8];
-    char *argv[] = {"sh", "-c", "cd \"$1\" && sh \"$2\"", "sh", a->folder, to, NULL};
+    char from[PATH_ROOM], to[PATH_ROOM], place[PATH_ROOM], whole[8];
+    char *argv[] = {"sh", "-c", "cd \"$1\" && sh -e \"$2\"", "sh", place, to, NULL};
     size_t length = strlen(a->name);
     bool ok;
 
     path_make(a->folder, "build/tmp/attack.XXXXXX");
     ok = folder_make("build/tmp") && mkdtemp(a->folder);
-    path_make(to, "%s/%s", a->folder, lab->name);
-    ok = ok && folder_make(to);
+    path_make(place, "%s/%s", a->folder, lab->name);
+    ok = ok && folder_make(place);
     for (int i = 0; ok && i < lab->part_count; i++) {
         char *starter = NULL;
         char *print[] = {"grader/starters.sh", "print", from, NULL};

@@ -57,6 +57,12 @@ void labs_free(struct labs *labs);
 /* The lab that LAB= names ("1", "01", "01-kvm-open"), or NULL after saying which there are. */
 const struct lab *lab_find(const struct labs *labs, const char *text);
 
+/* For verbs about one lab: finds the one that LAB= names and runs the verb on it; says
+ * `usage` where LAB= is missing. */
+int lab_verb(const struct settings *s, const char *usage,
+             int (*run)(const struct lab *lab, const struct labs *labs,
+                        const struct settings *s));
+
 /* One of its declared checks, or NULL. */
 const cJSON *lab_check(const struct lab *lab, const char *id);
 int lab_tenths(const struct lab *lab);

@@ -109,13 +109,15 @@ static int hint_print(const struct lab *lab, const cJSON *check)
     return saved ? EXIT_ALL : EXIT_GRADER;
 }
 
-static int hint_give(const struct lab *lab, const struct settings *s)
+static int hint_give(const struct lab *lab, const struct labs *labs,
+                     const struct settings *s)
 {
     char path[PATH_ROOM];
     cJSON *results;
     const cJSON *check;
     int status = EXIT_ALL;
 
+    (void)labs;
     results_path(path, s->from);
     results = results_load(path);
     check = check_choose(lab, results, s);
@@ -141,19 +143,5 @@ static int hint_give(const struct lab *lab, const struct settings *s)
 
 int verb_hint(const struct settings *s)
 {
-    struct labs labs;
-    const struct lab *lab;
-    int status = EXIT_USAGE;
-
-    if (!s->lab) {
-        fprintf(stderr, "grader: a hint for which lab? make hint LAB=1\n");
-        return EXIT_USAGE;
-    }
-    if (!labs_load(&labs))
-        return EXIT_GRADER;
-    lab = lab_find(&labs, s->lab);
-    if (lab)
-        status = hint_give(lab, s);
-    labs_free(&labs);
-    return status;
+    return lab_verb(s, "a hint for which lab? make hint LAB=1", hint_give);
 }

@@ -48,38 +48,31 @@ static bool part_reset(const struct lab *lab, const char *part, const char *back
     return ok;
 }
 
-int verb_reset(const struct settings *s)
+static int lab_reset(const struct lab *lab, const struct labs *labs,
+                     const struct settings *s)
 {
     char backup[PATH_ROOM];
-    struct labs labs;
-    const struct lab *lab;
-    int status = EXIT_ALL;
 
-    if (!s->lab) {
-        fprintf(stderr, "grader: reset which lab? make reset LAB=1\n");
-        return EXIT_USAGE;
-    }
-    if (!labs_load(&labs))
-        return EXIT_GRADER;
-    lab = lab_find(&labs, s->lab);
-    if (!lab) {
-        status = EXIT_USAGE;
-    } else if (!confirmed(lab, s)) {
+    (void)labs;
+    if (!confirmed(lab, s)) {
         printf("Nothing was changed.\n");
-    } else if (!backup_folder(backup, lab)) {
-        fprintf(stderr, "grader: no backup, so nothing was changed: %s\n", strerror(errno));
-        status = EXIT_GRADER;
-    } else {
-        for (int i = 0; i < lab->part_count && status == EXIT_ALL; i++)
-            if (!part_reset(lab, lab->parts[i], backup)) {
-                fprintf(stderr, "grader: labs/%s/%s was not reset: %s\n", lab->name,
-                        lab->parts[i], strerror(errno));
-                status = EXIT_GRADER;
-            }
-        if (status == EXIT_ALL)
-            printf("labs/%s is the starter again; what you had is in %s\n", lab->name,
-                   backup);
+        return EXIT_ALL;
     }
-    labs_free(&labs);
-    return status;
+    if (!backup_folder(backup, lab)) {
+        fprintf(stderr, "grader: no backup, so nothing was changed: %s\n", strerror(errno));
+        return EXIT_GRADER;
+    }
+    for (int i = 0; i < lab->part_count; i++)
+        if (!part_reset(lab, lab->parts[i], backup)) {
+            fprintf(stderr, "grader: labs/%s/%s was not reset: %s\n", lab->name,
+                    lab->parts[i], strerror(errno));
+            return EXIT_GRADER;
+        }
+    printf("labs/%s is the starter again; what you had is in %s\n", lab->name, backup);
+    return EXIT_ALL;
+}
+
+int verb_reset(const struct settings *s)
+{
+    return lab_verb(s, "reset which lab? make reset LAB=1", lab_reset);
 }

@@ -97,41 +97,37 @@ static int subject_run_once(const char *subject, const char *machine)
     return status;
 }
 
-int verb_run(const struct settings *s)
+static int lab_vmm_run(const struct lab *lab, const struct labs *labs,
+                       const struct settings *s)
 {
     struct submission submission = {.folder = s->from,
                                     .label = s->from,
                                     .own = s->own ? s->from : NULL,
                                     .trusted = true};
     struct targets_found targets;
-    struct labs labs;
     struct built built;
-    const struct lab *lab;
-    int status = EXIT_USAGE;
+    int status;
 
-    if (!s->lab) {
-        fprintf(stderr,
-                "grader: run what? make run LAB=1 runs the VMM with your part 01\n");
-        return EXIT_USAGE;
-    }
-    if (!labs_load(&labs))
+    if (!targets_prepare(&targets, s))
         return EXIT_GRADER;
-    lab = lab_find(&labs, s->lab);
-    if (lab && !targets_prepare(&targets, s))
-        status = EXIT_GRADER;
-    else if (lab && targets.no_machine[0])
+    if (targets.no_machine[0]) {
         fprintf(stderr, "grader: no machine to run it in: %s\n", targets.no_machine);
-    else if (lab) {
-        if (targets.no_sandbox[0])
-            submission.no_sandbox = targets.no_sandbox;
-        subject_build(&built, lab, &labs, &submission, "run");
-        if (built.messages && built.messages[0])
-            fprintf(stderr, "%s\n", built.messages);
-        status = built.ok ? subject_run_once(built.subject, targets.machine) : EXIT_POINTS;
-        built_free(&built);
+        return EXIT_GRADER;
     }
-    labs_free(&labs);
+    if (targets.no_sandbox[0])
+        submission.no_sandbox = targets.no_sandbox;
+    subject_build(&built, lab, labs, &submission, "run");
+    if (built.messages && built.messages[0])
+        fprintf(stderr, "%s\n", built.messages);
+    status = built.ok ? subject_run_once(built.subject, targets.machine) : EXIT_POINTS;
+    built_free(&built);
     return status;
+}
+
+int verb_run(const struct settings *s)
+{
+    return lab_verb(s, "run what? make run LAB=1 runs the VMM with your part 01",
+                    lab_vmm_run);
 }
 
 int verb_shell(const struct settings *s)

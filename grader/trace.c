@@ -146,12 +146,14 @@ static void events_print(const struct kvm_events *events)
     totals_print(events);
 }
 
-static int trace_show(const struct lab *lab, const struct settings *s)
+static int trace_show(const struct lab *lab, const struct labs *labs,
+                      const struct settings *s)
 {
     char path[PATH_ROOM], id[256];
     struct kvm_events events;
     size_t size;
 
+    (void)labs;
     if (s->check && !lab_check(lab, s->check)) {
         fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
         return EXIT_USAGE;
@@ -179,19 +181,5 @@ static int trace_show(const struct lab *lab, const struct settings *s)
 
 int verb_trace(const struct settings *s)
 {
-    struct labs labs;
-    const struct lab *lab;
-    int status = EXIT_USAGE;
-
-    if (!s->lab) {
-        fprintf(stderr, "grader: the trace of which lab? make trace LAB=1\n");
-        return EXIT_USAGE;
-    }
-    if (!labs_load(&labs))
-        return EXIT_GRADER;
-    lab = lab_find(&labs, s->lab);
-    if (lab)
-        status = trace_show(lab, s);
-    labs_free(&labs);
-    return status;
+    return lab_verb(s, "the trace of which lab? make trace LAB=1", trace_show);
 }

@@ -134,22 +134,55 @@ static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,
     return (uint32_t)(ms * place->scale);
 }
 
+static struct run_request request_make(struct judge *j, const struct run_spec *spec,
+                                       const struct place *place)
+{
+    uint32_t exits = spec->plan ? spec->plan->exit_count : 0;
+
+    return (struct run_request){
+        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
+                 (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
+        .deadline_ms = deadline_of(j, spec, place),
+        .entry = spec->entry,
+        .window_count = spec->window_count,
+        .plan_size = spec->plan
+                         ? (uint32_t)(sizeof *spec->plan + exits * sizeof(struct plan_exit))
+                         : 0,
+        .input_size = (uint32_t)spec->input_size,
+        .nonce = judge_random(j),
+    };
+}
+
+/* Sends the request and receives the evidence. 0, or -errno: the place has gone. */
+static int place_exchange(struct judge *j, const struct place *place,
+                          const struct run_request *request, const struct run_spec *spec,
+                          struct evidence *e)
+{
+    bool machine = place == &j->targets->machine;
+    struct timeval limit = {.tv_sec = (request->deadline_ms + PATIENCE_MS) / 1000};
+    char formats[4096];
+    size_t size;
+    uint8_t *frame = request_pack(request, spec, &size);
+    int r;
+
+    if (!frame)
+        judge_error(j, "out of memory");
+    setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (machine)
+        snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
+    if (r == 0)
+        r = evidence_receive(e, place->channel, request->nonce, machine ? formats : NULL);
+    free(frame);
+    return r;
+}
+
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 {
     enum target target = place_of(j->targets, j->check);
     struct place *place = place_get(j->targets, target);
-    struct run_request request = {
-        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
-                 (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
-        .entry = spec->entry,
-        .window_count = spec->window_count,
-        .input_size = (uint32_t)spec->input_size,
-        .nonce = judge_random(j),
-    };
     struct evidence *e = calloc(1, sizeof *e);
-    char formats[4096];
-    uint8_t *frame;
-    size_t size;
+    struct run_request request;
     int r;
 
     if (!place)
@@ -158,24 +191,9 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
                                            : j->targets->machine.why);
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
-    if (spec->plan)
-        request.plan_size = (uint32_t)(sizeof *spec->plan +
-                                       spec->plan->exit_count * sizeof(struct plan_exit));
-    request.deadline_ms = deadline_of(j, spec, place);
-    frame = request_pack(&request, spec, &size);
-    if (!frame)
-        judge_error(j, "out of memory");
-
-    struct timeval limit = {.tv_sec = (request.deadline_ms + PATIENCE_MS) / 1000};
-    setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (target == TARGET_MACHINE)
-        snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
-    r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
-    if (r == 0)
-        r = evidence_receive(e, place->channel, request.nonce,
-                             target == TARGET_MACHINE ? formats : NULL);
-    free(frame);
     j->runs[j->run_count++] = e;
+    request = request_make(j, spec, place);
+    r = place_exchange(j, place, &request, spec, e);
     if (r < 0) {
         snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
         check_end(j, VERDICT_PLACE_LOST);

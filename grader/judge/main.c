@@ -9,7 +9,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,8 @@
 
 /* The kernel bug of TCG's code patching (CONTRIBUTING, "Traps of the machine"). */
 #define MACHINE_FAULT "Oops: int3"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const verdict_names[] = {
     [VERDICT_PASS] = "pass",   [VERDICT_FAIL] = "fail",       [VERDICT_SKIP] = "skip",
@@ -281,70 +282,34 @@ static bool image_load(struct targets *t)
     return t->image != MAP_FAILED;
 }
 
-static void options_parse(struct judge_options *o, int argc, char **argv)
+/* "--name value" words; a few have no value. False: not something that the grader says. */
+static bool options_parse(struct judge_options *o, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"list", no_argument, NULL, 'l'},
-        {"subject", required_argument, NULL, 's'},
-        {"agent", required_argument, NULL, 'a'},
-        {"machine", required_argument, NULL, 'm'},
-        {"no-machine", required_argument, NULL, 'M'},
-        {"no-model", required_argument, NULL, 'L'},
-        {"traces", required_argument, NULL, 't'},
-        {"only", required_argument, NULL, 'o'},
-        {"seed", required_argument, NULL, 'e'},
-        {"report", required_argument, NULL, 'r'},
-        {"model-in-machine", no_argument, NULL, 'i'},
-        {"runtime", no_argument, NULL, 'u'},
-        {NULL, 0, NULL, 0},
+    const char *seed = "0", *report = "1";
+    const struct {
+        const char *name;
+        const char **value;
+    } valued[] = {
+        {"--subject", &o->subject},   {"--agent", &o->agent},
+        {"--machine", &o->machine},   {"--no-machine", &o->no_machine},
+        {"--no-model", &o->no_model}, {"--traces", &o->traces},
+        {"--only", &o->only},         {"--seed", &seed},
+        {"--report", &report},
     };
-    int c;
 
-    while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        switch (c) {
-        case 'l':
-            exit(checks_list());
-        case 's':
-            o->subject = optarg;
-            break;
-        case 'a':
-            o->agent = optarg;
-            break;
-        case 'm':
-            o->machine = optarg;
-            break;
-        case 'M':
-            o->no_machine = optarg;
-            break;
-        case 'L':
-            o->no_model = optarg;
-            break;
-        case 't':
-            o->traces = optarg;
-            break;
-        case 'o':
-            o->only = optarg;
-            break;
-        case 'e':
-            o->seed = strtoull(optarg, NULL, 0);
-            break;
-        case 'r':
-            o->report = atoi(optarg);
-            break;
-        case 'i':
-            o->model_in_machine = true;
-            break;
-        case 'u':
-            o->model_runtime = true;
-            break;
-        default:
-            exit(2);
-        }
+    for (int i = 1; i < argc; i++) {
+        size_t known = 0;
+
+        o->model_in_machine |= strcmp(argv[i], "--model-in-machine") == 0;
+        o->model_runtime |= strcmp(argv[i], "--runtime") == 0;
+        while (known < COUNT(valued) && strcmp(argv[i], valued[known].name) != 0)
+            known++;
+        if (known < COUNT(valued) && i + 1 < argc)
+            *valued[known].value = argv[++i];
     }
-    if (!o->subject || !o->agent || (!o->machine && !o->no_machine)) {
-        fprintf(stderr, "%s: started by the grader; see make help\n", argv[0]);
-        exit(2);
-    }
+    o->seed = strtoull(seed, NULL, 0);
+    o->report = atoi(report);
+    return o->subject && o->agent && (o->machine || o->no_machine);
 }
 
 static bool wanted(const struct judge_options *o, const struct check *check)
@@ -372,7 +337,12 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    options_parse(&options, argc, argv);
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return checks_list();
+    if (!options_parse(&options, argc, argv)) {
+        fprintf(stderr, "%s: started by the grader; see make help\n", argv[0]);
+        return 2;
+    }
     fcntl(options.report, F_SETFD, FD_CLOEXEC);
     if (!image_load(&targets)) {
         fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject,
