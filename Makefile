@@ -60,7 +60,6 @@ CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vm
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
@@ -78,12 +77,10 @@ $(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
 $(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/run -MMD -c $< -o $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
@@ -91,7 +88,6 @@ AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard gra
 
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
@@ -111,13 +107,11 @@ guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(first
 define GUEST_RULE # lab, name, suffix with mode, compiler flags, start file
 $(B)/guests/$(1)/$(2).bin: labs/$(1)/guests/$(2).$(3) $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@echo "  build  $$@"
 	@$(CC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
 	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
 endef
 $(B)/guests/run/hello.bin: common/guest/hello.long64.c $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
 	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 guest_lab = $(word 2,$(subst /, ,$(1)))
@@ -132,13 +126,11 @@ JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grade
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -c $< -o $@
 
 define CHECK_RULES
 $(B)/obj/checks/$(1).o: grader/checks/$(1).c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@echo "  build  $$@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -c $$< -o $$@
 $(B)/checks/$(1): $(B)/obj/checks/$(1).o $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
@@ -154,7 +146,6 @@ GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@echo "  build  $@"
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)

@@ -154,6 +154,19 @@ static bool report_says(const struct attack *a, const struct grading *g)
     return false;
 }
 
+/* What the first ERROR verdict says; "" if there is none. */
+static const char *error_text(const struct grading *g)
+{
+    const cJSON *verdict;
+
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        if (strcmp(json_text(verdict, "verdict"), "error") == 0)
+            return json_text(verdict, "seen");
+    }
+    return "";
+}
+
 static bool attack_judge(const struct attack *a, const struct grading *g)
 {
     const struct grading *next = g + 1;
@@ -167,11 +180,13 @@ static bool attack_judge(const struct attack *a, const struct grading *g)
         ok = false;                                                                        \
     }
     REQUIRE(g->earned == 0, "it gained %d tenths of a point", g->earned)
-    REQUIRE(g->errors == 0, "it made the grader fail (%d errors)", g->errors)
+    REQUIRE(g->errors == 0, "it made the grader fail (%d errors): %s", g->errors,
+            error_text(g))
     REQUIRE(g->seconds < SECONDS_MAX, "it took %.0f s", g->seconds)
     REQUIRE(report_says(a, g), "the report does not say what happened")
     REQUIRE(next->earned == lab_tenths(next->lab),
-            "the next submission got %d of %d tenths", next->earned, lab_tenths(next->lab))
+            "the next submission got %d of %d tenths %s", next->earned,
+            lab_tenths(next->lab), error_text(next))
 #undef REQUIRE
     if (ok)
         printf("ok    %-36s %5.1f s\n", a->name, g->seconds);

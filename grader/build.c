@@ -359,10 +359,11 @@ static bool link_subject(struct build *b)
     status = tool_run(b, shown, &gcc, &output);
     command_free(&gcc);
     if (status != 0)
-        refuse(b,
-               "it compiles, but does not link: a function of the contract is missing, has "
-               "another name, or is defined twice. Compare with common/include/.\n%s",
-               output ? output : "");
+        refuse(
+            b,
+            "it compiles, but does not link: a function of the contract is missing, has\n"
+            "another name, or is defined twice. Compare with common/include/.\n%s",
+            output ? output : "");
     free(output);
     return status == 0;
 }

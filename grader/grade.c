@@ -48,7 +48,7 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
         if (one && lab != one)
             continue;
         int at = count++;
-        if (strcmp(s->from, "labs") == 0)
+        if (strcmp(s->from, "labs") == 0 && !s->sanitize)
             path_make(traces[at], "build/traces/%s", lab->name);
         list[at] = (struct grading){
             .lab = lab,
@@ -82,12 +82,23 @@ static int exit_status(const struct grading *list, int count)
 
 static void next_step(const struct grading *list, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (list[i].lost) {
+    for (int i = 0; i < count; i++) {
+        const struct grading *g = &list[i];
+
+        if (!g->built && !g->ours_failed)
+            printf("Next: mend the first error above, then: make grade LAB=%d\n",
+                   g->lab->number);
+        else if (g->lost)
             printf("Next: read labs/%s/README.md, or take a hint: make hint LAB=%d\n",
-                   list[i].lab->name, list[i].lab->number);
-            return;
-        }
+                   g->lab->name, g->lab->number);
+        else
+            continue;
+        return;
+    }
+    if (count == 1 && !list[0].only && !list[0].unjudged)
+        printf("Next: see it at work: make run LAB=%d, make trace LAB=%d. Then the next "
+               "lab.\n",
+               list[0].lab->number, list[0].lab->number);
 }
 
 /* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
@@ -141,7 +152,7 @@ int verb_grade(const struct settings *s)
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count);
     status = exit_status(list, count);
-    results_path(path, s->from);
+    results_path(path, s->sanitize ? "sanitized" : s->from);
     if (!results_merge(path, list, count)) {
         fprintf(stderr, "grader: the results above could not be kept in %s: %s\n", path,
                 strerror(errno));

@@ -121,6 +121,9 @@ struct targets_found {
  * could not be built although everything needed is there (said on stderr). */
 bool targets_prepare(struct targets_found *found, const struct settings *s);
 
+/* Is the machine there already? Makes nothing. */
+bool machine_made(const struct settings *s);
+
 /* Folder of the unpacked kernel, or false (said why). */
 bool kernel_prepare(char *folder, const struct settings *s);
 

@@ -91,7 +91,8 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
         _exit(1);
     setpgid(0, 0); /* Ctrl-C reaches the grader only; it ends, and we with it */
     if (g->traces) {
-        folder_remove(g->traces);
+        if (!g->only)
+            folder_remove(g->traces);
         folder_make(g->traces);
     }
     subject_build(&built, g->lab, labs, &g->submission, g->lab->name);
@@ -133,7 +134,7 @@ static void line_take(struct grading *g, const char *text)
         free(g->messages);
         g->messages = strdup(json_text(json, "messages"));
     } else if (cJSON_HasObjectItem(json, "cost")) {
-        g->cost = cJSON_GetNumberValue(cJSON_GetObjectItem(json, "cost"));
+        g->cost += cJSON_GetNumberValue(cJSON_GetObjectItem(json, "cost"));
     } else if (id[0] && lab_check(g->lab, id) && !cJSON_HasObjectItem(g->checks, id)) {
         cJSON_AddItemToObject(g->checks, id, json);
         return; /* it belongs to checks now */

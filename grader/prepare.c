@@ -118,7 +118,7 @@ bool kernel_prepare(char *folder, const struct settings *s)
     if (kernel_intact(folder))
         return true;
     if (access(folder, F_OK) == 0)
-        fprintf(stderr, "grader: the kernel in %s is damaged; making it anew\n", folder);
+        fprintf(stderr, "grader: the machine's kernel is damaged; making it anew\n");
     return kernel_make(folder, s);
 }
 
@@ -208,9 +208,17 @@ static bool machine_prepare(char *folder, const struct settings *s)
     if (machine_intact(folder))
         return true;
     if (access(folder, F_OK) == 0)
-        fprintf(stderr, "grader: the machine's snapshot in %s is damaged; making it anew\n",
-                folder);
+        fprintf(stderr, "grader: the machine's snapshot is damaged; making it anew\n");
     return machine_make(folder, kernel);
+}
+
+bool machine_made(const struct settings *s)
+{
+    char kernel[PATH_ROOM], folder[PATH_ROOM];
+
+    kernel_folder(kernel, s);
+    machine_folder(folder, kernel);
+    return kernel_intact(kernel) && machine_intact(folder);
 }
 
 /* Without a sandbox the model checks run in the machine; without both, nowhere. */
@@ -229,8 +237,10 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
     sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
     if (s->target && strcmp(s->target, "machine") == 0)
         snprintf(found->no_model, sizeof found->no_model, "TARGET=machine was asked for");
-    if (s->target && strcmp(s->target, "model") == 0) {
-        snprintf(found->no_machine, sizeof found->no_machine, "TARGET=model was asked for");
+    if (s->sanitize || (s->target && strcmp(s->target, "model") == 0)) {
+        snprintf(found->no_machine, sizeof found->no_machine, "%s",
+                 s->sanitize ? "SANITIZE=1 works on target model only"
+                             : "TARGET=model was asked for");
         model_settle(found);
         return true;
     }

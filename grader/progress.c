@@ -1,11 +1,11 @@
 /* progress.c - the verb progress: the board, and the next step. */
 #define _GNU_SOURCE
 #include <string.h>
+#include <sys/stat.h>
 
 #include "grader.h"
 
-#define BAR_WIDTH  30
-#define ALL_POINTS 100
+#define BAR_WIDTH 20
 
 static int lab_earned(const cJSON *result, const struct lab *lab)
 {
@@ -33,10 +33,55 @@ static void bar_print(int earned, int of)
     printf("%s]", paint("off"));
 }
 
+/* Has a part been written to since it was graded? */
+static bool changed_since(const cJSON *result, const struct lab *lab, const char *from)
+{
+    for (int i = 0; i < lab->part_count; i++) {
+        char path[PATH_ROOM];
+        struct stat s;
+
+        path_make(path, "%s/%s/%s", from, lab->name, lab->parts[i]);
+        if (stat(path, &s) == 0 &&
+            (double)s.st_mtim.tv_sec >
+                cJSON_GetNumberValue(cJSON_GetObjectItem(result, "time")))
+            return true;
+    }
+    return false;
+}
+
+static void lab_line(const cJSON *result, const struct lab *lab, int earned,
+                     const char *from)
+{
+    int tenths = lab_tenths(lab);
+    char got[16], of[16];
+
+    printf("  %02d  %-22s ", lab->number, json_text(lab->declared, "title"));
+    bar_print(earned, tenths);
+    printf(" %4s / %-3s %s\n", points_text(earned, got), points_text(tenths, of),
+           !result                            ? "not graded yet"
+           : changed_since(result, lab, from) ? "changed since"
+                                              : "");
+}
+
+static void next_print(const struct lab *next, const cJSON *result)
+{
+    if (!next)
+        printf("All done.\n");
+    else if (!result)
+        printf("Next: lab %02d. Read labs/%s/README.md, fill in its part, then:\n"
+               "  make grade LAB=%d\n",
+               next->number, next->name, next->number);
+    else
+        printf("Next: lab %02d has points left. Read labs/%s/README.md, or:\n"
+               "  make grade LAB=%d\n  make hint LAB=%d\n",
+               next->number, next->name, next->number, next->number);
+}
+
 int verb_progress(const struct settings *s)
 {
     char path[PATH_ROOM], got[16], of[16];
     const struct lab *next = NULL;
+    const cJSON *graded, *next_result = NULL;
     struct labs labs;
     cJSON *results;
     int total = 0, all = 0;
@@ -45,30 +90,24 @@ int verb_progress(const struct settings *s)
         return EXIT_GRADER;
     results_path(path, s->from);
     results = results_load(path);
-    printf("%sNon-Root Mode%s   ten labs in hardware-assisted virtualization\n\n",
+    graded = cJSON_GetObjectItem(results, "labs");
+    printf("%sNon-Root Mode%s   labs in hardware-assisted virtualization\n\n",
            paint("bold"), paint("off"));
     for (int i = 0; i < labs.count; i++) {
         const struct lab *lab = &labs.list[i];
-        const cJSON *result =
-            cJSON_GetObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name);
-        int earned = lab_earned(result, lab), tenths = lab_tenths(lab);
+        const cJSON *result = cJSON_GetObjectItem(graded, lab->name);
+        int earned = lab_earned(result, lab);
 
-        printf("  %02d  %-22s ", lab->number, json_text(lab->declared, "title"));
-        bar_print(earned, tenths);
-        printf(" %5s / %-3s  %s\n", points_text(earned, got), points_text(tenths, of),
-               result ? "" : "not graded yet");
+        lab_line(result, lab, earned, s->from);
         total += earned;
-        all += tenths;
-        if (!next && earned < tenths)
+        all += lab_tenths(lab);
+        if (!next && earned < lab_tenths(lab)) {
             next = lab;
+            next_result = result;
+        }
     }
     printf("\n  %s of %s points\n\n", points_text(total, got), points_text(all, of));
-    if (next)
-        printf("Next: lab %02d. Read labs/%s/README.md, fill in its part, then: make grade "
-               "LAB=%d\n",
-               next->number, next->name, next->number);
-    else
-        printf("All done.\n");
+    next_print(next, next_result);
     printf("make help lists everything that can be typed.\n");
     cJSON_Delete(results);
     labs_free(&labs);

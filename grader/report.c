@@ -121,8 +121,7 @@ static void failure_explain(const struct grading *g, const struct settings *s,
     detail("seen", json_text(verdict, "seen"));
     detail("why", json_text(check, "why"));
     detail("read", read);
-    printf("%*s%-7s %s\n", LABEL_INDENT - 8, "", "again",
-           again); /* to be copied: no wrap */
+    printf("%*sagain\n  %s\n", LABEL_INDENT - 8, "", again); /* to be copied: one line */
 }
 
 static void check_line(const cJSON *check, const char *word, const char *colour, int earned)
@@ -144,8 +143,10 @@ static void check_print(const struct grading *g, const struct settings *s,
         check_line(check, "ok", "green", json_int(check, "tenths"));
     } else if (strcmp(word, "fail") == 0) {
         check_line(check, "FAIL", "red", 0);
-        if (g->built && ++*details <= DETAILS_MAX)
+        if (++*details <= DETAILS_MAX)
             failure_explain(g, s, check);
+        else
+            detail("id", json_text(check, "id"));
     } else if (strcmp(word, "skip") == 0) {
         check_line(check, "SKIP", "yellow", 0);
         detail("because", json_text(verdict, "seen"));
@@ -177,7 +178,7 @@ static void messages_print(const struct grading *g)
     for (const char *line = g->messages; *line; line += strspn(line, "\n")) {
         size_t n = strcspn(line, "\n");
 
-        printf("    ");
+        printf("   %s", " ");
         print_clean(line, n);
         putchar('\n');
         line += n;
@@ -229,12 +230,13 @@ void report_print(const struct grading *g, const struct settings *s)
     messages_print(g);
     cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
     {
-        check_print(g, s, check, &details);
+        if (g->built)
+            check_print(g, s, check, &details);
     }
     if (details > DETAILS_MAX)
-        printf("  The first %d failures are explained. One at a time: make grade LAB=%d "
-               "CHECK=<id>\n  (ids: make hint LAB=%d), or mend these first.\n",
-               DETAILS_MAX, g->lab->number, g->lab->number);
+        printf("  The first %d failures are explained. For another one:\n"
+               "  make grade LAB=%d CHECK=<id>\n",
+               DETAILS_MAX, g->lab->number);
     summary_print(g);
 }
 

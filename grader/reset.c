@@ -14,8 +14,8 @@ static bool confirmed(const struct lab *lab, const struct settings *s)
 
     if (s->yes)
         return true;
-    printf("Replace your part in labs/%s by the starter? Your files are kept in backups/. "
-           "[y/N] ",
+    printf("Replace your part in labs/%s by the starter?\n"
+           "(What you have is kept in backups/.) [y/N] ",
            lab->name);
     fflush(stdout);
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
@@ -68,7 +68,8 @@ static int lab_reset(const struct lab *lab, const struct labs *labs,
                     lab->parts[i], strerror(errno));
             return EXIT_GRADER;
         }
-    printf("labs/%s is the starter again; what you had is in %s\n", lab->name, backup);
+    printf("labs/%s is the starter again. What you had:\n  cp %s/* labs/%s/\n", lab->name,
+           backup, lab->name);
     return EXIT_ALL;
 }
 

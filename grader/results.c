@@ -62,7 +62,7 @@ static void set_number(cJSON *object, const char *name, double number)
     cJSON_AddNumberToObject(object, name, number);
 }
 
-/* A run of a single check changes that check only. */
+/* A check that was not asked for, or not judged, keeps its earlier verdict. */
 static void lab_merge(cJSON *lab, const struct grading *g)
 {
     cJSON *checks = cJSON_GetObjectItem(lab, "checks");
@@ -71,12 +71,14 @@ static void lab_merge(cJSON *lab, const struct grading *g)
     char when[40], seed[32];
     time_t now = time(NULL);
 
-    if (!checks || !g->only) {
-        cJSON_DeleteItemFromObject(lab, "checks");
+    if (!checks)
         checks = cJSON_AddObjectToObject(lab, "checks");
-    }
     cJSON_ArrayForEach(verdict, g->checks)
     {
+        /* What could not be judged today keeps what is known of it. */
+        if (strcmp(json_text(verdict, "verdict"), "skip") == 0 &&
+            cJSON_HasObjectItem(checks, verdict->string))
+            continue;
         cJSON_DeleteItemFromObject(checks, verdict->string);
         cJSON_AddItemToObject(checks, verdict->string, cJSON_Duplicate(verdict, true));
     }
@@ -92,6 +94,7 @@ static void lab_merge(cJSON *lab, const struct grading *g)
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
     set_text(lab, "title", json_text(g->lab->declared, "title"));
     set_text(lab, "when", when);
+    set_number(lab, "time", (double)now);
     set_text(lab, "seed", seed);
     set_number(lab, "points", earned / 10.0);
     set_number(lab, "of", lab_tenths(g->lab) / 10.0);

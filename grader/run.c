@@ -20,12 +20,13 @@ static void descriptors_print(const struct evidence *e)
 
     if (!line)
         return;
-    printf("\nWhat the kernel held after vcpu_create() (/proc/PID/fd):\n");
+    printf("\nWhat the kernel held after vcpu_create() (/proc/PID/fd):\n"
+           "  fd  flags    file\n");
     for (; *line; line += strspn(line, "\n")) {
         size_t n = strcspn(line, "\n");
 
         if (memmem(line, n, "kvm", 3))
-            printf("  %.*s\n", (int)n, line);
+            printf("  %.*s\n", (int)n, line); /* number, flags (octal), target */
         line += n;
     }
 }
@@ -36,7 +37,7 @@ static void exits_print(const struct evidence *e)
                                      SVM_EXIT_CPUID, SVM_EXIT_INTR, SVM_EXIT_SHUTDOWN};
 
     printf("\nWhat the kernel recorded (tracepoints of KVM):\n");
-    printf("  %6zu VM entries, %zu VM exits:",
+    printf("  %6zu VM entries\n  %6zu VM exits:",
            kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY),
            kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY));
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)

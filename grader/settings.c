@@ -7,6 +7,8 @@
 
 #include "grader.h"
 
+#define SEEDS 1000000 /* short enough to be typed */
+
 struct setting {
     const char *name;
     const char **value;
@@ -38,7 +40,7 @@ static bool seed_parse(struct settings *s)
 
         if (getrandom(&random, sizeof random, 0) != sizeof random)
             random = (uint32_t)(now_seconds() * 1e6);
-        s->seed = random;
+        s->seed = random % SEEDS;
         return true;
     }
     errno = 0;
@@ -66,6 +68,10 @@ bool settings_parse(struct settings *s, int count, char **words)
     if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine")) {
         fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine\n",
                 s->target);
+        return false;
+    }
+    if (s->sanitize && s->target && strcmp(s->target, "machine") == 0) {
+        fprintf(stderr, "grader: SANITIZE=1 works on TARGET=model only\n");
         return false;
     }
     if (!s->kernel != !s->modules) {

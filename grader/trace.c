@@ -106,7 +106,7 @@ static void round_print(const struct round *r, uint64_t start_ns)
     if (r->end_ns)
         snprintf(took, sizeof took, "%.1f",
                  (double)(r->end_ns - r->exit->time_ns) / 1000.0);
-    printf("%9.3f  %8" PRIx64 "  %-17s  %-7s %8s  %s\n",
+    printf("%8.3f %6" PRIx64 " %-9s %-6s %8s  %s\n",
            (double)(r->exit->time_ns - start_ns) / 1e6, r->exit->rip,
            svm_exit_name(r->exit->reason), r->user ? "VMM" : "kernel", took, what);
 }
@@ -123,7 +123,10 @@ static void totals_print(const struct kvm_events *events)
         if (n)
             printf(" %s %zu", exit_name(reason), n);
     }
-    printf("\n");
+    printf("\nanswer: kernel = KVM dealt with it; VMM = your process was asked.\n"
+           "took: until the guest went on. npf: nested page fault (Intel: EPT violation),\n"
+           "at the first touch of a page, or where no slot is. <- the guest writes, -> it\n"
+           "reads: bytes: value (all ones where no device answers).\n");
 }
 
 static void events_print(const struct kvm_events *events)
@@ -131,7 +134,7 @@ static void events_print(const struct kvm_events *events)
     size_t rounds = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY), n = 0, at = 0;
     uint64_t start = events->count ? events->list[0].time_ns : 0;
 
-    printf("  time ms       rip  VM exit            answer   took us  details\n");
+    printf(" time ms    rip VM exit   answer  took us  details\n");
     while (at < events->count && events->list[at].kind != EVENT_EXIT)
         at++;
     while (at < events->count) {
@@ -159,9 +162,11 @@ static int trace_show(const struct lab *lab, const struct labs *labs,
         return EXIT_USAGE;
     }
     if (!trace_choose(path, id, sizeof id, lab, s->check)) {
-        fprintf(stderr, "grader: nothing recorded yet%s; first: make grade LAB=%d\n",
-                s->check ? " for this check (only those of target machine are)" : "",
-                lab->number);
+        fprintf(
+            stderr,
+            "grader: nothing recorded%s. Only checks of target machine are, and only if\n"
+            "your part gets as far as KVM_RUN. First: make grade LAB=%d\n",
+            s->check ? " for this check" : "", lab->number);
         return EXIT_POINTS;
     }
     events.list = (struct kvm_event *)(void *)file_read(path, SIZE_MAX, &size);

@@ -3,8 +3,9 @@
  *   open("/dev/kvm") --KVM_CREATE_VM--> vm fd --KVM_CREATE_VCPU--> vcpu fd --mmap--> kvm_run
  *
  * Three rules hold for every function here:
- *   - Errors are typed: a failing function fills *error (if not NULL) and returns a
- *     negative number: -errno of the call that failed, or what is said below.
+ *   - Errors are typed: a function that takes an error and fails fills *error (if not NULL)
+ *     and returns a negative number: -errno of the call that failed, or what is said below.
+ *     On success *error is left as it is.
  *   - No leak: a function that fails has closed and unmapped all that it opened, and the
  *     object reads as "not there" (fd == -1, run == NULL).
  *   - Destroying is forgiving: it works on an object that is "not there", and twice.

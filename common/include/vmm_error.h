@@ -47,7 +47,8 @@ struct vmm_error {
 };
 
 /* Fills *error (which may be NULL) and returns -errnum, or -EPROTO where errnum is 0, so
- * that a caller can write `return vmm_error_set(...)`. */
+ * that a caller can write `return vmm_error_set(...)` (not where its contract promises
+ * another number). */
 int vmm_error_set(struct vmm_error *error, enum vmm_step step, enum vmm_error_kind kind,
                   int errnum, int64_t detail);
 

@@ -501,7 +501,9 @@ static void question_expect(struct judge *judge, const struct evidence *e,
           "%s was never called", name);
     CHECK(judge, call->record->args[1] == 0,
           "an ioctl that takes no parameter is given 0 (others are EINVAL)",
-          "%s was given %#" PRIx64 " as its third argument", name, call->record->args[1]);
+          "%s was given %#" PRIx64
+          " as its third argument (or none, and this was left over)",
+          name, call->record->args[1]);
 }
 
 static void open_call_expect(struct judge *judge, const struct evidence *e)
@@ -829,8 +831,8 @@ static void failing_call_try(struct judge *judge, const struct lab01_input *in,
                 situation);
     CHECK(judge, !failed || (failed->fd == -1 && !failed->run_mapped),
           "the object of a failing function reads as not there: fd == -1, run == NULL",
-          "%s: its fd is %s, its run %s", situation, number_text(failed->fd).is,
-          failed->run_mapped ? "is not NULL" : "is NULL");
+          "%s: the object that was to be made has fd %s; a vCPU's run %s", situation,
+          number_text(failed->fd).is, failed->run_mapped ? "is not NULL" : "is NULL");
     gone_expect(judge, e, situation);
 }
 
@@ -865,8 +867,11 @@ static void destroying_twice_is_harmless(struct judge *judge)
     for (size_t i = 0; i < e->call_count; i++) {
         const struct call_record *r = e->calls[i].record;
 
-        if (r->kind == CALL_MUNMAP && r->args[1] == (uint64_t)plan.run_size)
+        if (r->kind == CALL_MUNMAP && r->args[1] == (uint64_t)plan.run_size && r->args[0])
             unmap = i;
+        CHECK(judge, r->kind != CALL_MUNMAP || r->args[0],
+              "destroying again does nothing: there is nothing mapped any more",
+              "the second vcpu_destroy() called munmap(NULL, %" PRIu64 ")", r->args[1]);
         if (r->kind == CALL_CLOSE && r->object == OBJECT_VCPU)
             close_vcpu = i;
     }

@@ -1096,6 +1096,10 @@ static void signal_order_judge(struct judge *judge)
 
 static void kick_is_seen_at_every_instruction(struct judge *judge)
 {
+    if (judge_sanitized(judge))
+        check_skip(judge,
+                   "this check puts breakpoints on the part's instructions, which ASan "
+                   "takes for errors: run it without SANITIZE=1");
     signal_order_judge(judge);
     steps_judge(judge, false);
     steps_judge(judge, true);

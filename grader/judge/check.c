@@ -38,6 +38,11 @@ uint64_t judge_random_below(struct judge *j, uint64_t limit)
     return judge_random(j) % limit;
 }
 
+bool judge_sanitized(const struct judge *j)
+{
+    return j->targets->options->model_runtime;
+}
+
 /* --- verdicts -------------------------------------------------------------------------------- */
 
 _Noreturn static void check_end(struct judge *j, enum verdict verdict)

@@ -71,6 +71,9 @@ const struct evidence *judge_run(struct judge *judge, const struct run_spec *spe
 /* The same, but any end of the subject is fine: the check looks at it. */
 const struct evidence *judge_run_any_end(struct judge *judge, const struct run_spec *spec);
 
+/* True if the subject was compiled with ASan and UBSan (SANITIZE=1). */
+bool judge_sanitized(const struct judge *judge);
+
 /* --- values that the subject cannot foresee --------------------------------------------- */
 
 /* The next number of the check's own sequence, which follows from the run's seed. */

@@ -19,6 +19,7 @@ struct judge_options {
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
     int report;            /* where JSON lines go */
+    int report_lock;       /* two processes write there */
 };
 
 /* A place where subjects run: an agent behind a channel. */

@@ -42,6 +42,15 @@ static void json_print(cJSON *json, int fd)
     cJSON_Delete(json);
 }
 
+/* A line may be longer than what a pipe takes in one piece. */
+static void report_print(const struct judge_options *options, cJSON *json)
+{
+    if (lockf(options->report_lock, F_LOCK, 0) == 0) {
+        json_print(json, options->report);
+        lockf(options->report_lock, F_ULOCK, 0);
+    }
+}
+
 static cJSON *check_json(const struct check *check)
 {
     cJSON *json = cJSON_CreateObject(), *hints = cJSON_AddArrayToObject(json, "hints");
@@ -118,7 +127,7 @@ static void cost_report(const struct targets *t)
 
     getrusage(RUSAGE_SELF, &self);
     cJSON_AddNumberToObject(json, "cost", t->cost + cpu_seconds(&self));
-    json_print(json, t->options->report);
+    report_print(t->options, json);
 }
 
 /* Runs a check in a child; the outcome comes back in memory that only we two share. */
@@ -237,7 +246,7 @@ static void outcome_report(const struct judge_options *options, const struct che
     cJSON_AddStringToObject(json, "seen", outcome->seen);
     cJSON_AddStringToObject(json, "note", note);
     cJSON_AddNumberToObject(json, "seconds", seconds);
-    json_print(json, options->report);
+    report_print(options, json);
 }
 
 static void check_judge(struct targets *t, const struct check *check)
@@ -317,13 +326,49 @@ static bool wanted(const struct judge_options *o, const struct check *check)
     return !o->only || strcmp(o->only, check->id) == 0;
 }
 
-static bool machine_wanted(const struct targets *t)
+static bool place_wanted(const struct targets *t, enum target place)
 {
-    for (size_t i = 0; t->options->machine && i < lab_checks.count; i++)
+    for (size_t i = 0; i < lab_checks.count; i++)
         if (wanted(t->options, &lab_checks.checks[i]) &&
-            place_of(t, &lab_checks.checks[i]) == TARGET_MACHINE)
+            place_of(t, &lab_checks.checks[i]) == place)
             return true;
     return false;
+}
+
+/* Judges all wanted checks of a place, one after the other. */
+static void place_judge(struct targets *t, enum target place)
+{
+    if (place == TARGET_MACHINE && t->options->machine && place_wanted(t, place))
+        targets_wake(t);
+    for (size_t i = 0; i < lab_checks.count; i++)
+        if (wanted(t->options, &lab_checks.checks[i]) &&
+            place_of(t, &lab_checks.checks[i]) == place)
+            check_judge(t, &lab_checks.checks[i]);
+    targets_close(t);
+    cost_report(t);
+}
+
+/* The two places work side by side, each under a process of its own. */
+static bool places_judge(struct targets *t)
+{
+    pid_t parent = getpid(), pid = -1;
+    int status = 0;
+
+    if (place_wanted(t, TARGET_MODEL)) {
+        pid = fork();
+        if (pid < 0)
+            return false;
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() == parent)
+                place_judge(t, TARGET_MODEL);
+            _exit(0);
+        }
+    }
+    place_judge(t, TARGET_MACHINE);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
 }
 
 int main(int argc, char **argv)
@@ -344,17 +389,11 @@ int main(int argc, char **argv)
         return 2;
     }
     fcntl(options.report, F_SETFD, FD_CLOEXEC);
+    options.report_lock = memfd_create("report-lock", MFD_CLOEXEC);
     if (!image_load(&targets)) {
         fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject,
                 strerror(errno));
         return 3;
     }
-    if (machine_wanted(&targets))
-        targets_wake(&targets);
-    for (size_t i = 0; i < lab_checks.count; i++)
-        if (wanted(&options, &lab_checks.checks[i]))
-            check_judge(&targets, &lab_checks.checks[i]);
-    targets_close(&targets);
-    cost_report(&targets);
-    return 0;
+    return places_judge(&targets) ? 0 : 3;
 }

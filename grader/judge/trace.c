@@ -188,7 +188,7 @@ const char *svm_exit_name(uint32_t code)
 {
     switch (code) {
     case SVM_EXIT_INTR:
-        return "host interrupt";
+        return "interrupt";
     case SVM_EXIT_CPUID:
         return "cpuid";
     case SVM_EXIT_HLT:
@@ -200,7 +200,7 @@ const char *svm_exit_name(uint32_t code)
     case SVM_EXIT_SHUTDOWN:
         return "shutdown";
     case SVM_EXIT_NPF:
-        return "nested page fault";
+        return "npf";
     default:
         return "?";
     }
@@ -208,6 +208,10 @@ const char *svm_exit_name(uint32_t code)
 
 void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
 {
+    char times[16] = "";
+
+    if (e->count > 1)
+        snprintf(times, sizeof times, " x %u", e->count);
     switch (e->kind) {
     case EVENT_ENTRY:
         snprintf(buffer, size, "enter the guest");
@@ -217,16 +221,15 @@ void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
         break;
     case EVENT_USERSPACE_EXIT:
         snprintf(buffer, size, "to user space: %s",
-                 (int64_t)e->value < 0 ? "interrupted" : exit_name(e->reason));
+                 (int32_t)e->value < 0 ? "interrupted" : exit_name(e->reason));
         break;
     case EVENT_PIO:
-        snprintf(buffer, size, "port %#" PRIx64 " %s %u byte%s x %u: %#" PRIx64, e->address,
-                 e->write ? "<-" : "->", e->size, e->size == 1 ? "" : "s", e->count,
-                 e->value);
+        snprintf(buffer, size, "port %#" PRIx64 " %s %u%s: %#" PRIx64, e->address,
+                 e->write ? "<-" : "->", e->size, times, e->value);
         break;
     case EVENT_MMIO:
-        snprintf(buffer, size, "gpa %#" PRIx64 " %s %u byte%s: %#" PRIx64, e->address,
-                 e->write ? "<-" : "->", e->size, e->size == 1 ? "" : "s", e->value);
+        snprintf(buffer, size, "%#" PRIx64 " %s %u: %#" PRIx64, e->address,
+                 e->write ? "<-" : "->", e->size, e->value);
         break;
     case EVENT_PAGE_FAULT:
         snprintf(buffer, size, "nested page fault at gpa %#" PRIx64 ", error %#" PRIx64,

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,15 @@ static int frame_serve(struct agent *agent, const struct frame_header *header,
     }
 }
 
+/* In the machine: runs when it has to, however many processes the subject has. */
+static void precedence_take(void)
+{
+    const struct sched_param lowest = {.sched_priority = 1};
+
+    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest) < 0)
+        perror("agent: precedence");
+}
+
 static void serve(struct agent *agent)
 {
     for (;;) {
@@ -134,6 +144,7 @@ int main(int argc, char **argv)
     agent.ready.has_kvm = machine_hold_kvm();
     agent.ready.has_trace = trace_record_prepare();
     agent.place.channel = machine_channel_open();
+    precedence_take();
     printf("agent: ready\n");
     serve(&agent);
 }

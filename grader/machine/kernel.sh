@@ -41,10 +41,12 @@ kernel_package() {
 
 if [ -z "$kernel" ]; then
     command -v apt-get >/dev/null ||
-        fail "no apt here: give KERNEL=bzImage MODULES=/lib/modules/VERSION (needs kvm, kvm-amd, vfio-pci, virtio_console)"
+        fail "no apt here: give KERNEL=bzImage MODULES=/lib/modules/VERSION
+(a kernel with kvm, kvm-amd, vfio-pci and virtio_console)"
     package=$(kernel_package)
     [ -n "$package" ] || fail "apt knows no cloud kernel; try: sudo apt-get update"
-    say "fetching the kernel package $package (unpacked here, not installed)"
+    say "fetching a kernel (unpacked here, not installed):"
+    say "  $package"
     package_unpack "$package"
     package_unpack busybox-static
     cp "$scratch/root/bin/busybox" "$out/busybox"
