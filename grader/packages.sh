@@ -73,8 +73,8 @@ fi
 command="$sudo apt-get install --no-install-recommends $(echo $missing)"
 echo "Installing them now: $command"
 export DEBIAN_FRONTEND=noninteractive
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+mkdir -p build
+log=build/packages.log
 # shellcheck disable=SC2086
 if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
     # An old or empty package list is the usual reason.
@@ -82,6 +82,7 @@ if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1; the
     $sudo apt-get update >"$log" 2>&1 &&
         $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
+        echo "(all of it: $log)" >&2
         echo "Could not install them. By hand: $command" >&2
         exit 3
     }
