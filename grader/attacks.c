@@ -4,6 +4,7 @@
  * An attack is a file in grader/attacks/ that begins with a comment of "key: value" lines:
  *   lab: number          which lab it is handed in for
  *   tries: sentence      what it wants
+ *   only: check          runs that one (what takes a machine's time is tried once)
  *   says: text           what the report has to contain (a compiler's message, or what a
  *                        check has seen); several lines: any of them
  * NAME.c is appended to the lab's starter (or replaces it, with "whole: yes"); NAME.sh is run
@@ -25,6 +26,7 @@
 struct attack {
     char name[100];
     char folder[PATH_ROOM];
+    char only[80]; /* the check that it is about; "": all */
     char *text;
 };
 
@@ -111,8 +113,10 @@ static int attacks_find(struct run *run, const struct settings *s)
             snprintf(a->name, sizeof a->name, "%.99s", entries[i]->d_name);
             path_make(path, ATTACKS "/%s", a->name);
             a->text = file_read(path, 1u << 20, NULL);
-            if (a->text)
+            if (a->text) {
                 value_find(a, "lab", 0, number, sizeof number);
+                value_find(a, "only", 0, a->only, sizeof a->only);
+            }
             lab = a->text ? lab_find(&run->labs, number) : NULL;
             if (!lab || !attack_prepare(a, lab)) {
                 printf("FAIL  %s could not be prepared: %s\n", a->name, strerror(errno));
@@ -123,6 +127,7 @@ static int attacks_find(struct run *run, const struct settings *s)
                 g[0] =
                     (struct grading){.lab = lab,
                                      .submission = {.folder = a->folder, .label = "attack"},
+                                     .only = a->only[0] ? a->only : NULL,
                                      .seed = s->seed};
                 g[1] = (struct grading){
                     .lab = lab,

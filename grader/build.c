@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "grader.h"
+#include "text.h"
 
 #define COMPILE_SECONDS 30
 #define CACHE           "build/cache"
@@ -20,7 +21,8 @@
 #define ARGS_MAX        96
 
 #define STUDENT_FLAGS                                                                      \
-    "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fdiagnostics-color=never"
+    "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fdiagnostics-color=never",            \
+        "-fmax-errors=20"
 #define SANITIZE_FLAGS "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
 #define SOURCES_MAX (LABS_MAX * 2)
@@ -53,6 +55,8 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct build *b,
     if (vasprintf(&b->built->messages, format, list) < 0)
         b->built->messages = NULL;
     va_end(list);
+    if (b->built->messages)
+        text_clean(b->built->messages);
     return false;
 }
 

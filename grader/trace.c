@@ -21,7 +21,8 @@ struct round {
     const struct kvm_event *exit;
     const struct kvm_event *user; /* kvm_userspace_exit, or NULL: the kernel answered */
     const struct kvm_event *io;   /* kvm_pio or kvm_mmio, or NULL */
-    uint64_t end_ns;              /* of the next entry; 0: there was none */
+    uint32_t interrupted; /* returns of KVM_RUN with EINTR before the guest went on */
+    uint64_t end_ns;      /* of the next entry; 0: there was none */
 };
 
 /* The file of the check asked for, or the newest of the lab. False: there is none. */
@@ -73,6 +74,11 @@ static void traces_list(const struct lab *lab)
         closedir(dir);
 }
 
+static bool is_interrupted(const struct kvm_event *user)
+{
+    return (int32_t)user->value < 0;
+}
+
 /* The round that begins at the exit events[*at]; moves *at to the next exit. */
 static struct round round_take(const struct kvm_events *events, size_t *at)
 {
@@ -81,7 +87,9 @@ static struct round round_take(const struct kvm_events *events, size_t *at)
     for (; *at < events->count && events->list[*at].kind != EVENT_EXIT; (*at)++) {
         const struct kvm_event *e = &events->list[*at];
 
-        if (e->kind == EVENT_USERSPACE_EXIT && !round.user)
+        if (e->kind == EVENT_USERSPACE_EXIT && is_interrupted(e))
+            round.interrupted++;
+        else if (e->kind == EVENT_USERSPACE_EXIT && !round.user)
             round.user = e;
         if (e->kind == EVENT_PIO || e->kind == EVENT_MMIO)
             round.io = e; /* of a read, the last one has the value that was answered */
@@ -103,30 +111,52 @@ static void round_print(const struct round *r, uint64_t start_ns)
         kvm_event_describe(r->io, what, sizeof what);
     else if (r->exit->reason == SVM_EXIT_NPF)
         snprintf(what, sizeof what, "gpa %#" PRIx64, r->exit->info2);
+    if (r->interrupted)
+        snprintf(what + strlen(what), sizeof what - strlen(what), "%sKVM_RUN: EINTR",
+                 what[0] ? "; " : "");
     if (r->end_ns)
         snprintf(took, sizeof took, "%.1f",
                  (double)(r->end_ns - r->exit->time_ns) / 1000.0);
     printf("%8.3f %6" PRIx64 " %-9s %-6s %8s  %s\n",
            (double)(r->exit->time_ns - start_ns) / 1e6, r->exit->rip,
-           svm_exit_name(r->exit->reason), r->user ? "VMM" : "kernel", took, what);
+           svm_exit_name(r->exit->reason), r->user || r->interrupted ? "VMM" : "kernel",
+           took, what);
 }
 
 static void totals_print(const struct kvm_events *events)
 {
-    size_t exits = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY);
-    size_t user = kvm_events_count(events, EVENT_USERSPACE_EXIT, KVM_EVENT_ANY);
+    size_t user[64] = {0}, interrupted = 0;
 
-    printf("\n%zu VM exits; %zu went on to user space:", exits, user);
-    for (uint32_t reason = 0; reason < 64; reason++) {
-        size_t n = kvm_events_count(events, EVENT_USERSPACE_EXIT, reason);
+    for (size_t i = 0; i < events->count; i++) {
+        const struct kvm_event *e = &events->list[i];
 
-        if (n)
-            printf(" %s %zu", exit_name(reason), n);
+        if (e->kind != EVENT_USERSPACE_EXIT)
+            continue;
+        if (is_interrupted(e))
+            interrupted++;
+        else if (e->reason < 64)
+            user[e->reason]++;
     }
-    printf("\nanswer: kernel = KVM dealt with it; VMM = your process was asked.\n"
-           "took: until the guest went on. npf: nested page fault (Intel: EPT violation),\n"
-           "at the first touch of a page, or where no slot is. <- the guest writes, -> it\n"
-           "reads: bytes: value (all ones where no device answers).\n");
+    printf("\n%zu VM exits. Returns of KVM_RUN to your VMM:",
+           kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY));
+    for (uint32_t reason = 0; reason < 64; reason++)
+        if (user[reason])
+            printf(" %s %zu", exit_name(reason), user[reason]);
+    if (interrupted)
+        printf(" EINTR %zu", interrupted);
+    printf("\n");
+}
+
+static void legend_print(void)
+{
+    printf(
+        "answer  kernel: KVM dealt with it itself; VMM: KVM_RUN returned to your process\n"
+        "took    microseconds until the guest went on (-: it did not)\n"
+        "npf     nested page fault (Intel: EPT violation): first touch of a page, or no "
+        "slot\n"
+        "<- ->   the guest writes, reads: bytes (x times): value; of a string the first "
+        "one\n"
+        "        (all ones is what is read where no device answers)\n");
 }
 
 static void events_print(const struct kvm_events *events)
@@ -147,6 +177,7 @@ static void events_print(const struct kvm_events *events)
         n++;
     }
     totals_print(events);
+    legend_print();
 }
 
 static int trace_show(const struct lab *lab, const struct labs *labs,

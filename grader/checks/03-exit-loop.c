@@ -238,10 +238,23 @@ static struct lab03_op edge_op(struct judge *judge, const struct lab03_bus_input
                              .size = sizes[judge_random_below(judge, 4)]};
 }
 
+/* The first address behind a device: 2^64 fits into no number. */
+static const char *end_name(const struct lab03_device *device, char name[32])
+{
+    wide end = range_end(device);
+
+    if (end >> 64)
+        snprintf(name, 32, "2^64");
+    else
+        snprintf(name, 32, "%#" PRIx64, (uint64_t)end);
+    return name;
+}
+
 static void bus_finds_whole_accesses_only(struct judge *judge)
 {
     struct lab03_bus_input in = {0};
     struct bus_model model = {.devices = in.devices};
+    char end[32];
 
     bus_layout(judge, &in);
     while (in.op_count < LAB03_OPS) {
@@ -267,11 +280,11 @@ static void bus_finds_whole_accesses_only(struct judge *judge)
 
         CHECK(judge, got == want,
               "device_bus_find() finds the device that holds all bytes of an access",
-              "%u byte%s at %#" PRIx64 ": %s; %s device %#" PRIx64 " to %#" PRIx64,
+              "%u byte%s at %#" PRIx64 ": %s; %s the device at [%#" PRIx64 ", %s)",
               op->size, op->size == 1 ? "" : "s", op->address,
               got < 0 ? "found nobody" : "found a device",
               want >= 0 ? "they lie in" : "they do not all lie in", device->base,
-              device->base + (device->length - 1));
+              end_name(device, end));
     }
 }
 
@@ -451,6 +464,14 @@ static const struct lab03_output *output_of(const struct evidence *e)
     return (const struct lab03_output *)(const void *)e->answer;
 }
 
+static void handler_expect(struct judge *judge, uint32_t no_handler)
+{
+    CHECK(judge, !no_handler, "VCPU_KICK_SIGNAL has a handler",
+          "vcpu_kick_init() returned, and VCPU_KICK_SIGNAL (%d) has no handler: the kick "
+          "would have ended the process",
+          VCPU_KICK_SIGNAL);
+}
+
 static const struct evidence *scenario_run(struct judge *judge, const struct scenario *s)
 {
     const struct run_spec spec = {.entry = LAB03_RUN,
@@ -462,6 +483,7 @@ static const struct evidence *scenario_run(struct judge *judge, const struct sce
 
     CHECK(judge, output_of(e)->ready, "a vCPU can be made (parts 01 and 02)",
           "one of their functions failed");
+    handler_expect(judge, output_of(e)->no_handler);
     CHECK(judge, evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_RUN) > 0,
           "vcpu_run() calls KVM_RUN", "it returned %d without having called it",
           output_of(e)->runs[0].result);
@@ -481,9 +503,9 @@ static const char *status_name(uint32_t status)
     return names[status < sizeof names / sizeof names[0] ? status : 0];
 }
 
-/* The n-th run has to have ended so. */
-static void run_expect(struct judge *judge, const struct evidence *e, uint32_t n,
-                       uint32_t status, uint64_t detail, const char *situation)
+/* A run has to have ended so, whatever its detail. */
+static void status_expect(struct judge *judge, const struct evidence *e, uint32_t n,
+                          uint32_t status, const char *situation)
 {
     const struct lab03_run *run = &output_of(e)->runs[n];
 
@@ -493,6 +515,15 @@ static void run_expect(struct judge *judge, const struct evidence *e, uint32_t n
     CHECK(judge, run->status == status, "stop->status says why the run ended",
           "%s: status is %s (%u), not %s", situation, status_name(run->status), run->status,
           status_name(status));
+}
+
+/* The n-th run has to have ended so. */
+static void run_expect(struct judge *judge, const struct evidence *e, uint32_t n,
+                       uint32_t status, uint64_t detail, const char *situation)
+{
+    const struct lab03_run *run = &output_of(e)->runs[n];
+
+    status_expect(judge, e, n, status, situation);
     CHECK(judge, run->detail == detail, "stop->detail as the status says, else 0",
           "%s: detail is %#" PRIx64 ", not %#" PRIx64, situation, run->detail, detail);
     CHECK(judge, run->thread == 0, "vcpu->thread is 0 when nobody is inside vcpu_run()",
@@ -612,7 +643,8 @@ static void mmio_follow(struct follow *f, uint32_t n)
                    data);
     CHECK(f->judge, after, "after an MMIO access the guest runs on",
           "%s: KVM_RUN was not called again", f->what);
-    CHECK(f->judge, memcmp(head_of(after)->mmio.data, data, sizeof data) == 0,
+    CHECK(f->judge,
+          run->mmio.is_write || memcmp(head_of(after)->mmio.data, data, sizeof data) == 0,
           "the answer to an MMIO read fills exactly mmio.len bytes of mmio.data",
           "%s: mmio.data is %#" PRIx64 ", it was to be %#" PRIx64 " (8 bytes shown)",
           f->what, number_of(head_of(after)->mmio.data, 8), number_of(data, 8));
@@ -649,7 +681,7 @@ static void accesses_judge(struct judge *judge, struct scenario *s)
           "unclaimed: pio %" PRIu64 ", mmio %" PRIu64 "; should be %" PRIu64
           " and %" PRIu64,
           out->unclaimed[0], out->unclaimed[1], f.unclaimed[0], f.unclaimed[1]);
-    run_expect(judge, f.evidence, 0, RUN_HALTED, 0, "HLT after all accesses");
+    status_expect(judge, f.evidence, 0, RUN_HALTED, "HLT after all accesses");
 }
 
 static struct scenario scene; /* one a process: each check has its own */
@@ -851,7 +883,7 @@ static void interruption_without_a_kick_goes_on(struct judge *judge)
     exit_add(judge, &scene, KVM_EXIT_HLT);
     const struct evidence *e = scenario_run(judge, &scene);
     const struct lab03_output *out = output_of(e);
-    run_expect(judge, e, 0, RUN_HALTED, 0, "signals came that were no kick, then HLT");
+    status_expect(judge, e, 0, RUN_HALTED, "signals came that were no kick, then HLT");
     CHECK(judge, out->access_count == ios,
           "the guest runs on after a signal that is no kick",
           "%u of its %u port accesses were answered", out->access_count, ios);
@@ -909,7 +941,7 @@ static void waiting_kick_expect(struct judge *judge, const struct evidence *e, u
           "a kick is used up by the run that it ended",
           "afterwards immediate_exit is %u, kick_requested %u", run->immediate_exit,
           run->kick_requested);
-    run_expect(judge, e, n + 1, RUN_HALTED, 0, "the run after the kicked one");
+    status_expect(judge, e, n + 1, RUN_HALTED, "the run after the kicked one");
     CHECK(judge, next->accesses == run->accesses + 1 && after.immediate == 0,
           "the run after the kicked one is as if nothing had been",
           "%u accesses of 1; KVM_RUN was called %u times with immediate_exit set",
@@ -943,7 +975,7 @@ static void device_kick_judge(struct judge *judge, uint32_t kicked, uint32_t ele
 
     f.evidence = scenario_run(judge, &scene);
     calls = run_calls(f.evidence, 0);
-    run_expect(judge, f.evidence, 0, RUN_KICKED, 0, "a device called vcpu_kick()");
+    status_expect(judge, f.evidence, 0, RUN_KICKED, "a device called vcpu_kick()");
     CHECK(judge, output_of(f.evidence)->runs[0].accesses == elements,
           "the exit in which the kick came is finished, nothing more",
           "%u accesses were answered; the exits up to the kick's have %u",
@@ -957,7 +989,7 @@ static void device_kick_judge(struct judge *judge, uint32_t kicked, uint32_t ele
           "immediate_exit makes that KVM_RUN return before the guest goes on",
           "it was called with immediate_exit = 0");
     exits_follow(&f, 0, kicked + 1);
-    run_expect(judge, f.evidence, 1, RUN_HALTED, 0, "the run after the kicked one");
+    status_expect(judge, f.evidence, 1, RUN_HALTED, "the run after the kicked one");
 }
 
 static void kick_in_a_device_completes_the_access(struct judge *judge)
@@ -982,33 +1014,69 @@ static void kick_in_a_device_completes_the_access(struct judge *judge)
     }
 }
 
-#define POSITIONS 500u /* kicks, each at another instruction; each uses up three exits */
+/* Kicks, each at another instruction; each uses up three exits. */
+#define POSITIONS ((uint32_t)LAB03_POSITIONS)
+
+/* "vcpu_run+0x41", as a debugger takes it. */
+static const char *place_name(char name[48], const char *function, int32_t where)
+{
+    if (where == LAB03_ELSEWHERE)
+        snprintf(name, 48, "in a function of the C library");
+    else
+        snprintf(name, 48, "at %s%c%#x", function, where < 0 ? '-' : '+',
+                 (unsigned)abs(where));
+    return name;
+}
 
 /* Reads the log of a stepped run. From a kick until the run that it ends, KVM_RUN may only
  * be called with immediate_exit set. */
 struct kick_log {
     bool pending;
     uint32_t kicks, ended;
+    uint32_t position;    /* on the path through vcpu_run(), from 1; 0: before vcpu_run() */
     uint32_t runs_before; /* calls of KVM_RUN in this vcpu_run() when the kick came */
     uint32_t runs;
 };
 
-static void kick_log_end(struct judge *judge, struct kick_log *log, uint64_t what)
+/* Where the last kick came: for messages. */
+static const char *kick_place(const struct evidence *e, const struct kick_log *log)
+{
+    static char text[120];
+    char place[48];
+
+    if (log->position == 0 || log->position > POSITIONS)
+        return "before vcpu_run()";
+    snprintf(text, sizeof text, "before instruction %u of the run (%s)", log->position,
+             place_name(place, "vcpu_run", output_of(e)->where[log->position - 1]));
+    return text;
+}
+
+static void kick_log_end(struct judge *judge, const struct evidence *e,
+                         struct kick_log *log, uint64_t what)
 {
     uint64_t status = LAB03_MARK_STATUS(what);
 
     if (log->pending)
         CHECK(judge, status == RUN_KICKED || (what & LAB03_MARK_PENDING),
               "a kick ends exactly one run",
-              "kick %u: vcpu_run() ended with %s, and the kick is gone", log->kicks,
-              status_name((uint32_t)status));
+              "kick %u came %s: vcpu_run() ended with %s, and the kick is gone", log->kicks,
+              kick_place(e, log), status_name((uint32_t)status));
     else
         CHECK(judge, status != RUN_KICKED, "only a kick ends a run with RUN_KICKED",
-              "after kick %u had been used up, another run ended with RUN_KICKED",
-              log->kicks);
+              "kick %u came %s; when it had been used up, another run ended with "
+              "RUN_KICKED",
+              log->kicks, kick_place(e, log));
     log->ended += status == RUN_KICKED;
     log->pending = (what & LAB03_MARK_PENDING) != 0;
     log->runs = 0;
+}
+
+static void kick_log_kick(struct kick_log *log, uint32_t position)
+{
+    log->kicks++;
+    log->pending = true;
+    log->position = position;
+    log->runs_before = log->runs;
 }
 
 static void kick_log_follow(struct judge *judge, const struct evidence *e,
@@ -1023,17 +1091,14 @@ static void kick_log_follow(struct judge *judge, const struct evidence *e,
             log->runs++;
             CHECK(judge, !log->pending || run->immediate_exit,
                   "a kick is seen, at whatever instruction of vcpu_run() it comes",
-                  "kick %u came after %u of the run's KVM_RUN had returned; the next was "
-                  "called with immediate_exit = 0: the guest runs on, the kick is lost",
-                  log->kicks, log->runs_before);
+                  "kick %u came %s, when %u of the run's KVM_RUN had returned; the next "
+                  "was called with immediate_exit = 0: the guest runs on, the kick is lost",
+                  log->kicks, kick_place(e, log), log->runs_before);
         } else if (r->kind == CALL_IOCTL && r->args[0] == LAB03_MARK) {
-            if (r->args[1] == LAB03_MARK_KICK) {
-                log->kicks++;
-                log->pending = true;
-                log->runs_before = log->runs;
-            } else {
-                kick_log_end(judge, log, r->args[1]);
-            }
+            if ((uint32_t)r->args[1] == LAB03_MARK_KICK)
+                kick_log_kick(log, (uint32_t)(r->args[1] >> 32));
+            else
+                kick_log_end(judge, e, log, r->args[1]);
         }
     }
 }
@@ -1065,6 +1130,7 @@ static void steps_judge(struct judge *judge, bool kick_waiting)
     free(plan);
     CHECK(judge, output_of(e)->kick_init == 0, "vcpu_kick_init() returns 0",
           "it returned %d", output_of(e)->kick_init);
+    handler_expect(judge, output_of(e)->no_handler);
     kick_log_follow(judge, e, &log);
     CHECK(judge, log.kicks >= 20 && log.ended > 0 && !log.pending,
           "kicks at every instruction of vcpu_run() can be tried",
@@ -1083,7 +1149,7 @@ static void signal_order_judge(struct judge *judge)
     exit_add(judge, &scene, KVM_EXIT_HLT);
     const struct evidence *e = scenario_run(judge, &scene);
     const struct lab03_output *out = output_of(e);
-    run_expect(judge, e, 0, RUN_KICKED, 0, "a device called vcpu_kick()");
+    status_expect(judge, e, 0, RUN_KICKED, "a device called vcpu_kick()");
     CHECK(judge, out->signals == 0 || out->signal_requested,
           "vcpu->kick_requested is set before the signal is sent",
           "when the signal came it was still false: KVM_RUN would return, and nobody would "
@@ -1094,6 +1160,62 @@ static void signal_order_judge(struct judge *judge)
           "the guest");
 }
 
+/* After n instructions of vcpu_kick() KVM_RUN returned EINTR, and vcpu_run() did its part. */
+static void interrupted_expect(struct judge *judge, const struct lab03_moment *m,
+                               uint32_t n)
+{
+    char place[48];
+
+    place_name(place, "vcpu_kick", m->where);
+    if (m->requested)
+        CHECK(judge, !m->requested_after, "a kick ends exactly one run",
+              "after instruction %u of vcpu_kick() (%s) a run saw the flag and ended; "
+              "vcpu_kick() went on and set it again",
+              n, place);
+    else
+        CHECK(
+            judge, m->requested_after && m->immediate_exit_after,
+            "a KVM_RUN that is interrupted during vcpu_kick() loses no kick",
+            "after instruction %u of vcpu_kick() (%s) immediate_exit was %u, the flag was "
+            "not set: an EINTR here takes immediate_exit back and sees no kick. After "
+            "vcpu_kick(): kick_requested %u, immediate_exit %u",
+            n, place, m->immediate_exit, m->requested_after, m->immediate_exit_after);
+}
+
+/* After n instructions of vcpu_kick() a vCPU's thread entered vcpu_run() and KVM_RUN. */
+static void enters_expect(struct judge *judge, const struct lab03_moment *m, uint32_t n)
+{
+    char place[48];
+
+    CHECK(judge, m->immediate_exit || m->signals,
+          "a thread that enters the guest during vcpu_kick() gets the signal",
+          "after instruction %u of vcpu_kick() (%s) vcpu->thread was set and KVM_RUN "
+          "called; immediate_exit was still 0, so the guest runs, and no signal was sent "
+          "to the thread",
+          n, place_name(place, "vcpu_kick", m->where));
+}
+
+/* The other way round: vcpu_kick() is stopped, and the vCPU's thread goes on. */
+static void moments_judge(struct judge *judge)
+{
+    const struct run_spec spec = {.entry = LAB03_MOMENTS,
+                                  .input = &scene.in,
+                                  .input_size = sizeof scene.in,
+                                  .plan = &scene.plan,
+                                  .exits = scene.exits};
+
+    scenario_begin(judge, &scene);
+    exit_add(judge, &scene, KVM_EXIT_HLT);
+    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab03_moments_output));
+    const struct lab03_moments_output *out = (const void *)e->answer;
+    CHECK(judge, out->ready && out->count[0] > 0 && out->count[1] > 0,
+          "vcpu_kick() can be stepped through", "it has %u instructions", out->count[0]);
+    for (uint32_t n = 0; n < out->count[LAB03_INTERRUPTED]; n++)
+        interrupted_expect(judge, &out->moments[LAB03_INTERRUPTED][n], n);
+    for (uint32_t n = 0; n < out->count[LAB03_ENTERS]; n++)
+        enters_expect(judge, &out->moments[LAB03_ENTERS][n], n);
+}
+
 static void kick_is_seen_at_every_instruction(struct judge *judge)
 {
     if (judge_sanitized(judge))
@@ -1101,6 +1223,7 @@ static void kick_is_seen_at_every_instruction(struct judge *judge)
                    "this check puts breakpoints on the part's instructions, which ASan "
                    "takes for errors: run it without SANITIZE=1");
     signal_order_judge(judge);
+    moments_judge(judge);
     steps_judge(judge, false);
     steps_judge(judge, true);
 }
@@ -1156,6 +1279,7 @@ static const struct evidence *guest_run(struct judge *judge, const struct lab03_
 
     CHECK(judge, output_of(e)->ready, "a guest can be loaded (parts 01 and 02)",
           "one of their functions failed");
+    handler_expect(judge, output_of(e)->no_handler);
     CHECK(judge, kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY) > 0,
           "vcpu_run() runs the guest", "the kernel has no VM entry; it returned %d",
           output_of(e)->runs[0].result);
@@ -1322,7 +1446,7 @@ static void counters_agree_with_the_kernel(struct judge *judge)
             memset(mailbox + step->slot * 8, 0, 8);
         call = tour_step_follow(judge, &in, output_of(e), step, call, mailbox);
     }
-    run_expect(judge, e, 0, RUN_HALTED, 0, "the guest halted after its accesses");
+    status_expect(judge, e, 0, RUN_HALTED, "the guest halted after its accesses");
     CHECK(judge, output_of(e)->access_count == call, "devices are called once an access",
           "%u calls, the guest did %u accesses", output_of(e)->access_count, call);
     for (uint32_t slot = 0; slot < MAILBOX_BYTES / 8; slot++)
@@ -1348,12 +1472,12 @@ static void kicked_instruction_is_complete(struct judge *judge)
     const struct evidence *e = guest_run(judge, &in);
     const struct lab03_run *kicked = &output_of(e)->runs[0];
 
-    run_expect(judge, e, 0, RUN_KICKED, 0, "the device called vcpu_kick() during an IN");
+    status_expect(judge, e, 0, RUN_KICKED, "the device called vcpu_kick() during an IN");
     CHECK(judge, kicked->rip == ASK_BEHIND_IN && (uint32_t)kicked->rax == answer,
           "in a kicked run the guest has finished the instruction of its exit, no more",
           "KVM_GET_REGS: rip %#" PRIx64 ", eax %#x; behind the IN rip is %#x, eax %#x",
           kicked->rip, (uint32_t)kicked->rax, ASK_BEHIND_IN, answer);
-    run_expect(judge, e, 1, RUN_HALTED, 0, "the run after the kicked one");
+    status_expect(judge, e, 1, RUN_HALTED, "the run after the kicked one");
     CHECK(judge, window_u32(e, 0, 0, 0) == answer && output_of(e)->access_count == 1,
           "the guest goes on with the answer that the device gave",
           "at GPA 8000h: %#x, the device answered %#x (asked %u times)",
@@ -1367,7 +1491,7 @@ static void triple_fault_is_a_shutdown(struct judge *judge)
 
     guest_begin(judge, &in, triple_fault, GUEST_IMAGE_SIZE(triple_fault), GUEST_REAL16);
     const struct evidence *e = guest_run(judge, &in);
-    run_expect(judge, e, 0, RUN_SHUTDOWN, 0, "the guest had a triple fault");
+    status_expect(judge, e, 0, RUN_SHUTDOWN, "the guest had a triple fault");
     CHECK(judge, kernel_saw(e, &number, (uint16_t)in.mailbox[0]),
           "the guest ran: it wrote its number to port 320h first",
           "the kernel has no record of %#x", (uint16_t)in.mailbox[0]);
@@ -1397,7 +1521,7 @@ static void spinning_guest_is_stopped(struct judge *judge)
     in.strays = 2;
     in.kick_after_ms = 15 + (uint32_t)judge_random_below(judge, 6);
     const struct evidence *e = guest_run(judge, &in);
-    run_expect(judge, e, 0, RUN_KICKED, 0, "the guest counts for ever, then a kick came");
+    status_expect(judge, e, 0, RUN_KICKED, "the guest counts for ever, then a kick came");
     CHECK(judge, kernel_interruptions(e) >= 2,
           "signals that are no kick do not end the run; the kick does",
           "two signals and a kick were sent; the kernel saw KVM_RUN interrupted %" PRIu64
@@ -1431,6 +1555,7 @@ static void no_kick_is_lost(struct judge *judge)
     const struct lab03_kicks_output *out = (const void *)e->answer;
     CHECK(judge, out->ready, "vcpu_kick_init() works and a guest can be loaded",
           "one of them failed");
+    handler_expect(judge, out->no_handler);
     CHECK(judge, !out->lost, "no kick is lost, whenever it comes",
           "kick %u of %u was lost: 4 seconds later vcpu_run() had not come back",
           out->tries, TRIES);

@@ -14,6 +14,7 @@
 
 #include "../machine/frames.h"
 #include "judge.h"
+#include "text.h"
 
 /* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
 #define DEADLINE_MODEL_MS   2000
@@ -228,6 +229,16 @@ static void printed_tail(const struct evidence *e, char *buffer, size_t size)
         buffer[0] = 0;
     else
         snprintf(buffer, size, "\nIt printed: %.*s", (int)(text + length - from), from);
+    text_clean(buffer);
+}
+
+/* A wild access is found by the sanitizers, line and all. */
+static const char *crash_advice(const struct judge *j, int signal)
+{
+    if (j->check->target != TARGET_MODEL || judge_sanitized(j) ||
+        (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT))
+        return "";
+    return "\nWhich line? The command below with SANITIZE=1 says it.";
 }
 
 static void end_explain(struct judge *j, const struct evidence *e)
@@ -248,8 +259,8 @@ static void end_explain(struct judge *j, const struct evidence *e)
         check_fail(j, asked, "it used more than 512 MiB of memory and was stopped%s",
                    printed);
     case RUN_SIGNALLED:
-        check_fail(j, asked, "it was ended by signal %d (%s)%s", e->end.status,
-                   strsignal(e->end.status), printed);
+        check_fail(j, asked, "it was ended by signal %d (%s)%s%s", e->end.status,
+                   strsignal(e->end.status), printed, crash_advice(j, e->end.status));
     default:
         check_fail(j, asked, "it ended before answering, with exit status %d%s",
                    e->end.status, printed);

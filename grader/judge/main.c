@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "judge.h"
+#include "text.h"
 
 /* The kernel bug of TCG's code patching (CONTRIBUTING, "Traps of the machine"). */
 #define MACHINE_FAULT "Oops: int3"
@@ -173,6 +174,9 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
     bool ended = machine_ended(machine, &status);
     char *tail = machine_console_tail(machine, 16384);
     bool fault = tail && strstr(tail, MACHINE_FAULT);
+
+    if (tail)
+        text_clean(tail);
 
     if (ended && WIFSIGNALED(status)) {
         outcome->verdict = VERDICT_ERROR;

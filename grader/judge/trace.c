@@ -186,6 +186,8 @@ size_t kvm_events_count(const struct kvm_events *events, enum kvm_event_kind kin
 
 const char *svm_exit_name(uint32_t code)
 {
+    if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
+        return "exception";
     switch (code) {
     case SVM_EXIT_INTR:
         return "interrupt";

@@ -18,13 +18,14 @@ enum kvm_event_kind {
 };
 
 /* SVM exit codes that labs look at (AMD APM volume 2, appendix C). */
-#define SVM_EXIT_INTR     0x060
-#define SVM_EXIT_CPUID    0x072
-#define SVM_EXIT_HLT      0x078
-#define SVM_EXIT_IOIO     0x07b
-#define SVM_EXIT_MSR      0x07c
-#define SVM_EXIT_SHUTDOWN 0x07f
-#define SVM_EXIT_NPF      0x400
+#define SVM_EXIT_EXCEPTION 0x040 /* + vector, up to 05Fh */
+#define SVM_EXIT_INTR      0x060
+#define SVM_EXIT_CPUID     0x072
+#define SVM_EXIT_HLT       0x078
+#define SVM_EXIT_IOIO      0x07b
+#define SVM_EXIT_MSR       0x07c
+#define SVM_EXIT_SHUTDOWN  0x07f
+#define SVM_EXIT_NPF       0x400
 
 struct kvm_event {
     enum kvm_event_kind kind;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -62,6 +63,10 @@ void machine_init(void)
     chmod("/sys/kernel/tracing", 0700);
     modules_load();
     chmod("/dev/kvm", 0666);
+    /* There is one CPU, and a subject may have many processes that want it. */
+    const struct sched_param first = {.sched_priority = 1};
+    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) < 0)
+        printf("agent: scheduling: %m\n");
 }
 
 bool machine_hold_kvm(void)

@@ -1,7 +1,10 @@
 /* 02-memory-slots.c - dispatcher of lab 02: carries out a script on the student's part. */
+#define _GNU_SOURCE
 #include "02-memory-slots.h"
 
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "exit_loop.h"
 #include "guest_loader.h"
@@ -118,30 +121,63 @@ static int64_t op_run(struct lab *lab, const struct lab02_op *op)
 
 /* --- objects ----------------------------------------------------------------------------- */
 
+/* Notes how a step went; true if it went well. */
+static bool step_done(struct lab *lab, enum lab02_step step, int result)
+{
+    lab->out->step = step;
+    lab->out->result = result;
+    return result >= 0;
+}
+
 static bool rams_make(struct lab *lab)
 {
     for (int i = 0; i < LAB02_RAMS; i++) {
+        struct guest_ram *ram = &lab->rams[i];
+
         if (lab->in->rams[i].size == 0)
             continue;
-        if (guest_ram_create(&lab->rams[i], lab->in->rams[i].name, lab->in->rams[i].size) <
-            0)
+        if (!step_done(lab, LAB02_STEP_RAM,
+                       guest_ram_create(ram, lab->in->rams[i].name, lab->in->rams[i].size)))
             return false;
-        lab->out->ram_hva[i] = (uintptr_t)lab->rams[i].hva;
+        lab->out->ram_hva[i] = (uintptr_t)ram->hva;
     }
     return true;
 }
 
+/* All that follows vm->slots looks like further slots. */
+static void behind_fill(struct vm *vm, const struct lab02_slot *behind, uint8_t *ram)
+{
+    const struct memory_slot slot = {.gpa = behind->gpa,
+                                     .size = behind->size,
+                                     .hva = ram + behind->hva,
+                                     .flags = behind->flags};
+    uint8_t *at = (uint8_t *)vm + offsetof(struct vm, slots) + sizeof vm->slots;
+
+    if (slot.size == 0)
+        return;
+    for (; at + sizeof slot <= (uint8_t *)(vm + 1); at += sizeof slot)
+        memcpy(at, &slot, sizeof slot);
+}
+
+static bool vm_make(struct lab *lab, uint32_t i)
+{
+    struct vm *vm = &lab->vms[i];
+
+    if (!step_done(lab, LAB02_STEP_VM_CREATE, vm_create(vm, &lab->kvm, NULL)))
+        return false;
+    behind_fill(vm, &lab->in->behind[i], lab->rams[0].hva);
+    return !lab->in->with_vcpus ||
+           step_done(lab, LAB02_STEP_VCPU_CREATE, vcpu_create(&lab->vcpus[i], vm, 0, NULL));
+}
+
 static bool objects_make(struct lab *lab)
 {
-    if (!rams_make(lab) || kvm_open(&lab->kvm, KVM_DEVICE_PATH, NULL) < 0)
-        return false;
-    for (uint32_t i = 0; i < lab->in->vm_count; i++) {
-        if (vm_create(&lab->vms[i], &lab->kvm, NULL) < 0)
-            return false;
-        if (lab->in->with_vcpus && vcpu_create(&lab->vcpus[i], &lab->vms[i], 0, NULL) < 0)
-            return false;
-    }
-    return true;
+    bool ok = rams_make(lab) && step_done(lab, LAB02_STEP_KVM_OPEN,
+                                          kvm_open(&lab->kvm, KVM_DEVICE_PATH, NULL));
+
+    for (uint32_t i = 0; ok && i < lab->in->vm_count; i++)
+        ok = vm_make(lab, i);
+    return ok && step_done(lab, LAB02_STEP_READY, 0);
 }
 
 static void objects_destroy(struct lab *lab)
@@ -162,11 +198,13 @@ static void script_run(struct subject *subject)
     lab.out = subject->output;
     subject->output_size = offsetof(struct lab02_output, pool) + lab.in->pool_size;
     memcpy(lab.out->pool, lab.in->pool, lab.in->pool_size);
-    lab.out->ready = objects_make(&lab);
-    if (!lab.out->ready)
+    if (!objects_make(&lab))
         return;
-    for (uint32_t i = 0; i < lab.in->op_count; i++)
+    for (uint32_t i = 0; i < lab.in->op_count; i++) {
+        if (lab.in->marks)
+            syscall(SYS_munmap, (uintptr_t)i, (size_t)0);
         lab.out->results[i] = op_run(&lab, &lab.in->ops[i]);
+    }
     subject_checkpoint();
     objects_destroy(&lab);
 }

@@ -38,8 +38,19 @@ static struct {
     volatile uint8_t *at; /* where the breakpoint is, or NULL */
     uint8_t original;     /* the byte under it */
     uint32_t skip;        /* passages before the one at which to kick */
+    uint32_t position;    /* its number on the path */
     sem_t please, done;   /* to and from the thread that kicks */
 } stepper;
+
+/* Without a handler a kick's signal would end the process, and the report would say no more
+ * than that. */
+static bool handler_missing(void)
+{
+    struct sigaction action;
+
+    sigaction(VCPU_KICK_SIGNAL, NULL, &action);
+    return action.sa_handler == SIG_DFL;
+}
 
 /* --- recording devices -------------------------------------------------------------------- */
 
@@ -49,10 +60,19 @@ struct recorder {
     uint32_t count;
     uint32_t kick_at;
     struct vcpu *vcpu; /* to be kicked */
+    uint32_t *no_handler;
     struct device devices[LAB03_DEVICES];
 };
 
 static struct recorder recorder;
+
+static void recorder_kick(void)
+{
+    if (handler_missing())
+        *recorder.no_handler = 1;
+    else
+        vcpu_kick(recorder.vcpu);
+}
 
 static void recorder_access(void *owner, const struct bus_access *access)
 {
@@ -71,7 +91,7 @@ static void recorder_access(void *owner, const struct bus_access *access)
         memcpy(access->data, &recorder.answers[number % LAB03_ACCESSES], size);
     memcpy(note->data, access->data, size);
     if (number == recorder.kick_at)
-        vcpu_kick(recorder.vcpu);
+        recorder_kick();
     stepper.in_device = false;
 }
 
@@ -207,7 +227,8 @@ static int stage_build(struct subject *subject)
     recorder = (struct recorder){.answers = in->answers,
                                  .accesses = out->accesses,
                                  .kick_at = in->kick_at,
-                                 .vcpu = &stage.vcpu};
+                                 .vcpu = &stage.vcpu,
+                                 .no_handler = &out->no_handler};
     devices_make(in->devices, in->device_count);
     for (uint32_t i = 0; i < in->device_count; i++)
         device_bus_add(in->devices[i].bus ? &stage.vm.mmio : &stage.vm.pio,
@@ -342,6 +363,10 @@ static void guest_disturb(void)
     uint32_t pause = stage.in->kick_after_ms * 1000 / (stage.in->strays + 1);
 
     wait_for(&stage.started, WATCH_MS);
+    if (handler_missing()) {
+        stage.out->no_handler = 1;
+        return;
+    }
     for (uint32_t i = 0; i < stage.in->strays; i++) {
         sleep_us(pause);
         syscall(SYS_tgkill, getpid(), stage.runner, VCPU_KICK_SIGNAL);
@@ -366,7 +391,7 @@ static void guest_run(struct subject *subject)
     sem_init(&stage.done, 0, 0);
     if (pthread_create(&thread, NULL, guest_runner, NULL) == 0 && in->kick_after_ms)
         guest_disturb();
-    stage.out->stuck = !wait_for(&stage.done, WATCH_MS);
+    stage.out->stuck = !stage.out->no_handler && !wait_for(&stage.done, WATCH_MS);
     stage_note();
     subject_checkpoint();
 }
@@ -378,6 +403,7 @@ static void guest_run(struct subject *subject)
  * (INT3) stops the run there, and another thread kicks while it stands. */
 #define FLAG_TRAP  0x100ull
 #define BREAKPOINT 0xcc
+#define NEAR       4096 /* a part's functions lie together */
 
 static void *stepper_kicker(void *unused)
 {
@@ -408,7 +434,7 @@ static void stepper_kick(void)
     sem_post(&stepper.please);
     while (sem_wait(&stepper.done) < 0)
         ;
-    mark(LAB03_MARK_KICK);
+    mark(LAB03_MARK_KICK | (stepper.position + 1ul) << 32);
     errno = saved;
 }
 
@@ -454,11 +480,21 @@ static void stepper_trap(int number, siginfo_t *info, void *context)
         breakpoint_set();
 }
 
+/* As a distance from a function that can be told apart by its name. */
+static int32_t distance(uint64_t rip, uintptr_t function)
+{
+    int64_t bytes = (int64_t)(rip - function);
+
+    return bytes > -NEAR && bytes < NEAR ? (int32_t)bytes : LAB03_ELSEWHERE;
+}
+
 /* The next run is to be kicked at the n-th instruction of the path. False: no breakpoint
  * can be put there. */
 static bool position_choose(uint32_t n)
 {
     uintptr_t address = stepper.path[n];
+
+    stepper.position = n;
 
     if (mprotect((void *)(address & ~4095ul), 4096, PROT_READ | PROT_WRITE | PROT_EXEC) < 0)
         return false;
@@ -523,15 +559,140 @@ static void steps_run(struct subject *subject)
     const struct lab03_input *in = subject->input;
     uint32_t count;
 
-    if (stage_build(subject) < 0 || stage.out->kick_init < 0 || !stepper_begin())
+    if (stage_build(subject) < 0 || stage.out->kick_init < 0)
+        return;
+    stage.out->no_handler = handler_missing();
+    if (stage.out->no_handler || !stepper_begin())
         return;
     stepper.tracing = true;
     runs_finish();
     stage.out->instructions = stepper.length;
     count = stepper.length < in->positions ? stepper.length : in->positions;
+    for (uint32_t i = 0; i < count && i < LAB03_POSITIONS; i++)
+        stage.out->where[i] = distance(stepper.path[i], (uintptr_t)vcpu_run);
     for (uint32_t i = 0; i < count; i++)
         if (position_choose((uint32_t)((uint64_t)i * stepper.length / count)))
             runs_finish();
+}
+
+/* --- LAB03_MOMENTS: between two instructions of vcpu_kick() ----------------------------------- */
+
+/* vcpu_kick() is stepped through; after a number of instructions the trap flag's handler does
+ * what the vCPU's thread might do just then. That thread itself is only a target: it keeps
+ * the kick's signal blocked, and looks for it when asked. */
+static struct {
+    enum lab03_meanwhile meanwhile;
+    struct lab03_moment *note;
+    uint32_t wait; /* instructions of vcpu_kick() still to go */
+    bool inside;   /* vcpu_kick() has begun */
+    bool reached;  /* it was not over before */
+    pid_t target;
+    uint32_t signals; /* that the target found */
+} moment;
+
+static void *target_wait(void *unused)
+{
+    static const struct timespec now;
+    sigset_t kick;
+
+    (void)unused;
+    sigemptyset(&kick);
+    sigaddset(&kick, VCPU_KICK_SIGNAL);
+    pthread_sigmask(SIG_BLOCK, &kick, NULL);
+    moment.target = (pid_t)syscall(SYS_gettid);
+    for (;;) {
+        sem_post(&stepper.done);
+        while (sem_wait(&stepper.please) < 0)
+            ;
+        moment.signals = sigtimedwait(&kick, NULL, &now) == VCPU_KICK_SIGNAL;
+    }
+    return NULL;
+}
+
+static void moment_act(struct lab03_moment *note)
+{
+    volatile uint8_t *immediate_exit = &stage.vcpu.run->immediate_exit;
+
+    note->immediate_exit = *immediate_exit;
+    note->requested = atomic_load(&stage.vcpu.kick_requested);
+    if (moment.meanwhile == LAB03_INTERRUPTED) {
+        *immediate_exit = 0;
+        atomic_exchange(&stage.vcpu.kick_requested, false);
+    } else {
+        atomic_store(&stage.vcpu.thread, moment.target);
+    }
+}
+
+static void moment_trap(int number, siginfo_t *info, void *context)
+{
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uint64_t rip = (uint64_t)registers[REG_RIP];
+
+    (void)number, (void)info;
+    moment.inside |= rip == (uintptr_t)vcpu_kick;
+    if (!moment.inside || moment.wait-- > 0)
+        return;
+    registers[REG_EFL] &= (greg_t)~FLAG_TRAP;
+    moment.reached = true;
+    moment.note->where = distance(rip, (uintptr_t)vcpu_kick);
+    moment_act(moment.note);
+}
+
+/* Returns whether vcpu_kick() has more than n instructions. */
+static bool moment_try(enum lab03_meanwhile meanwhile, uint32_t n,
+                       struct lab03_moment *note)
+{
+    struct vcpu *vcpu = &stage.vcpu;
+
+    moment.meanwhile = meanwhile;
+    moment.note = note;
+    moment.wait = n;
+    moment.inside = moment.reached = false;
+    vcpu->run->immediate_exit = 0;
+    atomic_store(&vcpu->kick_requested, false);
+    atomic_store(&vcpu->thread, meanwhile == LAB03_ENTERS ? 0 : moment.target);
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | FLAG_TRAP);
+    vcpu_kick(vcpu);
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~FLAG_TRAP);
+    sem_post(&stepper.please);
+    while (sem_wait(&stepper.done) < 0)
+        ;
+    note->immediate_exit_after = vcpu->run->immediate_exit;
+    note->requested_after = atomic_load(&vcpu->kick_requested);
+    note->signals = moment.signals;
+    return moment.reached;
+}
+
+static bool moments_begin(struct subject *subject)
+{
+    static struct lab03_output unused; /* of the stage */
+    struct subject inner = *subject;
+    struct sigaction trap = {.sa_sigaction = moment_trap, .sa_flags = SA_SIGINFO};
+    pthread_t thread;
+
+    inner.output = &unused;
+    sem_init(&stepper.please, 0, 0);
+    sem_init(&stepper.done, 0, 0);
+    sigaction(SIGTRAP, &trap, NULL);
+    return stage_build(&inner) == 0 &&
+           pthread_create(&thread, NULL, target_wait, NULL) == 0;
+}
+
+static void moments_run(struct subject *subject)
+{
+    struct lab03_moments_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    out->ready = moments_begin(subject);
+    if (!out->ready)
+        return;
+    while (sem_wait(&stepper.done) < 0)
+        ;
+    for (int m = 0; m < LAB03_MEANWHILES; m++)
+        while (out->count[m] < LAB03_POSITIONS &&
+               moment_try((enum lab03_meanwhile)m, out->count[m],
+                          &out->moments[m][out->count[m]]))
+            out->count[m]++;
 }
 
 /* --- LAB03_SIGNAL: in another system call ----------------------------------------------------- */
@@ -642,7 +803,8 @@ static void kicks_run(struct subject *subject)
 
     subject->output_size = sizeof *out;
     out->ready = kicks_build(in, out);
-    if (!out->ready)
+    out->no_handler = out->ready && handler_missing();
+    if (!out->ready || out->no_handler)
         return;
     while (out->tries < in->tries && !out->lost) {
         kick_moment(in, &state, out);
@@ -653,7 +815,8 @@ static void kicks_run(struct subject *subject)
 }
 
 const subject_entry subject_entries[] = {
-    [LAB03_BUS] = bus_script,  [LAB03_RUN] = model_run,      [LAB03_GUEST] = guest_run,
-    [LAB03_STEPS] = steps_run, [LAB03_SIGNAL] = signal_read, [LAB03_KICKS] = kicks_run,
+    [LAB03_BUS] = bus_script,      [LAB03_RUN] = model_run,      [LAB03_GUEST] = guest_run,
+    [LAB03_STEPS] = steps_run,     [LAB03_SIGNAL] = signal_read, [LAB03_KICKS] = kicks_run,
+    [LAB03_MOMENTS] = moments_run,
 };
 const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

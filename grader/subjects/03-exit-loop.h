@@ -5,20 +5,22 @@
 #include <stdint.h>
 
 enum lab03_entry {
-    LAB03_BUS,    /* struct lab03_bus_input: operations on one bus, one after the other */
-    LAB03_RUN,    /* struct lab03_input: vcpu_run() on the pretended KVM */
-    LAB03_GUEST,  /* struct lab03_input: the same with memory and a guest in the real one */
-    LAB03_STEPS,  /* struct lab03_input: a kick at each instruction of vcpu_run() */
-    LAB03_SIGNAL, /* the kick's signal arrives in another system call */
-    LAB03_KICKS,  /* struct lab03_kicks_input: kicks from a second thread, many times */
+    LAB03_BUS,   /* struct lab03_bus_input: operations on one bus, one after the other */
+    LAB03_RUN,   /* struct lab03_input: vcpu_run() on the pretended KVM */
+    LAB03_GUEST, /* struct lab03_input: the same with memory and a guest in the real one */
+    LAB03_STEPS, /* struct lab03_input: a kick at each instruction of vcpu_run() */
+    LAB03_MOMENTS, /* struct lab03_input: something happens at each one of vcpu_kick() */
+    LAB03_SIGNAL,  /* the kick's signal arrives in another system call */
+    LAB03_KICKS,   /* struct lab03_kicks_input: kicks from a second thread, many times */
 };
 
-#define LAB03_DEVICES  32
-#define LAB03_OPS      400
-#define LAB03_ACCESSES 256
-#define LAB03_RUNS     16
-#define LAB03_EVENTS   32
-#define LAB03_NEVER    0xffffffffu
+#define LAB03_DEVICES   32
+#define LAB03_OPS       400
+#define LAB03_ACCESSES  256
+#define LAB03_RUNS      16
+#define LAB03_EVENTS    32
+#define LAB03_POSITIONS 500
+#define LAB03_NEVER     0xffffffffu
 
 /* A device that notes each access and answers reads from the input's `answers`. */
 struct lab03_device {
@@ -130,16 +132,44 @@ struct lab03_output {
     int32_t stuck; /* LAB03_GUEST: never returned from vcpu_run() */
     /* the signal of a kick in a device: what the thread found when it arrived */
     uint32_t signals, signal_requested, signal_immediate_exit;
+    uint32_t no_handler; /* a kick was not tried: its signal would end the process */
     /* LAB03_STEPS */
-    uint32_t instructions; /* of a run without a kick */
+    uint32_t instructions;          /* of a run without a kick */
+    int32_t where[LAB03_POSITIONS]; /* by position: see LAB03_ELSEWHERE */
 };
+
+/* Where an instruction stands, as its distance from vcpu_run() or vcpu_kick(). */
+#define LAB03_ELSEWHERE INT32_MIN /* not near it: in a function of the C library */
 
 /* LAB03_RUN and LAB03_STEPS write these into the log of calls: ioctl(vcpu, LAB03_MARK, argument). */
 #define LAB03_MARK           0x3a03u
-#define LAB03_MARK_KICK      1u       /* vcpu_kick() has just returned */
-#define LAB03_MARK_END       0x100u   /* + status: vcpu_run() has returned... */
+#define LAB03_MARK_KICK      1u     /* vcpu_kick() has just returned; << 32: position + 1 */
+#define LAB03_MARK_END       0x100u /* + status: vcpu_run() has returned... */
 #define LAB03_MARK_PENDING   0x10000u /* ...with kick_requested set */
 #define LAB03_MARK_STATUS(m) (((m)&0xffffu) - LAB03_MARK_END)
+
+/* --- LAB03_MOMENTS ------------------------------------------------------------------------ */
+
+/* What the vCPU's thread does between two instructions of vcpu_kick(). */
+enum lab03_meanwhile {
+    LAB03_INTERRUPTED, /* KVM_RUN returned EINTR: takes immediate_exit back, then the flag */
+    LAB03_ENTERS,      /* vcpu_run() begins; if immediate_exit is 0, in the guest by now */
+    LAB03_MEANWHILES,
+};
+
+struct lab03_moment {
+    int32_t where;                                  /* the next instruction */
+    uint32_t immediate_exit, requested;             /* at the moment */
+    uint32_t immediate_exit_after, requested_after; /* when vcpu_kick() had returned */
+    uint32_t signals;                               /* sent to the thread of the vCPU */
+};
+
+struct lab03_moments_output {
+    int32_t ready;
+    uint32_t count[LAB03_MEANWHILES];
+    struct lab03_moment moments[LAB03_MEANWHILES]
+                               [LAB03_POSITIONS]; /* after n instructions */
+};
 
 /* --- LAB03_SIGNAL ------------------------------------------------------------------------ */
 
@@ -162,11 +192,12 @@ struct lab03_kicks_input {
 
 struct lab03_kicks_output {
     int32_t ready;
-    uint32_t tries;  /* made */
-    uint32_t kicked; /* runs that ended with RUN_KICKED */
-    uint32_t others; /* runs that ended otherwise */
-    uint32_t lost;   /* 1: after the last kick vcpu_run() did not come back */
-    uint32_t slept;  /* the last try came after a sleep of so many microseconds + 1 */
+    uint32_t tries;      /* made */
+    uint32_t kicked;     /* runs that ended with RUN_KICKED */
+    uint32_t others;     /* runs that ended otherwise */
+    uint32_t lost;       /* 1: after the last kick vcpu_run() did not come back */
+    uint32_t slept;      /* the last try came after a sleep of so many microseconds + 1 */
+    uint32_t no_handler; /* no kick was tried: its signal would end the process */
 };
 
 #endif
