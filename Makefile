@@ -2,15 +2,16 @@
 # This file only builds the grader and hands the verb on to it.
 
 B := build
-CC ?= gcc
+CC = gcc
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
-CFLAGS := -std=gnu11 -O2 -g -ffile-prefix-map=$(CURDIR)/= $(WARNINGS) $(WERROR)
+CFLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' $(WARNINGS) $(WERROR)
 INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
 # Everything that may stand behind a verb, handed on as it is.
-SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES SUITE KERNEL MODULES
-GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $($(name)),'$(name)=$($(name))'))
+SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES KERNEL MODULES
+# (From the command line only: an exported KERNEL= is somebody else's.)
+GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
 
 VERBS := grade watch hint progress reset run shell trace doctor mutants attacks bench
 
@@ -60,7 +61,7 @@ CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vm
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
@@ -77,18 +78,18 @@ $(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
 $(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/run -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
@@ -99,7 +100,7 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 GUEST_FLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
 	-mgeneral-regs-only -Wall -Wextra -Icommon/guest -nostdlib -static \
-	-Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T common/guest/guest.ld
+	-Wl,--build-id=none,-z,noexecstack -T common/guest/guest.ld
 GUEST_COMMON := common/guest/guest.h common/guest/guest.ld common/guest/start.S
 
 guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(firstword $(subst ., ,$(notdir $f))).bin)
@@ -126,12 +127,12 @@ JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grade
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
 define CHECK_RULES
 $(B)/obj/checks/$(1).o: grader/checks/$(1).c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -c $$< -o $$@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
 $(B)/checks/$(1): $(B)/obj/checks/$(1).o $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
@@ -146,7 +147,7 @@ GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -MP -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)

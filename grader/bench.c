@@ -24,6 +24,7 @@ struct bench {
     struct labs labs;
     struct targets_found targets;
     int runs;
+    bool failed; /* something could not be measured */
     cJSON *figures;
 };
 
@@ -71,7 +72,7 @@ static double grade_seconds(const char *lab)
     snprintf(word, sizeof word, "LAB=%s", lab ? lab : "");
     status = command_run(argv, &output, 0);
     free(output);
-    return status == 0 ? now_seconds() - start : -1;
+    return status == 0 ? now_seconds() - start : 1e9;
 }
 
 static void bench_grade(struct bench *b, const char *lab, const char *name, double bound)
@@ -172,6 +173,14 @@ static bool pio_measure(struct bench *b, const char *subject, struct bench_outpu
     return ok;
 }
 
+static bool slices_whole(const struct bench_output *out)
+{
+    for (int i = 0; i < BENCH_SLICES; i++)
+        if (!out->bare[i] || !out->core[i])
+            return false;
+    return true;
+}
+
 static void bench_pio(struct bench *b)
 {
     const struct submission reference = {.folder = "solutions", .label = "solutions"};
@@ -180,7 +189,8 @@ static void bench_pio(struct bench *b)
     double ratios[BENCH_SLICES], rates[BENCH_SLICES];
 
     subject_build(&built, &b->labs.list[0], &b->labs, &reference, "bench");
-    if (!built.ok || !pio_measure(b, built.subject, &out)) {
+    if (!built.ok || !pio_measure(b, built.subject, &out) || !slices_whole(&out)) {
+        b->failed = true;
         printf("  the run loop could not be measured: %s\n",
                built.messages ? built.messages : "");
     } else {
@@ -240,6 +250,8 @@ int verb_bench(const struct settings *s)
     bench_restore(&b);
     bench_cost(&b);
     bench_pio(&b);
+    if (b.failed)
+        status = EXIT_GRADER;
     if (!figures_save(&b)) {
         fprintf(stderr, "grader: cannot write %s: %s\n", BENCH_PATH, strerror(errno));
         status = EXIT_GRADER;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "text.h"
 
 #define COMPILE_SECONDS 30
+#define ROOM_BYTES      (16u << 20) /* what a build may need on the disk */
 #define CACHE           "build/cache"
 #define KIT             "/kit" /* the kit's top folder, as a compiler sees it */
 #define ARGS_MAX        96
@@ -25,7 +27,8 @@
         "-fmax-errors=20"
 #define SANITIZE_FLAGS "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
-#define SOURCES_MAX (LABS_MAX * 2)
+#define SOURCES_MAX   (LABS_MAX * PARTS_MAX)
+#define SUBJECT_BYTES (32u << 20) /* the largest subject that is taken; --fsize below */
 
 struct source {
     const struct lab *lab;
@@ -177,6 +180,7 @@ static void key_make(const struct build *b, char key[33])
     for (int i = 0; i < count; i++)
         hash_file(hash, inputs[i]);
     hash_file(hash, "grader/build.c"); /* flags */
+    hash_stat(hash, "/usr/bin/gcc");   /* another compiler makes another subject */
     hash_finish(hash, key);
 }
 
@@ -217,7 +221,7 @@ static void command_free(struct command *c)
 static void limits_begin(struct command *c)
 {
     static const char *const words[] = {
-        "prlimit", "--cpu=40", "--as=3000000000", "--fsize=100000000", "--core=0",
+        "prlimit", "--cpu=40", "--as=3000000000", "--fsize=33554432", "--core=0",
         "--",      NULL};
 
     add_words(c, words);
@@ -266,12 +270,13 @@ static void plain_show(const char *out, const char *from, const char *to)
     free(target);
 }
 
-/* The submission's folder name as the student knows it; odd characters must not reach a
- * path of ours. */
+/* The last part of the submission's folder, as the student knows it; odd characters must
+ * not reach a path of ours, nor a name that is something else there. */
 static const char *label_path(const struct build *b)
 {
     static char label[64];
-    const char *from = b->submission->label;
+    const char *slash = strrchr(b->submission->label, '/');
+    const char *from = slash ? slash + 1 : b->submission->label;
     size_t n = 0;
 
     for (; *from && n < sizeof label - 1; from++)
@@ -279,7 +284,7 @@ static const char *label_path(const struct build *b)
             (*from >= '0' && *from <= '9') || *from == '-' || *from == '_')
             label[n++] = *from;
     label[n] = 0;
-    return n ? label : "submission";
+    return n && strcmp(label, "common") && strcmp(label, "build") ? label : "submission";
 }
 
 /* Runs a tool on the stage; shown: pairs of (file of the host, name in the kit). */
@@ -310,6 +315,33 @@ static int tool_run(struct build *b, const char *const *shown, const struct comm
     return status;
 }
 
+/* Is it us? The same tool in the same cage on nothing at all has to work, and there has to
+ * be room for what it makes. */
+static bool tools_work(struct build *b)
+{
+    struct command gcc = {.count = 0};
+    struct statvfs disk;
+    char *output = NULL;
+    int status;
+
+    if (statvfs(b->stage, &disk) == 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_BYTES)
+        return false;
+    add_words(&gcc, (const char *const[]){"gcc", "-x", "c", "-c", "/dev/null", "-o",
+                                          "probe.o", NULL});
+    status = tool_run(b, (const char *const[]){NULL}, &gcc, &output);
+    command_free(&gcc);
+    free(output);
+    return status == 0;
+}
+
+static void tools_blame(struct build *b, const char *output)
+{
+    b->built->ours = true;
+    refuse(b, "the compiler does not work here (is the disk full? make doctor):\n%s",
+           output ? output : "");
+}
+
 static bool compile(struct build *b)
 {
     struct command gcc = {.count = 0};
@@ -328,7 +360,9 @@ static bool compile(struct build *b)
     status = tool_run(b, (const char *const[]){"common", "common", source, label, NULL},
                       &gcc, &output);
     command_free(&gcc);
-    if (status == -1)
+    if (status != 0 && !tools_work(b))
+        tools_blame(b, output);
+    else if (status == -1)
         refuse(b, "the compiler was still busy after %d s and was stopped",
                COMPILE_SECONDS);
     else if (status != 0)
@@ -362,7 +396,11 @@ static bool link_subject(struct build *b)
     add(&gcc, "-Wl,--end-group");
     status = tool_run(b, shown, &gcc, &output);
     command_free(&gcc);
-    if (status != 0)
+    if (status != 0 && !tools_work(b))
+        tools_blame(b, output);
+    else if (status == -1)
+        refuse(b, "the linker was still busy after %d s and was stopped", COMPILE_SECONDS);
+    else if (status != 0)
         refuse(
             b,
             "it compiles, but does not link: a function of the contract is missing, has\n"
@@ -397,6 +435,17 @@ static bool stage_make(struct build *b)
         refuse(b, "cannot write to build/: %s", strerror(errno));
     }
     return ok;
+}
+
+static bool size_check(struct build *b)
+{
+    char path[PATH_ROOM];
+    struct stat s;
+
+    path_make(path, "%s/out/subject", b->stage);
+    if (stat(path, &s) == 0 && s.st_size <= SUBJECT_BYTES)
+        return true;
+    return refuse(b, "it compiles to a program of more than %u MiB", SUBJECT_BYTES >> 20);
 }
 
 /* The subject and the compiler's warnings, under the key's name: whole or not at all. */
@@ -450,13 +499,24 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
         path_make(folder, CACHE "/%s", key);
         built->ok = cache_find(built, folder);
         if (!built->ok && stage_make(&b))
-            built->ok = compile(&b) && link_subject(&b) && cache_store(&b, folder) &&
-                        cache_find(built, folder);
+            built->ok = compile(&b) && link_subject(&b) && size_check(&b) &&
+                        cache_store(&b, folder) && cache_find(built, folder);
         if (b.stage[0])
             folder_remove(b.stage);
     }
     for (int i = 0; i < b.source_count; i++)
         free(b.sources[i].text);
+}
+
+struct submission submission_from(const struct settings *s)
+{
+    return (struct submission){
+        .folder = s->from,
+        .label = s->from,
+        .own = s->own ? s->from : NULL,
+        .sanitize = s->sanitize != NULL,
+        .trusted = strcmp(s->from, "labs") == 0 || strcmp(s->from, "solutions") == 0,
+    };
 }
 
 void built_free(struct built *built)

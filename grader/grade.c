@@ -52,12 +52,7 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
             path_make(traces[at], "build/traces/%s", lab->name);
         list[at] = (struct grading){
             .lab = lab,
-            .submission = {.folder = s->from,
-                           .label = s->from,
-                           .own = s->own ? s->from : NULL,
-                           .sanitize = s->sanitize != NULL,
-                           .trusted =
-                               !strcmp(s->from, "labs") || !strcmp(s->from, "solutions")},
+            .submission = submission_from(s),
             .only = s->check,
             .traces = traces[at][0] ? traces[at] : NULL,
             .seed = s->seed,
@@ -102,13 +97,10 @@ static void next_step(const struct grading *list, int count)
 }
 
 /* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
-static void sandbox_mention(struct grading *list, int count,
-                            const struct targets_found *targets)
+static void sandbox_mention(const struct grading *list, const struct targets_found *targets)
 {
     if (!targets->no_sandbox[0])
         return;
-    for (int i = 0; i < count; i++)
-        list[i].submission.no_sandbox = targets->no_sandbox;
     printf("Note: %s.\n", targets->no_sandbox);
     if (list[0].submission.trusted)
         printf(
@@ -140,7 +132,7 @@ int verb_grade(const struct settings *s)
     if (!targets_prepare(&targets, s))
         return EXIT_GRADER;
 
-    sandbox_mention(list, count, &targets);
+    sandbox_mention(list, &targets);
     gradings_run(list, count, &labs, &targets, WORKERS, grade_progress);
     for (int i = 0; i < count; i++) {
         if (i > 0)

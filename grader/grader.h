@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* Exit status of the program (DESIGN: 0 all points, ...). */
+/* Exit status of the program. */
 enum { EXIT_ALL = 0, EXIT_POINTS = 1, EXIT_USAGE = 2, EXIT_GRADER = 3 };
 
 #define LABS_MAX   16
@@ -31,6 +31,8 @@ struct settings {
     const char *kernel, *modules;
     uint64_t seed;
 };
+
+uint64_t seed_random(void);
 
 /* Fills *s, or explains what is wrong on stderr and returns false. */
 bool settings_parse(struct settings *s, int count, char **words);
@@ -92,7 +94,7 @@ void lock_drop(int lock);
 
 /* Runs a program and waits. What it prints goes to *output (at most 64 KiB; caller frees)
  * if output is not NULL, else where ours goes. seconds: killed with its group after that
- * (0: never). Returns its exit status, 128 + signal, or -1: not started or timed out. */
+ * (0, or no output: never). Returns its exit status, 128 + signal, or -1: not started or timed out. */
 int command_run(char *const argv[], char **output, int seconds);
 
 double now_seconds(void);
@@ -102,8 +104,9 @@ double now_seconds(void);
 struct hash;
 struct hash *hash_new(void);
 void hash_bytes(struct hash *hash, const void *bytes, size_t size);
-void hash_text(struct hash *hash, const char *text); /* with its NUL */
+void hash_text(struct hash *hash, const char *text);
 bool hash_file(struct hash *hash, const char *path); /* name and contents */
+void hash_stat(struct hash *hash, const char *path); /* name, size and time */
 bool hash_folder(struct hash *hash, const char *path, const char *suffix);
 /* Ends the hash: 32 hex digits. */
 void hash_finish(struct hash *hash, char key[33]);
@@ -150,6 +153,8 @@ struct built {
 void subject_build(struct built *built, const struct lab *lab, const struct labs *labs,
                    const struct submission *submission, const char *dispatcher);
 void built_free(struct built *built);
+/* The submission that FROM=, OWN= and SANITIZE= name. */
+struct submission submission_from(const struct settings *s);
 
 /* --- grading.c ------------------------------------------------------------------------------------- */
 
@@ -163,6 +168,7 @@ struct grading {
 
     cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */
     char *messages; /* the compiler's */
+    bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */

@@ -95,7 +95,10 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
             folder_remove(g->traces);
         folder_make(g->traces);
     }
-    subject_build(&built, g->lab, labs, &g->submission, g->lab->name);
+    struct submission submission = g->submission;
+
+    submission.no_sandbox = targets->no_sandbox[0] ? targets->no_sandbox : NULL;
+    subject_build(&built, g->lab, labs, &submission, g->lab->name);
     build_report(report, &built);
     if (!built.ok)
         _exit(0);
@@ -119,6 +122,8 @@ static bool worker_start(struct grading *g, const struct labs *labs,
     if (g->pid == 0)
         worker_main(g, labs, targets, pipes[1], parent);
     close(pipes[1]);
+    if (g->pid < 0)
+        close(pipes[0]);
     g->pipe = pipes[0];
     return g->pid > 0;
 }
@@ -129,6 +134,7 @@ static void line_take(struct grading *g, const char *text)
     const char *id = json_text(json, "id");
 
     if (cJSON_HasObjectItem(json, "build")) {
+        g->reported = true;
         g->built = cJSON_IsTrue(cJSON_GetObjectItem(json, "build"));
         g->ours_failed = cJSON_IsTrue(cJSON_GetObjectItem(json, "ours"));
         free(g->messages);
@@ -202,7 +208,7 @@ static void verdicts_complete(struct grading *g, int status)
         snprintf(seen, sizeof seen, "the checks program ended early (status %d)", status);
         if (g->built)
             verdict_invent(g, id, "error", "", seen);
-        else if (g->ours_failed)
+        else if (g->ours_failed || !g->reported)
             verdict_invent(g, id, "error", "", "the part could not be built");
         else
             verdict_invent(g, id, "fail", "the part compiles", "it does not");
@@ -269,7 +275,7 @@ void gradings_run(struct grading *list, int count, const struct labs *labs,
                 who[n] = &list[i];
                 polls[n++] = (struct pollfd){.fd = list[i].pipe, .events = POLLIN};
             }
-        if (poll(polls, (nfds_t)n, -1) < 0)
+        if (n == 0 || poll(polls, (nfds_t)n, -1) < 0)
             continue;
         for (int i = 0; i < n; i++)
             if (polls[i].revents && !lines_read(who[i])) {

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "grader.h"
 
@@ -45,6 +46,17 @@ bool hash_file(struct hash *hash, const char *path)
     hash_bytes(hash, bytes, size);
     free(bytes);
     return true;
+}
+
+void hash_stat(struct hash *hash, const char *path)
+{
+    struct stat s = {0};
+
+    hash_text(hash, path);
+    if (stat(path, &s) == 0) {
+        hash_bytes(hash, &s.st_size, sizeof s.st_size);
+        hash_bytes(hash, &s.st_mtim, sizeof s.st_mtim);
+    }
 }
 
 bool hash_folder(struct hash *hash, const char *path, const char *suffix)

@@ -75,6 +75,14 @@ static bool mutant_apply(struct mutant *m, const struct lab *lab)
     return ok;
 }
 
+static void mutant_remove(struct mutant *m)
+{
+    if (m->folder[0])
+        folder_remove(m->folder);
+    free(m->text);
+    *m = (struct mutant){.text = NULL};
+}
+
 static void lab_mutants_add(struct run *run, const struct lab *lab,
                             const struct settings *s)
 {
@@ -87,10 +95,13 @@ static void lab_mutants_add(struct run *run, const struct lab *lab,
     for (int i = 0; i < count; i++) {
         struct mutant *m = &run->mutants[run->count];
 
-        path_make(m->path, "%s/%s", folder, entries[i]->d_name);
+        if (run->count < MUTANTS_MAX)
+            path_make(m->path, "%s/%s", folder, entries[i]->d_name);
         free(entries[i]);
         if (run->count == MUTANTS_MAX || !mutant_apply(m, lab)) {
             run->failed++;
+            if (run->count < MUTANTS_MAX)
+                mutant_remove(m);
             continue;
         }
         run->gradings[run->count++] =
@@ -187,11 +198,8 @@ int verb_mutants(const struct settings *s)
         return EXIT_GRADER;
     if (!s->lab || (one = lab_find(&run->labs, s->lab)))
         status = mutants_run(run, one, s);
-    for (int i = 0; i < MUTANTS_MAX; i++) {
-        if (run->mutants[i].folder[0])
-            folder_remove(run->mutants[i].folder);
-        free(run->mutants[i].text);
-    }
+    for (int i = 0; i < run->count; i++)
+        mutant_remove(&run->mutants[i]);
     gradings_free(run->gradings, run->count);
     labs_free(&run->labs);
     free(run);

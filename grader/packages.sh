@@ -37,13 +37,15 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     for tool in gcc qemu-system-x86_64 bwrap pkg-config cpio xz zstd lz4 patch; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
-    for header in cmocka.h cjson/cJSON.h openssl/evp.h; do
+    for header in cmocka.h cjson/cJSON.h openssl/evp.h traceevent/event-parse.h; do
         echo "#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
-#include <$header>" | gcc -E - >/dev/null 2>&1 || missing="$missing $header"
+#include <$header>" | gcc -E $(pkg-config --cflags libtraceevent 2>/dev/null) - >/dev/null 2>&1 || missing="$missing $header"
     done
+    echo 'int main(void) { return 0; }' | gcc -static -x c - -o /dev/null 2>/dev/null ||
+        missing="$missing static-libc"
     [ -n "$missing" ] || exit 0
     echo "There is no apt here, so nothing can be installed for you." >&2
     echo "Missing:$missing" >&2
@@ -63,24 +65,24 @@ echo "$NEEDED" | while IFS=: read -r package reason; do
 done
 sudo=
 if [ "$(id -u)" != 0 ]; then
-    sudo=sudo
+    sudo="sudo env DEBIAN_FRONTEND=noninteractive"
     command -v sudo >/dev/null || {
         echo "You are not root and there is no sudo. Ask an administrator for:" >&2
         echo "  apt-get install $(echo $missing)" >&2
         exit 3
     }
 fi
-command="$sudo apt-get install --no-install-recommends $(echo $missing)"
+command="${sudo:+sudo }apt-get install --no-install-recommends $(echo $missing)"
 echo "Installing them now: $command"
 export DEBIAN_FRONTEND=noninteractive
 mkdir -p build
 log=build/packages.log
 # shellcheck disable=SC2086
-if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
+if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null; then
     # An old or empty package list is the usual reason.
-    echo "(refreshing the list of packages first: $sudo apt-get update)"
+    echo "(refreshing the list of packages first: apt-get update)"
     $sudo apt-get update >"$log" 2>&1 &&
-        $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 || {
+        $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null || {
         tail -n 15 "$log" >&2
         echo "(all of it: $log)" >&2
         echo "Could not install them. By hand: $command" >&2

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -106,8 +107,10 @@ static void kernel_folder(char *folder, const struct settings *s)
     char key[33];
 
     hash_file(hash, "grader/machine/kernel.sh");
-    hash_text(hash, s->kernel ? s->kernel : "");
-    hash_text(hash, s->modules ? s->modules : "");
+    if (s->kernel) {
+        hash_stat(hash, s->kernel);
+        hash_stat(hash, s->modules);
+    }
     hash_finish(hash, key);
     path_make(folder, KERNELS "/%s", key);
 }
@@ -205,8 +208,10 @@ static bool machine_prepare(char *folder, const struct settings *s)
     if (!kernel_prepare(kernel, s))
         return false;
     machine_folder(folder, kernel);
-    if (machine_intact(folder))
+    if (machine_intact(folder)) {
+        utimensat(AT_FDCWD, folder, NULL, 0); /* in use: folder_prune() goes by this */
         return true;
+    }
     if (access(folder, F_OK) == 0)
         fprintf(stderr, "grader: the machine's snapshot is damaged; making it anew\n");
     return machine_make(folder, kernel);
@@ -219,6 +224,14 @@ bool machine_made(const struct settings *s)
     kernel_folder(kernel, s);
     machine_folder(folder, kernel);
     return kernel_intact(kernel) && machine_intact(folder);
+}
+
+static bool kernel_there(const struct settings *s)
+{
+    char folder[PATH_ROOM];
+
+    kernel_folder(folder, s);
+    return kernel_intact(folder);
 }
 
 /* Without a sandbox the model checks run in the machine; without both, nowhere. */
@@ -257,6 +270,13 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
     folder_prune("build/tmp", NULL, HOUR); /* of runs that were killed */
     folder_prune("build/cache", NULL, 12 * HOUR);
     ok = machine_prepare(found->machine, s);
+    if (!ok && !kernel_there(s)) {
+        ok = true;
+        snprintf(found->no_machine, sizeof found->no_machine,
+                 "there is no kernel for the machine (see above; a kernel of your own: "
+                 "KERNEL=bzImage MODULES=/lib/modules/VERSION)");
+        model_settle(found);
+    }
     lock_drop(lock);
     return ok;
 }

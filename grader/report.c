@@ -104,24 +104,30 @@ static const cJSON *verdict_of(const struct grading *g, const char *id)
     return cJSON_GetObjectItemCaseSensitive(g->checks, id);
 }
 
+/* The command that repeats just this check; to be copied, so on one line. */
+static void again_print(const struct grading *g, const struct settings *s, const char *id)
+{
+    printf("%*sagain\n  make grade LAB=%d CHECK=%s SEED=%llu", LABEL_INDENT - 8, "",
+           g->lab->number, id, (unsigned long long)g->seed);
+    if (strcmp(s->from, "labs") != 0)
+        printf(" FROM=%s", s->from);
+    printf("%s%s\n", s->own ? " OWN=1" : "", s->sanitize ? " SANITIZE=1" : "");
+}
+
 static void failure_explain(const struct grading *g, const struct settings *s,
                             const cJSON *check)
 {
     const cJSON *verdict = verdict_of(g, json_text(check, "id"));
-    char read[400], again[300];
+    char read[400];
 
     snprintf(read, sizeof read, "handout \"%s\"; slide \"%s\"; %s",
              json_text(check, "handout"), json_text(check, "slide"),
              json_text(check, "manual"));
-    snprintf(again, sizeof again, "make grade LAB=%d CHECK=%s SEED=%llu%s%s",
-             g->lab->number, json_text(check, "id"), (unsigned long long)g->seed,
-             strcmp(s->from, "labs") ? " FROM=" : "",
-             strcmp(s->from, "labs") ? s->from : "");
     detail("asked", json_text(verdict, "asked"));
     detail("seen", json_text(verdict, "seen"));
     detail("why", json_text(check, "why"));
     detail("read", read);
-    printf("%*sagain\n  %s\n", LABEL_INDENT - 8, "", again); /* to be copied: one line */
+    again_print(g, s, json_text(check, "id"));
 }
 
 static void check_line(const cJSON *check, const char *word, const char *colour, int earned)

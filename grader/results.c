@@ -62,22 +62,47 @@ static void set_number(cJSON *object, const char *name, double number)
     cJSON_AddNumberToObject(object, name, number);
 }
 
-/* A check that was not asked for, or not judged, keeps its earlier verdict. */
+/* What was graded, to know whether an earlier verdict is about the same. */
+static void parts_key(const struct grading *g, char key[33])
+{
+    struct hash *hash = hash_new();
+
+    for (int i = 0; i < g->lab->part_count; i++) {
+        char path[PATH_ROOM];
+
+        path_make(path, "%s/%s/%s", g->submission.folder, g->lab->name, g->lab->parts[i]);
+        hash_file(hash, path);
+    }
+    hash_finish(hash, key);
+}
+
+static bool was_judged(const cJSON *verdict)
+{
+    const char *word = json_text(verdict, "verdict");
+
+    return strcmp(word, "pass") == 0 || strcmp(word, "fail") == 0;
+}
+
+/* A check that was not asked for, or not judged, keeps its earlier verdict if the part is
+ * still the same. */
 static void lab_merge(cJSON *lab, const struct grading *g)
 {
     cJSON *checks = cJSON_GetObjectItem(lab, "checks");
     const cJSON *declared, *verdict;
     int earned = 0;
-    char when[40], seed[32];
+    char when[40], seed[32], key[33];
     time_t now = time(NULL);
 
+    parts_key(g, key);
+    if (strcmp(json_text(lab, "parts"), key) != 0) {
+        cJSON_DeleteItemFromObject(lab, "checks");
+        checks = NULL;
+    }
     if (!checks)
         checks = cJSON_AddObjectToObject(lab, "checks");
     cJSON_ArrayForEach(verdict, g->checks)
     {
-        /* What could not be judged today keeps what is known of it. */
-        if (strcmp(json_text(verdict, "verdict"), "skip") == 0 &&
-            cJSON_HasObjectItem(checks, verdict->string))
+        if (!was_judged(verdict) && cJSON_HasObjectItem(checks, verdict->string))
             continue;
         cJSON_DeleteItemFromObject(checks, verdict->string);
         cJSON_AddItemToObject(checks, verdict->string, cJSON_Duplicate(verdict, true));
@@ -93,6 +118,7 @@ static void lab_merge(cJSON *lab, const struct grading *g)
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
     set_text(lab, "title", json_text(g->lab->declared, "title"));
+    set_text(lab, "parts", key);
     set_text(lab, "when", when);
     set_number(lab, "time", (double)now);
     set_text(lab, "seed", seed);

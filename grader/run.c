@@ -101,10 +101,7 @@ static int subject_run_once(const char *subject, const char *machine)
 static int lab_vmm_run(const struct lab *lab, const struct labs *labs,
                        const struct settings *s)
 {
-    struct submission submission = {.folder = s->from,
-                                    .label = s->from,
-                                    .own = s->own ? s->from : NULL,
-                                    .trusted = true};
+    struct submission submission = submission_from(s);
     struct targets_found targets;
     struct built built;
     int status;

@@ -31,16 +31,39 @@ static bool word_store(const struct setting *known, const char *word)
     return false;
 }
 
+/* NAME=0 and NAME= mean off. */
+static const char *switch_on(const char *value)
+{
+    return value && *value && strcmp(value, "0") != 0 ? value : NULL;
+}
+
+/* "labs/", as the shell completes it, is labs. */
+static const char *slashes_strip(const char *path)
+{
+    char *end = (char *)(uintptr_t)path + strlen(path);
+
+    if (end[-1] == '/' && end - path > 1) {
+        while (end - path > 1 && end[-1] == '/')
+            *--end = 0; /* a word of our own argv */
+    }
+    return path;
+}
+
+uint64_t seed_random(void)
+{
+    uint32_t random;
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        random = (uint32_t)(now_seconds() * 1e6);
+    return random % SEEDS;
+}
+
 static bool seed_parse(struct settings *s)
 {
     char *end;
 
     if (!s->seed_text) {
-        uint32_t random;
-
-        if (getrandom(&random, sizeof random, 0) != sizeof random)
-            random = (uint32_t)(now_seconds() * 1e6);
-        s->seed = random % SEEDS;
+        s->seed = seed_random();
         return true;
     }
     errno = 0;
@@ -65,6 +88,10 @@ bool settings_parse(struct settings *s, int count, char **words)
     for (int i = 0; i < count; i++)
         if (!word_store(known, words[i]))
             return false;
+    s->own = switch_on(s->own);
+    s->sanitize = switch_on(s->sanitize);
+    s->yes = switch_on(s->yes);
+    s->from = slashes_strip(s->from);
     if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine")) {
         fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine\n",
                 s->target);

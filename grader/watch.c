@@ -2,11 +2,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "grader.h"
@@ -68,6 +71,8 @@ static void watch_begin(struct watch *w)
     for (int i = 0; w->inotify >= 0 && i < w->labs->count; i++) {
         char path[PATH_ROOM];
 
+        if (w->lab && w->lab != &w->labs->list[i])
+            continue;
         path_make(path, "%s/%s", w->settings->from, w->labs->list[i].name);
         if (inotify_add_watch(w->inotify, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) <
             0) {
@@ -102,29 +107,29 @@ static void change_wait(struct watch *w)
     }
 }
 
+/* In a process of its own, as if typed again; with new numbers unless SEED= was given. */
 static void grade_again(const struct watch *w)
 {
-    char lab[80], check[200], own[8] = "OWN=1", from[PATH_ROOM];
-    char *argv[8] = {"build/bin/grader", "grade"};
-    int n = 2;
+    pid_t parent = getpid(), pid;
 
-    path_make(from, "FROM=%s", w->settings->from);
-    argv[n++] = from;
-    if (w->lab) {
-        snprintf(lab, sizeof lab, "LAB=%s", w->lab->name);
-        argv[n++] = lab;
-    }
-    if (w->settings->check) {
-        snprintf(check, sizeof check, "CHECK=%s", w->settings->check);
-        argv[n++] = check;
-    }
-    if (w->settings->own)
-        argv[n++] = own;
-    argv[n] = NULL;
     if (isatty(1))
         printf("\033[H\033[2J");
     fflush(stdout);
-    command_run(argv, NULL, 0);
+    pid = fork();
+    if (pid == 0) {
+        struct settings s = *w->settings;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        if (!s.seed_text)
+            s.seed = seed_random();
+        int status = verb_grade(&s);
+        fflush(stdout);
+        _exit(status);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
     printf("\nWatching. Save a part to grade again; Ctrl-C ends.\n");
     fflush(stdout);
 }

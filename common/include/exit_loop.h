@@ -51,10 +51,10 @@ int vcpu_kick_init(void);
 int vcpu_run(struct vcpu *vcpu, struct run_stop *stop);
 
 /* Makes vcpu_run() return RUN_KICKED, from any thread, the vCPU's own included (a device's
- * access() may call it). It may be called before, during or after the run; one kick (or several before they are seen) ends exactly one run, the
- * current or the next. A kick is never lost: not even when it comes after the VMM has
- * looked at its flags and before the kernel has entered the guest (that is what
- * run->immediate_exit is for). */
+ * access() may call it). It may be called before, during or after the run; one kick (or
+ * several before they are seen) ends exactly one run, the current or the next. A kick is
+ * never lost: not even when it comes after the VMM has looked at its flags and before the
+ * kernel has entered the guest (that is what run->immediate_exit is for). */
 void vcpu_kick(struct vcpu *vcpu);
 
 #endif

@@ -2,6 +2,7 @@
  * tries: have its exits overflow the trace buffer: is that not the grader's fault?
  * only: first_guest_runs_until_it_halts
  * says: the kernel recorded VM entries and exits until its buffer
+ * says: and was stopped
  * end of description */
 #include <string.h>
 
@@ -24,7 +25,7 @@ __attribute__((constructor)) static void flood(void)
     ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
     ioctl(vcpu, KVM_SET_SREGS, &sregs);
     ioctl(vcpu, KVM_SET_REGS, &regs);
-    for (int i = 0; i < 40000; i++)
+    for (int i = 0; i < 30000; i++)
         if (ioctl(vcpu, KVM_RUN, 0) < 0)
             break;
     close(vcpu);

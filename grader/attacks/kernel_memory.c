@@ -3,6 +3,7 @@
  * only: kernel_sees_the_three_objects
  * says: kvm_open() returned -38
  * says: it was ended by signal
+ * says: and was stopped
  * end of description */
 #include <sys/syscall.h>
 
@@ -10,7 +11,7 @@ __attribute__((constructor)) static void devour(void)
 {
     int kvm = open("/dev/kvm", O_RDWR);
 
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 12; i++) {
         int vm = ioctl(kvm, KVM_CREATE_VM, 0);
 
         for (unsigned slot = 0; vm >= 0 && slot < 8; slot++) {

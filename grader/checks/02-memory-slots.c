@@ -1264,6 +1264,7 @@ static void copies_are_all_or_nothing(struct judge *judge)
     checkered_world_put(c);
     behind_put(c->s, 0, base + 10 * PAGE, PAGE); /* in the last hole */
     for (int write = 0; write < 2; write++) {
+        copy_put(c, write, base + 2 * PAGE - some, some + 8);        /* RAM, RAM */
         copy_put(c, write, base + 4 * PAGE - some, some + 8);        /* RAM, ROM */
         copy_put(c, write, base + 6 * PAGE - some, some + 8);        /* ROM, hole */
         copy_put(c, write, base + 7 * PAGE - some, some + 8);        /* hole, ROM */

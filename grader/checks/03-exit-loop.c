@@ -1576,7 +1576,7 @@ static const struct check checks[] = {
         .run = bus_refuses_ambiguous_devices,
         .why = "Two devices at one address: which one answers would be an accident.",
         .handout = "Steps, 1",
-        .slide = "Root and non-root modes",
+        .slide = "I/O Mapping",
         .manual = "common/include/device_bus.h, device_bus_add()",
         .hints =
             {"Draw the ranges. Which is the last address of each? Which one may a range "
@@ -1597,7 +1597,7 @@ static const struct check checks[] = {
         .run = bus_finds_whole_accesses_only,
         .why = "A device that answers for bytes beyond its range reads its neighbour's.",
         .handout = "Steps, 2",
-        .slide = "Root and non-root modes",
+        .slide = "I/O Mapping",
         .manual = "common/include/device_bus.h, device_bus_find()",
         .hints = {"Which byte of the access is the last one? Is it inside?",
                   "Work with distances: how far is the address from the base, how many "
@@ -1614,7 +1614,7 @@ static const struct check checks[] = {
         .run = bus_answers_for_absent_devices,
         .why = "Guests probe for hardware: what is not there has to look like it.",
         .handout = "Steps, 3",
-        .slide = "Hardware passthrough",
+        .slide = "I/O Mapping",
         .manual = "common/include/device_bus.h, device_bus_access()",
         .hints = {"What does a guest read from a port behind which there is no device?",
                   "All bits are one: no chip pulls the lines of the bus low. Count it.",
@@ -1709,10 +1709,11 @@ static const struct check checks[] = {
         .run = exits_are_counted_and_noted,
         .why = "Exits are what virtualization costs: whoever tunes a VM counts them first.",
         .handout = "Steps, 6",
-        .slide = "Performance penalty",
+        .slide = "Hardware passthrough",
         .manual = "common/include/exit_loop.h, vmm.h, event_trace.h",
         .hints =
-            {"What is the highest index of exits[]? What if a reason is larger?",
+            {"exits[] needs an entry for every number that a reason can have. How many "
+             "entries are there, and what if a reason is larger?",
              "Count every return of KVM_RUN that is an exit, those that end the run as "
              "well; the trace may be NULL.",
              "exits[reason < VCPU_EXIT_REASONS ? reason : VCPU_EXIT_REASONS - 1]++; "
@@ -1768,7 +1769,7 @@ static const struct check checks[] = {
         .run = kick_in_a_device_completes_the_access,
         .why = "A VM saved in the middle of an IN would have lost the answer.",
         .handout = "The kick",
-        .slide = "Virtual Machine Control Structure",
+        .slide = "VM States",
         .manual = API("5, KVM_EXIT_IO and KVM_EXIT_MMIO; immediate_exit"),
         .hints = {"After an IN exit, when does the guest's EAX change?",
                   "When KVM_RUN is called the next time. So it has to be called once more, "
@@ -1792,16 +1793,20 @@ static const struct check checks[] = {
         .manual = API("5, immediate_exit") "; man 2 tgkill",
         .hints =
             {"This check stops one side after each machine instruction and lets the "
-             "other side do all of its part. Go through your lines like that.",
-             "In vcpu_kick(): what must be there already when the signal arrives? In "
-             "vcpu_run(), after EINTR: you clear one thing and look at another. A kick "
-             "between the two sets both; which order survives it?",
-             "vcpu_kick(): kick_requested, immediate_exit, then the signal. After EINTR: "
-             "clear immediate_exit first, then exchange kick_requested with false."},
+             "other side do all of its part: vcpu_run() as well as vcpu_kick(). Go through "
+             "your lines like that.",
+             "In vcpu_kick(): what if KVM_RUN returns EINTR, or a thread enters it, "
+             "between "
+             "two of your lines? In vcpu_run(), after EINTR: you clear one thing and look "
+             "at another. A kick between the two sets both; which order survives it?",
+             "vcpu_kick(): kick_requested, immediate_exit, and only then read thread and "
+             "send "
+             "the signal. After EINTR: clear immediate_exit first, then exchange "
+             "kick_requested with false."},
         .explanation =
             "Say what you want before you ring the bell; put the bell back before "
-            "you read the note. All that may be left over is an immediate_exit "
-            "that costs one needless EINTR.",
+            "you read the note. Stepping sees the order of instructions only: that the "
+            "store is done before the load takes a barrier, such as atomic_exchange().",
     },
     {
         .id = "kick_signal_restarts_other_calls",
@@ -1848,7 +1853,7 @@ static const struct check checks[] = {
         .run = kicked_instruction_is_complete,
         .why = "This is the moment at which a live migration would save the registers.",
         .handout = "The kick",
-        .slide = "Virtual Machine Control Structure",
+        .slide = "VM States",
         .manual = API("5, KVM_EXIT_IO; immediate_exit"),
         .hints = {"The model check about a kick in a device asks for the same.",
                   "rip must be behind the IN and eax its answer when vcpu_run() returns.",
@@ -1895,7 +1900,7 @@ static const struct check checks[] = {
     },
     {
         .id = "no_kick_is_lost",
-        .title = "10,000 kicks from another thread, none is lost",
+        .title = "10,000 kicks from another thread, each ends one run",
         .tenths = 9,
         .target = TARGET_MACHINE,
         .run = no_kick_is_lost,
@@ -1909,8 +1914,10 @@ static const struct check checks[] = {
              "the kernel can close.",
              "immediate_exit closes it: the kernel reads it after it has taken over, "
              "and a signal from then on ends KVM_RUN as well."},
-        .explanation = "Flag, immediate_exit, signal: the flag says why, immediate_exit "
-                       "covers the time before KVM_RUN, the signal the time inside.",
+        .explanation =
+            "That 10,000 went well proves little: the gap before KVM_RUN is a few "
+            "instructions wide, and few kicks fall into it. The proof is the check "
+            "that tries every instruction.",
     },
 };
 

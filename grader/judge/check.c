@@ -212,6 +212,9 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
         "the kernel recorded VM entries and exits until its buffer of 6 MiB was full, and "
         "%u events more",
         e->end.trace_lost);
+    CHECK(j, e->end.calls_lost == 0, "the run has no more calls than it needs",
+          "the log of KVM calls was full at 8 MiB, and %u calls more came",
+          e->end.calls_lost);
     trace_keep(j, e);
     return e;
 }

@@ -51,7 +51,7 @@ static int window_store(struct evidence *e, const void *payload, size_t size)
     e->windows[head.checkpoint][head.window].bytes =
         copy_terminated((const uint8_t *)payload + sizeof head, head.length);
     e->windows[head.checkpoint][head.window].length = head.length;
-    return 0;
+    return e->windows[head.checkpoint][head.window].bytes ? 0 : -ENOMEM;
 }
 
 static int calls_store(struct evidence *e, const void *payload, size_t size)
@@ -227,8 +227,8 @@ unsigned evidence_call_count(const struct evidence *e, uint32_t kind, unsigned l
 {
     unsigned n = 0;
 
-    while (evidence_call(e, kind, request, n))
-        n++;
+    for (size_t i = 0; i < e->call_count; i++)
+        n += call_is(&e->calls[i], kind, request);
     return n;
 }
 

@@ -276,6 +276,9 @@ static void check_judge(struct targets *t, const struct check *check)
             }
         }
     }
+    /* A check that ended in the middle leaves frames behind that are not the next one's. */
+    if (outcome.verdict == VERDICT_ERROR)
+        place_drop(t, place_of(t, check));
     t->timeouts += outcome.timed_out;
     outcome_report(t->options, check, &outcome, now() - start, note);
 }

@@ -87,12 +87,12 @@ static void machine_arguments(struct arguments *a, const char *dir, bool share)
     argument_add(a, "intel-iommu,intremap=on,caching-mode=on");
     argument_add(a, "-device");
     argument_add(a, "edu,addr=5");
-    argument_add(a, "-serial");
-    argument_add(a, "stdio");
 }
 
 static void channel_arguments(struct arguments *a, int channel, int qmp)
 {
+    argument_add(a, "-serial");
+    argument_add(a, "stdio");
     argument_add(a, "-chardev");
     argument_add(a, "socket,id=c0,fd=%d", channel);
     argument_add(a, "-device");
@@ -498,14 +498,17 @@ int machine_interactive(const char *kernel, const char *initramfs)
     int status;
 
     machine_arguments(&a, NULL, false);
-    a.count -= 2; /* a console that understands Ctrl-C and the monitor's keys instead */
     argument_add(&a, "-serial");
     argument_add(&a, "mon:stdio");
     boot_arguments(&a, kernel, initramfs, " shell");
     a.item[a.count] = NULL;
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
         execvp(QEMU, a.item);
+        dprintf(2, "cannot start " QEMU ": %m\n");
         _exit(127);
     }
     if (pid < 0 || waitpid(pid, &status, 0) < 0)

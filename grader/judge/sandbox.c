@@ -18,6 +18,15 @@
 #define NOBODY 65534
 #define BWRAP  "bwrap"
 
+/* Limits count by user, and root has none: subjects of root's gradings run as nobody. */
+static void root_drop(void)
+{
+    if (geteuid() != 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        _exit(126);
+}
+
 bool sandbox_usable(char *why, size_t why_size)
 {
     int status;
@@ -25,6 +34,8 @@ bool sandbox_usable(char *why, size_t why_size)
 
     if (pid == 0) {
         int null = open("/dev/null", O_RDWR);
+
+        root_drop(); /* as the agent will */
 
         dup2(null, 1);
         dup2(null, 2);
@@ -62,15 +73,6 @@ static int program_load(const char *path)
         out = -1;
     }
     return out;
-}
-
-/* Limits count by user, and root has none: subjects of root's gradings run as nobody. */
-static void root_drop(void)
-{
-    if (geteuid() != 0)
-        return;
-    if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
-        _exit(126);
 }
 
 _Noreturn static void agent_exec(int program, bool runtime, int channel, pid_t parent)

@@ -1,5 +1,6 @@
 /* sandbox.h - bubblewrap cages on the host: for the agent of the `model` target, and for
- * the compiler (DESIGN: a submission is never compiled or run outside of one). */
+ * the compiler. A submission is never compiled or run outside of one; one's own labs are,
+ * where the system has no sandbox (submission.trusted). */
 #ifndef SANDBOX_H
 #define SANDBOX_H
 

@@ -20,7 +20,7 @@
 #include "subject_run.h"
 #include "trace_record.h"
 
-#define SUBJECT_UID 1000
+#define SUBJECT_UID 64000 /* nobody else's, owns nothing */
 
 struct agent {
     struct run_place place;

@@ -42,6 +42,7 @@ struct call_supervisor {
     uint32_t fault_hits[PLAN_FAULTS];
     uint8_t *log;
     size_t log_size;
+    uint32_t log_lost;
 
     struct { /* payload of the call in hand */
         char path[256];
@@ -108,9 +109,11 @@ int call_supervisor_fd(const struct call_supervisor *s)
     return s->listener;
 }
 
-const void *call_supervisor_log(const struct call_supervisor *s, size_t *size)
+const void *call_supervisor_log(const struct call_supervisor *s, size_t *size,
+                                uint32_t *lost)
 {
     *size = s->log_size;
+    *lost = s->log_lost;
     return s->log;
 }
 
@@ -188,8 +191,10 @@ static void log_add(struct call_supervisor *s, const struct call *call)
 {
     size_t padded = (call->record.payload + 7u) & ~7u;
 
-    if (s->log_size + sizeof call->record + padded > LOG_MAX)
+    if (s->log_size + sizeof call->record + padded > LOG_MAX) {
+        s->log_lost++;
         return;
+    }
     memcpy(s->log + s->log_size, &call->record, sizeof call->record);
     s->log_size += sizeof call->record;
     memset(s->log + s->log_size, 0, padded);

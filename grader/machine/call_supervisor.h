@@ -105,8 +105,9 @@ int call_supervisor_fd(const struct call_supervisor *supervisor);
 /* Answers one call. False when the listener is dead. */
 bool call_supervisor_step(struct call_supervisor *supervisor);
 
-/* The log so far; the supervisor keeps it. */
-const void *call_supervisor_log(const struct call_supervisor *supervisor, size_t *size);
+/* The log so far, and how many calls did not fit into it; the supervisor keeps it. */
+const void *call_supervisor_log(const struct call_supervisor *supervisor, size_t *size,
+                                uint32_t *lost);
 
 void call_supervisor_free(struct call_supervisor *supervisor);
 

@@ -53,7 +53,7 @@ static void answer(struct filter *f, uint32_t action)
     step(f, BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* Offsets of the halves of argument n; both numbers and their order are little-endian. */
+/* Where the lower half of argument n lies (the upper one follows it). */
 static size_t argument(unsigned n)
 {
     return offsetof(struct seccomp_data, args) + n * sizeof(uint64_t);

@@ -16,5 +16,6 @@ if [ -e "$kernel/busybox" ]; then
         ln -s busybox "$root/bin/$tool"
     done
 fi
-(cd "$root" && find . | sort | cpio -o -H newc --quiet) >"$out.new"
+# All of it belongs to the machine's root, whoever builds it.
+(cd "$root" && find . | sort | cpio -o -H newc -R 0:0 --quiet) >"$out.new"
 mv "$out.new" "$out"

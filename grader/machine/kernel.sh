@@ -33,7 +33,8 @@ package_unpack() {
 }
 
 kernel_package() {
-    for meta in linux-image-6.12-cloud-amd64 linux-image-cloud-amd64 linux-image-kvm; do
+    for meta in linux-image-6.12-cloud-amd64 linux-image-cloud-amd64 linux-image-kvm \
+        linux-image-virtual; do
         apt-cache depends "$meta" 2>/dev/null |
             sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
     done | head -n 1
@@ -48,8 +49,12 @@ if [ -z "$kernel" ]; then
     say "fetching a kernel (unpacked here, not installed):"
     say "  $package"
     package_unpack "$package"
+    # Ubuntu has the modules in packages of their own.
+    for extra in "linux-modules-${package#linux-image-}" "linux-modules-extra-${package#linux-image-}"; do
+        ! apt-cache show "$extra" >/dev/null 2>&1 || package_unpack "$extra"
+    done
     package_unpack busybox-static
-    cp "$scratch/root/bin/busybox" "$out/busybox"
+    cp "$(find "$scratch/root" -name busybox -type f | head -n 1)" "$out/busybox"
     kernel=$(find "$scratch/root/boot" -name 'vmlinuz-*' | head -n 1)
     modules=$(find "$scratch/root" -path '*/lib/modules/*' -prune -type d | head -n 1)
 elif command -v busybox >/dev/null; then

@@ -25,6 +25,16 @@ static void file_system_mount(const char *type, const char *where)
         printf("agent: mount %s on %s: %m\n", type, where);
 }
 
+static void file_put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        printf("agent: %s: %m\n", path);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* A line of the list is "file parameters"; the order is the order of dependence. */
 static void modules_load(void)
 {
@@ -62,6 +72,9 @@ void machine_init(void)
     setvbuf(stdout, NULL, _IONBF, 0);
     chmod("/sys/kernel/tracing", 0700);
     modules_load();
+    file_put("/proc/sys/kernel/modprobe",
+             "\n"); /* no program is run on a subject's behalf */
+    file_put("/proc/sys/kernel/core_pattern", "\n");
     chmod("/dev/kvm", 0666);
     /* There is one CPU, and a subject may have many processes that want it. */
     const struct sched_param first = {.sched_priority = 1};

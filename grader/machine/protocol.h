@@ -74,7 +74,7 @@ struct run_request {
 };
 
 /* A piece of a memfd of the subject, by name ("guest-ram"), to be read at each
- * checkpoint (the subject stops itself) and at the end. */
+ * checkpoint (the subject stops itself). */
 struct window {
     char name[32];
     uint64_t offset;
@@ -108,7 +108,7 @@ struct run_end {
     uint32_t trace_lost;       /* events that did not fit into the buffer */
     uint32_t output_total;     /* bytes that it printed in all */
     uint32_t processes_killed; /* that it left behind */
-    uint32_t reserved;
+    uint32_t calls_lost;       /* supervised calls that did not fit into the log */
 };
 
 #endif

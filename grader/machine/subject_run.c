@@ -90,10 +90,15 @@ static void evidence_send(struct run *run, uint32_t type, const void *head,
 
 /* --- the subject's side, between fork and exec ------------------------------------------- */
 
-/* Ends the new process with the reason in its output. */
-_Noreturn static void start_fail(const char *what)
+/* Ends the new process before it is the subject. The agent hears of it through `failure`,
+ * which exec closes: what goes wrong here is ours. (-1: it is the subject's.) */
+_Noreturn static void start_fail(int failure, const char *what)
 {
-    dprintf(2, "cannot %s: %s\n", what, strerror(errno));
+    int error = errno;
+
+    dprintf(2, "cannot %s: %s\n", what, strerror(error));
+    if (failure >= 0 && write(failure, &error, sizeof error) < 0)
+        _exit(125);
     _exit(126);
 }
 
@@ -114,7 +119,7 @@ static void limits_set(const struct run_request *request)
     limit_set(RLIMIT_CORE, 0);
 }
 
-static void listener_pass(int socket, int listener)
+static int listener_pass(int socket, int listener)
 {
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec byte = {(char[]){0}, 1};
@@ -128,8 +133,7 @@ static void listener_pass(int socket, int listener)
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &listener, sizeof listener);
-    if (sendmsg(socket, &message, 0) < 0)
-        start_fail("hand over the system calls");
+    return sendmsg(socket, &message, 0) < 0 ? -1 : 0;
 }
 
 static int listener_receive(int socket)
@@ -151,24 +155,28 @@ static int listener_receive(int socket)
 
 /* Should memory run out all the same, the kernel is to end the subject, not somebody's
  * editor. The agent's /proc/self belongs to root as long as it may not be dumped. */
-static void victim_volunteer(void)
+static int victim_volunteer(void)
 {
+    int fd, r;
+
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "1000", 4) != 4)
-        start_fail("volunteer for the out-of-memory killer");
-    close(fd);
+    fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    r = fd >= 0 && write(fd, "1000", 4) == 4 ? 0 : -1;
+    if (fd >= 0)
+        close(fd);
+    return r;
 }
 
-static void identity_drop(int uid)
+static int identity_drop(int uid)
 {
     if (uid < 0)
-        return;
-    if (setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid((uid_t)uid) < 0)
-        start_fail("change the user");
+        return 0;
+    return setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid((uid_t)uid) < 0 ? -1
+                                                                                      : 0;
 }
 
-_Noreturn static void subject_exec(const struct run *run, int output, int supervise)
+_Noreturn static void subject_exec(const struct run *run, int output, int supervise,
+                                   int failure)
 {
     char *const argv[] = {"subject", NULL}, *const envp[] = {"PATH=/bin", NULL};
     sigset_t none;
@@ -178,6 +186,7 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
     int program = fcntl(run->place->program, F_DUPFD_CLOEXEC, 10);
     if (supervise >= 0)
         supervise = fcntl(supervise, F_DUPFD_CLOEXEC, 10);
+    failure = fcntl(failure, F_DUPFD_CLOEXEC, 10);
 
     setsid();
     sigemptyset(&none);
@@ -188,22 +197,26 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
     dup2(output, 2);
     dup2(arena, ARENA_FD);
     syscall(SYS_close_range, ARENA_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
-    victim_volunteer();
-    identity_drop(run->place->subject_uid);
+    if (victim_volunteer() < 0)
+        start_fail(failure, "volunteer for the out-of-memory killer");
+    if (identity_drop(run->place->subject_uid) < 0)
+        start_fail(failure, "change the user");
     limits_set(run->job->request);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (forbidden_calls_install() < 0)
-        start_fail("forbid system calls");
+        start_fail(failure, "forbid system calls");
     if (supervise >= 0) {
         int listener = call_filter_install();
 
         if (listener < 0)
-            start_fail("supervise system calls");
-        listener_pass(supervise, listener);
+            start_fail(failure, "supervise system calls");
+        if (listener_pass(supervise, listener) < 0)
+            start_fail(failure, "hand over the system calls");
         /* Both stay open until exec closes them: close() would already wait for an answer. */
     }
     syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
-    start_fail("execute the subject");
+    /* A subject that is too large for its cage is not our failure. */
+    start_fail(errno == ENOMEM ? -1 : failure, "execute the subject");
 }
 
 /* --- evidence at a checkpoint: the subject has stopped itself ----------------------------- */
@@ -252,20 +265,24 @@ static void fds_send(struct run *run, uint32_t checkpoint)
     evidence_send(run, FRAME_FDS, &checkpoint, sizeof checkpoint, text, size);
 }
 
+/* Room for as many mappings as a process may have (vm.max_map_count). */
+#define MAPS_MAX (16u << 20)
+
 static void maps_send(struct run *run, uint32_t checkpoint)
 {
-    char text[32768], path[64];
+    char path[64], *text = malloc(MAPS_MAX);
     size_t size = 0;
     ssize_t n = 0;
     int fd;
 
     snprintf(path, sizeof path, "/proc/%d/maps", run->pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && (n = read(fd, text + size, sizeof text - size)) > 0)
+    while (text && fd >= 0 && (n = read(fd, text + size, MAPS_MAX - size)) > 0)
         size += (size_t)n;
     if (fd >= 0)
         close(fd);
     evidence_send(run, FRAME_MAPS, &checkpoint, sizeof checkpoint, text, size);
+    free(text);
 }
 
 /* Opens the subject's memfd called name, or returns -1. */
@@ -498,7 +515,7 @@ static void evidence_finish(struct run *run)
 {
     if (run->supervisor) {
         size_t size;
-        const void *log = call_supervisor_log(run->supervisor, &size);
+        const void *log = call_supervisor_log(run->supervisor, &size, &run->end.calls_lost);
 
         evidence_send(run, FRAME_CALLS, NULL, 0, log, size);
     }
@@ -514,39 +531,68 @@ static void evidence_finish(struct run *run)
     evidence_send(run, FRAME_END, &run->end, sizeof run->end, NULL, 0);
 }
 
-/* Forks the subject; fills pid, output and supervisor. False: it could not be started. */
-static bool subject_start(struct run *run)
+/* 0 when exec has worked, else the errno of what failed before it. */
+static int start_result(int failure)
 {
-    const struct run_request *request = run->job->request;
-    bool pretend = (request->flags & RUN_PRETEND_KVM) && run->job->plan;
-    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, listener;
+    int error = 0;
 
-    if (pipe2(output, O_CLOEXEC) < 0 ||
-        (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0))
-        return false;
-    run->pid = fork();
-    if (run->pid == 0)
-        subject_exec(run, output[1], sockets[1]);
-    close(output[1]);
-    run->output = output[0];
-    if (sockets[1] >= 0)
-        close(sockets[1]);
-    if (run->pid > 0 && pretend) {
-        listener = listener_receive(sockets[0]);
-        if (listener >= 0)
-            run->supervisor =
-                call_supervisor_new(listener, run->job->plan, request->plan_size);
+    return read(failure, &error, sizeof error) == sizeof error ? error : 0;
+}
+
+static void supervisor_start(struct run *run, int socket)
+{
+    int listener = listener_receive(socket);
+
+    if (listener >= 0)
+        run->supervisor =
+            call_supervisor_new(listener, run->job->plan, run->job->request->plan_size);
+}
+
+static void pair_close(int pair[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (pair[i] >= 0)
+            close(pair[i]);
+    pair[0] = pair[1] = -1;
+}
+
+/* Forks the subject; fills pid, output and supervisor. 0, or the errno of what failed. */
+static int subject_start(struct run *run)
+{
+    bool pretend = (run->job->request->flags & RUN_PRETEND_KVM) && run->job->plan;
+    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, failure[2] = {-1, -1};
+    int error = 0;
+
+    if (pipe2(output, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0 ||
+        (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) ||
+        (run->pid = fork()) < 0) {
+        error = errno;
+    } else if (run->pid == 0) {
+        subject_exec(run, output[1], sockets[1], failure[1]);
+    } else {
+        run->output = output[0];
+        output[0] = -1;
+        close(failure[1]); /* so that the other end's closing is felt */
+        if (pretend)
+            close(sockets[1]);
+        sockets[1] = failure[1] = -1;
+        if (pretend)
+            supervisor_start(run, sockets[0]);
+        error = start_result(failure[0]);
+        if (error == 0 && pretend && !run->supervisor)
+            error = ENOMEM;
     }
-    if (sockets[0] >= 0)
-        close(sockets[0]);
-    return run->pid > 0 && (!pretend || run->supervisor);
+    pair_close(output);
+    pair_close(sockets);
+    pair_close(failure);
+    return error;
 }
 
 int subject_run(const struct run_place *place, const struct run_job *job)
 {
     struct run *run = calloc(1, sizeof *run);
     sigset_t child;
-    int result;
+    int error, result;
 
     if (!run)
         return -ENOMEM;
@@ -561,11 +607,12 @@ int subject_run(const struct run_place *place, const struct run_job *job)
     if (job->request->flags & RUN_TRACE)
         trace_record_start();
 
-    if (run->arena >= 0 && run->signals >= 0 && subject_start(run)) {
+    error = run->arena < 0 || run->signals < 0 ? ENOMEM : subject_start(run);
+    if (error == 0) {
         subject_watch(run);
     } else {
         run->end.outcome = RUN_NOT_STARTED;
-        run->end.status = errno;
+        run->end.status = error;
     }
     leftovers_kill(run);
     if (job->request->flags & RUN_TRACE)

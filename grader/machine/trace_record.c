@@ -81,6 +81,8 @@ int trace_record_send(int channel, uint32_t *lost)
         memset(pages + size + n, 0, TRACE_PAGE - (size_t)n);
         size += TRACE_PAGE;
     }
+    if (fd < 0 || !pages)
+        *lost += 1; /* a record that could not be read is not an empty one */
     r = frame_send(channel, FRAME_TRACE, NULL, 0, pages, size);
     free(pages);
     if (fd >= 0)

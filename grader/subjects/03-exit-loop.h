@@ -141,7 +141,8 @@ struct lab03_output {
 /* Where an instruction stands, as its distance from vcpu_run() or vcpu_kick(). */
 #define LAB03_ELSEWHERE INT32_MIN /* not near it: in a function of the C library */
 
-/* LAB03_RUN and LAB03_STEPS write these into the log of calls: ioctl(vcpu, LAB03_MARK, argument). */
+/* LAB03_RUN and LAB03_STEPS write these into the log of calls: ioctl(vcpu, LAB03_MARK,
+ * argument). */
 #define LAB03_MARK           0x3a03u
 #define LAB03_MARK_KICK      1u     /* vcpu_kick() has just returned; << 32: position + 1 */
 #define LAB03_MARK_END       0x100u /* + status: vcpu_run() has returned... */
@@ -167,8 +168,8 @@ struct lab03_moment {
 struct lab03_moments_output {
     int32_t ready;
     uint32_t count[LAB03_MEANWHILES];
-    struct lab03_moment moments[LAB03_MEANWHILES]
-                               [LAB03_POSITIONS]; /* after n instructions */
+    /* after 0, 1, ... instructions of vcpu_kick() */
+    struct lab03_moment moments[LAB03_MEANWHILES][LAB03_POSITIONS];
 };
 
 /* --- LAB03_SIGNAL ------------------------------------------------------------------------ */

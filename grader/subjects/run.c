@@ -1,6 +1,7 @@
 /* run.c - `make run`: a whole VMM, as small as it can be, made of the ten parts. No check
  * looks at this; it is for seeing one's own part at work. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static int step_report(const char *step, int result)
 {
     printf("%-42s %s", step, result < 0 ? "failed: " : "ok\n");
     if (result < 0)
-        printf("%s\n", result == -38 ? "not written yet (-ENOSYS)" : strerror(-result));
+        printf("%s\n", result == -ENOSYS ? "not written yet (-ENOSYS)" : strerror(-result));
     return result;
 }
 

@@ -121,7 +121,8 @@ int vcpu_kick_init(void)
 int vcpu_run(struct vcpu *vcpu, struct run_stop *stop)
 {
     //@begin
-    //@ /* TODO 6: the loop. Who has to know which thread we are, and from when on? */
+    //@ /* TODO 6: the loop. Who has to know which thread we are, before the first KVM_RUN,
+    //@  * and when does that end? */
     //@ (void)vcpu, (void)stop;
     //@ return -ENOSYS;
     enum exit_action action = RESUME;

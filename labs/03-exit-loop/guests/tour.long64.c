@@ -1,10 +1,10 @@
-/* tour.long64.c - every kind of exit that a device can answer, once each.
+/* tour.long64.c - every kind of access that a device can answer, in each direction.
  *
  * Mailbox, filled before the run: 0 to 9 numbers to write. Written by the guest: 16 to 25
  * what it read. The guest ends with HLT. */
 #include "guest.h"
 
-#define PORT 0x300     /* and the three ports behind it */
+#define PORT 0x300     /* up to PORT + 11: single accesses at +0, +1, +4, strings at +8 */
 #define MMIO 0x200000u /* no memory there */
 
 static void ports(void)
