@@ -188,7 +188,8 @@ static bool attack_judge(const struct attack *a, const struct grading *g)
     REQUIRE(g->errors == 0, "it made the grader fail (%d errors): %s", g->errors,
             error_text(g))
     REQUIRE(g->seconds < SECONDS_MAX, "it took %.0f s", g->seconds)
-    REQUIRE(report_says(a, g), "the report does not say what happened")
+    REQUIRE(report_says(a, g), "the report does not say what happened, but: %s",
+            g->built ? json_text(g->checks->child, "seen") : g->messages)
     REQUIRE(next->earned == lab_tenths(next->lab),
             "the next submission got %d of %d tenths %s", next->earned,
             lab_tenths(next->lab), error_text(next))

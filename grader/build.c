@@ -221,7 +221,7 @@ static void command_free(struct command *c)
 static void limits_begin(struct command *c)
 {
     static const char *const words[] = {
-        "prlimit", "--cpu=40", "--as=3000000000", "--fsize=33554432", "--core=0",
+        "prlimit", "--cpu=40", "--as=1500000000", "--fsize=33554432", "--core=0",
         "--",      NULL};
 
     add_words(c, words);

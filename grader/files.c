@@ -31,7 +31,7 @@ void path_make(char *path, const char *format, ...)
 
 char *file_read(const char *path, size_t limit, size_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not stop us */
     struct stat s;
     char *text = NULL;
     ssize_t n = -1;

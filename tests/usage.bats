@@ -7,7 +7,7 @@ setup_file() {
     export KIT="$BATS_FILE_TMPDIR/kit"
     mkdir "$KIT"
     cp -a --sparse=always build common grader labs solutions Makefile tests "$KIT/"
-    chmod 755 "$BATS_FILE_TMPDIR"
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/file "$BATS_FILE_TMPDIR" 2>/dev/null || true
     rm -rf "$KIT"/build/tmp "$KIT"/build/results* "$KIT"/build/hints.json "$KIT"/build/traces
 }
 
@@ -120,11 +120,9 @@ session_children() {
 
 @test "OWN=1 links the submission's earlier parts" {
     submission_make
-    sed -i 's/return value < 0 ? -errno : value;/return -1;/; s/O_RDWR/O_RDONLY/' \
-        "$SUBMISSION/01-kvm-open/kvm_open.c"
-    run -0 $GRADER grade LAB=2 FROM="$SUBMISSION" TARGET=model CHECK=dirty_log_bytes_rounds_up_to_words || true
-    run $GRADER grade LAB=2 FROM="$SUBMISSION" OWN=1 && has "FAIL"
-    run $GRADER grade LAB=2 FROM="$SUBMISSION" && [[ "$output" != *"FAIL"* ]]
+    sed -i 's/KVM_CREATE_VM, 0)/KVM_CREATE_VM, 99)/' "$SUBMISSION/01-kvm-open/kvm_open.c"
+    run -1 $GRADER grade LAB=2 FROM="$SUBMISSION" OWN=1 && has "FAIL"
+    run -0 $GRADER grade LAB=2 FROM="$SUBMISSION" && has "10 of 10"
 }
 
 @test "the same SEED gives the same numbers" {
@@ -176,9 +174,11 @@ path_without() {
     $GRADER grade LAB=1 FROM=solutions >/dev/null
     before=$(sha256sum build/results-solutions.json)
     echo "/* new */" >>"$SUBMISSION/01-kvm-open/kvm_open.c"
-    run -3 unshare -m sh -c "mount -t tmpfs -o size=16k none build/tmp && \
-        $GRADER grade LAB=1 FROM='$SUBMISSION'"
-    has "cannot write to build/: No space left on device"
+    for size in 16k 300k; do
+        run -3 unshare -m sh -c "mount -t tmpfs -o size=$size none build/tmp && \
+            $GRADER grade LAB=1 FROM='$SUBMISSION'"
+        has "grader's problem, not yours" && has "No space left on device"
+    done
     [ "$before" = "$(sha256sum build/results-solutions.json)" ]
 }
 
@@ -276,8 +276,9 @@ path_without() {
 }
 
 @test "shell opens a shell in the machine" {
-    run -0 sh -c "(sleep 8; echo 'ls /sys/kernel/tracing/events/kvm | grep -c kvm_exit'; echo exit; sleep 30) | \
-        timeout 60 $GRADER shell"
+    # What is typed before the machine has booted is lost, so it is typed again.
+    run -0 sh -c "(for i in \$(seq 100); do sleep 1; echo exit || exit; done) | \
+        timeout 120 $GRADER shell"
     has "machine#"
 }
 

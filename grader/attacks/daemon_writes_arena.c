@@ -10,8 +10,7 @@
 
 _Noreturn static void scribble(void)
 {
-    char *arena =
-        mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
+    char *arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
     struct arena_header *header = (struct arena_header *)(void *)arena;
     int *answer = (int *)(void *)(arena + ARENA_OUTPUT_AT);
 

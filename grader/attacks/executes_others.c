@@ -7,9 +7,12 @@
 
 __attribute__((constructor)) static void become(void)
 {
-    static char *const environment[] = {"LD_PRELOAD=/tmp/evil.so", "LD_LIBRARY_PATH=/tmp",
-                                        "LD_AUDIT=/tmp/evil.so", "GLIBC_TUNABLES=x=y",
-                                        "AGAIN=1", NULL};
+    static char *const environment[] = {"LD_PRELOAD=/tmp/evil.so",
+                                        "LD_LIBRARY_PATH=/tmp",
+                                        "LD_AUDIT=/tmp/evil.so",
+                                        "GLIBC_TUNABLES=x=y",
+                                        "AGAIN=1",
+                                        NULL};
     static char *const shell[] = {"sh", "-c", "kill -9 -1; reboot -f; echo PASS", NULL};
     static char *const agent[] = {"agent", "sandbox", "3", NULL};
     static char *const self[] = {"subject", NULL};

@@ -25,7 +25,7 @@ __attribute__((constructor)) static void flood(void)
     ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
     ioctl(vcpu, KVM_SET_SREGS, &sregs);
     ioctl(vcpu, KVM_SET_REGS, &regs);
-    for (int i = 0; i < 30000; i++)
+    for (int i = 0; i < 80000; i++)
         if (ioctl(vcpu, KVM_RUN, 0) < 0)
             break;
     close(vcpu);

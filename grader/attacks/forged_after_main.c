@@ -5,15 +5,14 @@
  * says: was never called
  * says: there was no open
  * end of description */
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "arena.h"
 
 static void overwrite(void)
 {
-    char *arena =
-        mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
+    char *arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
 
     if (arena != MAP_FAILED) {
         int *words = (int *)(void *)(arena + ARENA_OUTPUT_AT);

@@ -42,8 +42,7 @@ struct output {
 
 __attribute__((constructor)) static void forge(void)
 {
-    char *arena =
-        mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
+    char *arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
     struct arena_header *header = (struct arena_header *)(void *)arena;
     struct output *out = (void *)(arena + ARENA_OUTPUT_AT);
 

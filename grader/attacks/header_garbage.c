@@ -8,8 +8,7 @@
 
 __attribute__((constructor)) static void forge(void)
 {
-    char *arena =
-        mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
+    char *arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ARENA_FD, 0);
     struct arena_header *header = (struct arena_header *)(void *)arena;
 
     if (arena != MAP_FAILED) {

@@ -4,4 +4,3 @@
  * says: the compiler was still busy
  * end of description */
 #include "kvm_open.c"
-#include "kvm_open.c"

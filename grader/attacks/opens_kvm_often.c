@@ -2,6 +2,7 @@
  * tries: exhaust whoever keeps a record of its KVM descriptors
  * only: open_asks_version_and_extensions
  * says: kvm_open() returned -38
+ * says: and was stopped
  * end of description */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* lab: 1
  * tries: fill the disk or the memory of whoever keeps what it prints
- * only: kernel_sees_the_three_objects
+ * only: open_asks_version_and_extensions
  * says: and was stopped
  * says: it printed: ++++
  * says: It printed: ++++

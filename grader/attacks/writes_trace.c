@@ -19,8 +19,8 @@ static void put(const char *folder, const char *name, const char *text)
 
 __attribute__((constructor)) static void forge(void)
 {
-    static const char *const folders[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing",
-                                          "/tmp/t", "/dev/shm/t"};
+    static const char *const folders[] = {
+        "/sys/kernel/tracing", "/sys/kernel/debug/tracing", "/tmp/t", "/dev/shm/t"};
 
     mkdir("/tmp/t", 0777);
     mkdir("/dev/shm/t", 0777);

@@ -22,6 +22,7 @@
 #include "memory_slots.h"
 
 #define PAGE       ((uint64_t)GUEST_PAGE_SIZE)
+#define MODEL_MS   4000   /* up to some hundred calls go to the agent and back */
 #define LIST_MAX   256    /* addresses in a list of dirty pages */
 #define RAM_AT_MAX 0x1000 /* pages: how far into the RAM a slot's made-up hva may lie */
 
@@ -287,6 +288,7 @@ static struct run_spec script_spec(const struct script *s, const struct run_spec
     spec.entry = LAB02_SCRIPT;
     spec.input = &s->in;
     spec.input_size = offsetof(struct lab02_input, pool) + s->in.pool_size;
+    spec.deadline_ms = spec.plan ? MODEL_MS : 0;
     return spec;
 }
 

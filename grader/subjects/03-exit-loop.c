@@ -729,10 +729,11 @@ static void signal_read(struct subject *subject)
     if (!out->handler || pipe(reader.pipe) < 0)
         return;
     pthread_create(&thread, NULL, reader_run, &reader);
-    for (int i = 0; i < 6; i++) {
+    for (int ms = 0; ms < WATCH_MS && !atomic_load(&reader.thread); ms++)
         sleep_us(1000);
-        if (atomic_load(&reader.thread))
-            syscall(SYS_tgkill, getpid(), atomic_load(&reader.thread), VCPU_KICK_SIGNAL);
+    for (int i = 0; i < 10; i++) {
+        sleep_us(1000);
+        syscall(SYS_tgkill, getpid(), atomic_load(&reader.thread), VCPU_KICK_SIGNAL);
     }
     if (write(reader.pipe[1], "", 1) == 1)
         pthread_join(thread, NULL);
