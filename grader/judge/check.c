@@ -17,8 +17,8 @@
 #include "text.h"
 
 /* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
-#define DEADLINE_MODEL_MS   2000
-#define DEADLINE_MACHINE_MS 5000
+#define DEADLINE_MODEL_MS   3000
+#define DEADLINE_MACHINE_MS 10000
 #define PATIENT_TIMEOUTS    2     /* after so many in a lab, the others get a quarter */
 #define PATIENCE_MS         20000 /* the agent itself has to answer within this much more */
 #define TRACE_KEEP_MAX      20000 /* events kept for `make trace` */

@@ -59,7 +59,7 @@ struct run_spec {
     const struct plan_exit *exits;
     const struct window *windows;
     uint32_t window_count;
-    uint32_t deadline_ms; /* on a machine of normal speed; 0: 2 s (model), 5 s (machine) */
+    uint32_t deadline_ms; /* on a machine of normal speed; 0: 3 s (model), 10 s (machine) */
 };
 
 /* Runs the subject on the check's target. Fails the check, with the reason, if the subject
