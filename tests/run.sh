@@ -47,7 +47,7 @@ suite_format() {
     check "no path of one machine in tracked files" sh -c \
         '! git grep -nE "(^|[^A-Za-z0-9_./-])/(work|root|home/[a-z]+)/" -- . ":!tests/run.sh"'
     if command -v shellcheck >/dev/null; then
-        check "shell scripts are clean" sh -c 'git ls-files "*.sh" .ci/run | xargs shellcheck -S error'
+        check "shell scripts are clean" sh -c 'git ls-files "*.sh" .ci/run | xargs shellcheck -s bash -S error'
     fi
 }
 

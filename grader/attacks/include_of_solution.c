@@ -3,4 +3,4 @@
  * says: No such file or directory
  * end of description */
 #include "../../solutions/01-kvm-open/kvm_open.c"
-#include "/work/main/solutions/01-kvm-open/kvm_open.c"
+#include "/kit/solutions/01-kvm-open/kvm_open.c"
