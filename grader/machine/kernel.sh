@@ -54,7 +54,7 @@ if [ -z "$kernel" ]; then
         ! apt-cache show "$extra" >/dev/null 2>&1 || package_unpack "$extra"
     done
     package_unpack busybox-static
-    cp "$(find "$scratch/root" -name busybox -type f | head -n 1)" "$out/busybox"
+    cp "$(find "$scratch/root" -path '*/bin/busybox' -type f | head -n 1)" "$out/busybox"
     kernel=$(find "$scratch/root/boot" -name 'vmlinuz-*' | head -n 1)
     modules=$(find "$scratch/root" -path '*/lib/modules/*' -prune -type d | head -n 1)
 elif command -v busybox >/dev/null; then
