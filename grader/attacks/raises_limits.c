@@ -3,6 +3,7 @@
  * only: kernel_sees_the_three_objects
  * says: it was ended by signal
  * says: and was stopped
+ * says: it ended before answering
  * end of description */
 #include <string.h>
 #include <sys/resource.h>

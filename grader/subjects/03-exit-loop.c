@@ -357,12 +357,28 @@ static bool wait_for(sem_t *event, uint32_t ms)
     }
 }
 
+/* Until the guest has changed its number (on a busy host that may take a while), or ended. */
+static void guest_wait(void)
+{
+    const volatile uint64_t *number =
+        (const volatile uint64_t *)(const volatile void *)(stage.ram.hva +
+                                                           GUEST_MAILBOX_GPA);
+
+    int ended = 0;
+
+    wait_for(&stage.started, WATCH_MS);
+    for (int ms = 0; ms < WATCH_MS / 2 && !ended && *number == stage.in->mailbox[0]; ms++) {
+        sleep_us(1000);
+        sem_getvalue(&stage.done, &ended);
+    }
+}
+
 /* Signals that nobody asked for, then a kick, while the guest runs on its own thread. */
 static void guest_disturb(void)
 {
     uint32_t pause = stage.in->kick_after_ms * 1000 / (stage.in->strays + 1);
 
-    wait_for(&stage.started, WATCH_MS);
+    guest_wait();
     if (handler_missing()) {
         stage.out->no_handler = 1;
         return;
