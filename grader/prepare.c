@@ -21,6 +21,7 @@
 #define MACHINES     "build/machine"
 #define PREPARE_LOCK "build/prepare.lock"
 #define HOUR         3600
+#define BOOTS_MAX    5
 
 static bool program_there(const char *name)
 {
@@ -174,6 +175,7 @@ static bool machine_make(const char *folder, const char *kernel)
                     (char *)(uintptr_t)kernel,
                     "build/bin/agent",
                     NULL};
+    int r = -EAGAIN;
     bool ok;
 
     path_make(fresh, "%s.new", folder);
@@ -185,8 +187,10 @@ static bool machine_make(const char *folder, const char *kernel)
         return false;
     }
     fprintf(stderr, "machine: booting it once, to take a snapshot\n");
-    ok = command_run(argv, NULL, 0) == 0 &&
-         machine_build(fresh, vmlinux, initramfs, why, sizeof why) == 0;
+    ok = command_run(argv, NULL, 0) == 0;
+    for (int boot = 0; ok && r == -EAGAIN && boot < BOOTS_MAX; boot++)
+        r = machine_build(fresh, vmlinux, initramfs, why, sizeof why);
+    ok = ok && r == 0;
     if (ok) {
         folder_remove(folder);
         ok = rename(fresh, folder) == 0;

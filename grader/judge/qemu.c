@@ -16,15 +16,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../machine/frames.h"
 
-#define QEMU         "qemu-system-x86_64"
-#define RAM_SIZE     "512M"
-#define ARGS_MAX     64
-#define BOOT_SECONDS 180
-#define WAKE_SECONDS 60
+#define QEMU          "qemu-system-x86_64"
+#define RAM_SIZE      "512M"
+#define ARGS_MAX      64
+#define BOOT_SECONDS  180
+#define WAKE_SECONDS  60
+#define CLOCK_TEST_US 500000
 
 /* One CPU: with two, TCG can kill the kernel while KVM patches its code (CONTRIBUTING). */
 #define KERNEL_COMMAND_LINE                                                                \
@@ -341,6 +343,32 @@ bool machine_intact(const char *dir)
     return manifest_text(dir, now, sizeof now) && strcmp(now, then) == 0;
 }
 
+static double host_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* A kernel that boots on a busy host may measure its clock wrongly, by a factor of ten and
+ * more, and would keep that for the life of the snapshot. */
+static bool clock_is_right(struct machine *m)
+{
+    uint64_t guest;
+    double host, ratio;
+
+    if (!agent_hello(m, BOOT_SECONDS))
+        return false;
+    guest = m->ready.time_us;
+    host = host_seconds();
+    usleep(CLOCK_TEST_US);
+    if (!agent_hello(m, BOOT_SECONDS))
+        return false;
+    ratio = (double)(m->ready.time_us - guest) / 1e6 / (host_seconds() - host);
+    return ratio > 0.8 && ratio < 1.25;
+}
+
 static int snapshot_take(struct machine *m, const char *dir, char *why, size_t size)
 {
     char command[4400];
@@ -366,8 +394,11 @@ int machine_build(const char *dir, const char *kernel, const char *initramfs, ch
 {
     struct machine m = {.channel = -1, .qmp = -1, .console = -1, .state = -1};
     struct arguments a = {0};
+    char ram[4096];
     int r;
 
+    snprintf(ram, sizeof ram, "%s/ram", dir);
+    unlink(ram); /* of an earlier try */
     machine_arguments(&a, dir, true);
     boot_arguments(&a, kernel, initramfs, "");
     r = qemu_start(&m, &a);
@@ -382,7 +413,10 @@ int machine_build(const char *dir, const char *kernel, const char *initramfs, ch
     } else if (!m.ready.has_kvm || !m.ready.has_trace)
         r = explain(why, why_size, "the machine's kernel has no %s",
                     m.ready.has_kvm ? "KVM tracepoints" : "usable /dev/kvm");
-    else
+    else if (!clock_is_right(&m)) {
+        explain(why, why_size, "its clock runs at the wrong speed (the host is very busy)");
+        r = -EAGAIN;
+    } else
         r = snapshot_take(&m, dir, why, why_size);
     machine_stop(&m);
     if (m.console >= 0)

@@ -25,7 +25,8 @@ struct machine {
 };
 
 /* Boots kernel and initramfs, waits for the agent, saves the snapshot into dir (which
- * exists and is empty). On failure *why says in a line what went wrong. 0 or -errno. */
+ * exists and is empty). On failure *why says in a line what went wrong. 0 or -errno;
+ * -EAGAIN: the kernel measured its clock wrongly, boot again. */
 int machine_build(const char *dir, const char *kernel, const char *initramfs, char *why,
                   size_t why_size);
 

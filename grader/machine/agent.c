@@ -82,7 +82,11 @@ static int hello_answer(struct agent *agent)
 {
     int r;
 
+    struct timespec now;
+
     agent->ready.calibration = calibrate();
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    agent->ready.time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     r = frame_send(agent->place.channel, FRAME_READY, &agent->ready, sizeof agent->ready,
                    NULL, 0);
     if (agent->in_machine)

@@ -49,6 +49,7 @@ struct ready {
     uint32_t has_kvm;     /* /dev/kvm is there and real */
     uint32_t has_trace;   /* KVM tracepoints can be recorded */
     uint32_t calibration; /* microseconds that the calibration loop took just now */
+    uint64_t time_us;     /* the agent's clock (CLOCK_MONOTONIC) when it answered */
 };
 
 /* --- RUN ------------------------------------------------------------------------------ */
