@@ -1174,11 +1174,12 @@ static const struct lab02_op *buffer_owner(const struct script *s, size_t place,
 static void pool_expect(struct script *s, const uint8_t *want, bool to, const char *asked)
 {
     for (size_t i = 0; i < s->in.pool_size; i++) {
+        if (want[i] == s->out->pool[i])
+            continue;
+
         const struct lab02_op *op = buffer_owner(s, i, to);
         char call[160] = "a buffer that is only read";
 
-        if (want[i] == s->out->pool[i])
-            continue;
         if (op)
             op_describe(op, call, sizeof call);
         CHECK(s->judge, false, asked, "%s: byte %zu from its start is %02x, not %02x", call,
@@ -1191,10 +1192,11 @@ static void ram_expect(struct copies *c)
     const struct evidence *e = c->s->e;
 
     for (uint32_t i = 0; i < COPY_RAM; i++) {
-        char gpa[32] = "in no slot";
-
         if (i < e->windows[0][0].length && e->windows[0][0].bytes[i] == c->ram[i])
             continue;
+
+        char gpa[32] = "in no slot";
+
         for (uint32_t n = 0; n < c->world.pages; n++)
             if (c->world.page[n].slot && c->world.page[n].offset == i - i % PAGE)
                 snprintf(gpa, sizeof gpa, "GPA %#" PRIx64,

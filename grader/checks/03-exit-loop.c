@@ -1548,7 +1548,7 @@ static void spinning_guest_is_stopped(struct judge *judge)
 static void no_kick_is_lost(struct judge *judge)
 {
     struct lab03_kicks_input in = {.tries = TRIES,
-                                   .sleepers = 100,
+                                   .sleepers = 400,
                                    .sleep_us = 60,
                                    .image_size = (uint32_t)GUEST_IMAGE_SIZE(spin),
                                    .seed = judge_random(judge)};

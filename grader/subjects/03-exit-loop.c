@@ -795,7 +795,7 @@ static void kick_moment(const struct lab03_kicks_input *in, uint64_t *state,
 
         out->slept = us + 1;
         sleep_us(us);
-    } else if (random_below(state, 16) == 0) {
+    } else if (random_below(state, 512) == 0) {
         sched_yield();
     }
 }
