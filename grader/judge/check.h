@@ -20,7 +20,9 @@
 
 #include "evidence.h"
 
-enum target { TARGET_MODEL = 1, TARGET_MACHINE };
+/* TARGET_SILICON: the subject runs as for TARGET_MODEL; what it made is then executed by the
+ * emulated Intel CPU (../silicon/silicon.h). */
+enum target { TARGET_MODEL = 1, TARGET_MACHINE, TARGET_SILICON };
 
 struct judge;
 

@@ -1,0 +1,96 @@
+/* silicon.h - how a check has the emulated Intel CPU execute what a student's code made.
+ *
+ *   struct silicon *s = silicon_new(judge);
+ *   silicon_guest(s, probe, GUEST_IMAGE_SIZE(probe), GUEST_LONG64);
+ *   silicon_put(s, SILICON_RAM_HPA + at, tables, size);       // data of the student's
+ *   s->job.controls.ept_pointer = ...;
+ *   s->job.actions[VMX_EXIT_EPT_VIOLATION] = SILICON_RECOVER;
+ *   silicon_window(s, hpa, length);
+ *   silicon_run(s);                                           // s->log, s->records, windows
+ *
+ * A new job has: the guest's RAM (SILICON_GUEST_SIZE bytes from GPA 0) at SILICON_RAM_HPA,
+ * mapped by an EPT of ours with 2 MiB pages; all ports and MSRs of the guest's lead to an
+ * exit, HLT as well; no exceptions do; a watchdog (preemption timer) of WATCHDOG_TICKS.
+ *
+ * The subject's bytes are data here, but tables among them decide what the guest reaches: a
+ * check that gives the guest an EPT of the student's first makes sure that the tables lead
+ * nowhere but into the memory that they are about (silicon_ept_confined()).
+ */
+#ifndef GRADER_SILICON_H
+#define GRADER_SILICON_H
+
+#include "../judge/check.h"
+#include "guest_loader.h"
+#include "silicon.h"
+
+/* Where our own tables are, for a check that wants to change them. */
+#define SILICON_EPT_HPA        (SILICON_TABLES_HPA)           /* PML4, PDPT, PD */
+#define SILICON_IO_BITMAP_HPA  (SILICON_TABLES_HPA + 0x4000)  /* A, B: all ones */
+#define SILICON_MSR_BITMAP_HPA (SILICON_TABLES_HPA + 0x6000)  /* all ones */
+#define SILICON_FREE_HPA       (SILICON_TABLES_HPA + 0x10000) /* up to SILICON_RAM_HPA */
+
+#define SILICON_GUEST_SIZE  0x400000ull /* 4 MiB */
+#define SILICON_WINDOWS_MAX 8
+
+struct silicon {
+    struct judge *judge;
+    struct silicon_job job;
+    uint32_t log_records; /* how many records to fetch; default 4096 */
+    /* after silicon_run() */
+    struct silicon_log log;
+    struct silicon_record *records; /* log.record_count of them */
+    struct {
+        uint64_t hpa;
+        uint32_t length;
+        uint8_t *bytes;
+    } windows[SILICON_WINDOWS_MAX];
+    uint32_t window_count;
+    /* inside */
+    uint8_t *data; /* bytes of the segments */
+    size_t data_size;
+};
+
+/* Lives until the check ends. SKIPs the check where there is no Bochs, or one that lacks a
+ * control; the reason says how to get it. */
+struct silicon *silicon_new(struct judge *judge);
+
+/* The guest program and what a boot loader would have left for it (guest_loader.h), from GPA
+ * 0 at SILICON_RAM_HPA; the guest state to start it. */
+void silicon_guest(struct silicon *s, const void *image, size_t size, enum guest_mode mode);
+
+/* Bytes for physical memory. Later ones win. */
+void silicon_put(struct silicon *s, uint64_t hpa, const void *bytes, size_t length);
+
+/* An event for SILICON_CALL_EVENT, a write for SILICON_CALL_WRITE, in their order. */
+void silicon_event_add(struct silicon *s, uint32_t info, uint32_t error_code,
+                       uint32_t instruction_length);
+void silicon_write_add(struct silicon *s, uint64_t hpa, uint64_t value);
+
+/* Memory to fetch when the run has ended; returns its index. */
+unsigned silicon_window(struct silicon *s, uint64_t hpa, uint32_t length);
+
+/* Runs it. ERROR if the emulator or the runtime failed in itself; what became of the guest
+ * is in s->log.end and for the check to judge. */
+void silicon_run(struct silicon *s);
+
+/* The same, and FAIL (with the last exit in words) if the guest did not get to its end. */
+void silicon_run_to_end(struct silicon *s, const char *asked);
+
+/* One record in words: "EPT_VIOLATION at GPA 0x..: write, ...". */
+void silicon_record_describe(const struct silicon_record *record, char *buffer,
+                             size_t size);
+
+/* How many records have that basic reason. */
+uint32_t silicon_count(const struct silicon *s, uint32_t basic_reason);
+
+/* True if each table and each page that the EPT (its root at root_hpa) leads to lies in one
+ * of the ranges. memory: bytes that the job will have at [base, base + size), where all
+ * tables have to be; *bad: an entry that leads elsewhere. */
+struct silicon_range {
+    uint64_t from, to;
+};
+bool silicon_ept_confined(const uint8_t *memory, uint64_t base, uint64_t size,
+                          uint64_t root_hpa, const struct silicon_range *ranges,
+                          unsigned range_count, uint64_t *bad);
+
+#endif
