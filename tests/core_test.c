@@ -20,6 +20,7 @@
 #include "guest_loader.h"
 #include "guest_ram.h"
 #include "kvm_open.h"
+#include "vmx.h"
 #include "x86.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -344,6 +345,116 @@ static void no_two_exits_share_a_name(void **state)
                 assert_string_not_equal(exit_name(i), exit_name(j));
 }
 
+/* --- vmx_names ------------------------------------------------------------------------------ */
+
+static void vmx_exits_and_fields_have_the_names_of_the_manual(void **state)
+{
+    (void)state;
+    assert_string_equal(vmx_exit_name(VMX_EXIT_EPT_VIOLATION), "EPT_VIOLATION");
+    assert_string_equal(vmx_exit_name(0), "EXCEPTION_OR_NMI");
+    assert_string_equal(vmx_exit_name(3), "?");
+    assert_string_equal(vmx_exit_name(VMX_EXIT_REASON_COUNT), "?");
+    assert_string_equal(vmx_exit_name(UINT32_MAX), "?");
+    assert_string_equal(vmcs_field_name(VMCS_GUEST_RIP), "GUEST_RIP");
+    assert_string_equal(vmcs_field_name(VMCS_VIRTUAL_PROCESSOR_ID), "VIRTUAL_PROCESSOR_ID");
+    assert_string_equal(vmcs_field_name(0x2001), "?");
+    assert_string_equal(vmcs_field_name(UINT32_MAX), "?");
+}
+
+static void vmx_events_are_named_with_type_and_vector(void **state)
+{
+    static const struct {
+        uint32_t info;
+        const char *words;
+    } events[] = {
+        {0x80000b0d, "hardware exception 13, error code"},
+        {0x80000080 | 4 << 8, "software interrupt 128"},
+        {0x80000202, "NMI 2"},
+        {0x800000ff, "external interrupt 255"},
+        {0x00000b0d, "no event"},
+    };
+    char words[100];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(events); i++) {
+        vmx_event_describe(events[i].info, words, sizeof words);
+        assert_string_equal(words, events[i].words);
+    }
+}
+
+static void vmx_qualifications_are_told_in_words(void **state)
+{
+    static const struct {
+        uint32_t reason;
+        uint64_t qualification;
+        const char *words;
+    } exits[] = {
+        {VMX_EXIT_EPT_VIOLATION, 0x08a,
+         "write, page allows r--, while translating a linear address"},
+        {VMX_EXIT_EPT_VIOLATION, 0x19c,
+         "fetch, page allows rw-, while accessing a linear address"},
+        {VMX_EXIT_EPT_VIOLATION, 0x003, "read and write, page allows ---"},
+        {VMX_EXIT_IO_INSTRUCTION, 0x03f80000, "OUT of 1 byte at port 0x3f8 (DX)"},
+        {VMX_EXIT_IO_INSTRUCTION, 0xffff003b, "REP INS of 4 bytes at port 0xffff (DX)"},
+        {VMX_EXIT_IO_INSTRUCTION, 0x00800049, "IN of 2 bytes at port 0x80 (immediate)"},
+        {VMX_EXIT_IO_INSTRUCTION, 0x00800002,
+         "OUT of 3 bytes at port 0x80 (DX), a reserved size"},
+        {VMX_EXIT_CR_ACCESS, 0x0f03, "MOV to CR3 from R15"},
+        {VMX_EXIT_CR_ACCESS, 0x0018, "MOV from CR8 to RAX"},
+        {VMX_EXIT_CR_ACCESS, 0x12340070, "LMSW of 0x1234 from memory"},
+        {VMX_EXIT_MOV_DR, 0x0317, "MOV from DR7 to RBX"},
+        {VMX_EXIT_TASK_SWITCH, 0xc0000028,
+         "to TSS selector 0x28 by a task gate in the IDT"},
+        {VMX_EXIT_APIC_ACCESS, 0x10b0, "write at offset 0xb0"},
+        {VMX_EXIT_VIRTUALIZED_EOI, 0x55, "vector 85"},
+        {VMX_EXIT_HLT, 0x55, ""},
+        {UINT32_MAX, 0x55, ""},
+    };
+    char words[100];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(exits); i++) {
+        vmx_qualification_describe(exits[i].reason, exits[i].qualification, words,
+                                   sizeof words);
+        assert_string_equal(words, exits[i].words);
+    }
+}
+
+static void vmx_controls_are_named_in_their_own_field(void **state)
+{
+    char words[100];
+
+    (void)state;
+    vmx_controls_describe(VMCS_PRIMARY_PROCESSOR_CONTROLS,
+                          PRIMARY_HLT_EXITING | PRIMARY_USE_IO_BITMAPS, words,
+                          sizeof words);
+    assert_string_equal(words, "HLT_EXITING USE_IO_BITMAPS");
+    vmx_controls_describe(VMCS_SECONDARY_PROCESSOR_CONTROLS, 0x82, words, sizeof words);
+    assert_string_equal(words, "ENABLE_EPT UNRESTRICTED_GUEST");
+    vmx_controls_describe(VMCS_PIN_BASED_CONTROLS, 1u << 31 | 1, words, sizeof words);
+    assert_string_equal(words, "EXTERNAL_INTERRUPT_EXITING bit31");
+    vmx_controls_describe(VMCS_VM_ENTRY_CONTROLS, 0, words, sizeof words);
+    assert_string_equal(words, "");
+}
+
+static void vmx_words_are_cut_off_at_the_end_of_the_buffer(void **state)
+{
+    char whole[2000], part[80];
+
+    (void)state;
+    vmx_controls_describe(VMCS_PRIMARY_PROCESSOR_CONTROLS, UINT32_MAX, whole, sizeof whole);
+    for (size_t size = 0; size <= sizeof part; size++) {
+        memset(part, 'x', sizeof part);
+        vmx_controls_describe(VMCS_PRIMARY_PROCESSOR_CONTROLS, UINT32_MAX, part, size);
+        if (size > 0) {
+            assert_int_equal(strlen(part), size - 1);
+            assert_memory_equal(part, whole, size - 1);
+        }
+        if (size < sizeof part)
+            assert_int_equal(part[size], 'x');
+    }
+}
+
 /* --- guest_ram --------------------------------------------------------------------------- */
 
 static void new_ram_is_zeroed_aligned_and_shared(void **state)
@@ -602,6 +713,13 @@ int main(void)
         cmocka_unit_test(numbers_that_are_no_exit_are_a_question_mark),
         cmocka_unit_test(no_two_exits_share_a_name),
     };
+    const struct CMUnitTest vmx[] = {
+        cmocka_unit_test(vmx_exits_and_fields_have_the_names_of_the_manual),
+        cmocka_unit_test(vmx_events_are_named_with_type_and_vector),
+        cmocka_unit_test(vmx_qualifications_are_told_in_words),
+        cmocka_unit_test(vmx_controls_are_named_in_their_own_field),
+        cmocka_unit_test(vmx_words_are_cut_off_at_the_end_of_the_buffer),
+    };
     const struct CMUnitTest guests[] = {
         cmocka_unit_test(new_ram_is_zeroed_aligned_and_shared),
         cmocka_unit_test(ram_can_be_destroyed_twice),
@@ -623,6 +741,7 @@ int main(void)
     failed += cmocka_run_group_tests_name("vmm_error", errors, NULL, NULL);
     failed += cmocka_run_group_tests_name("event_trace", traces, NULL, NULL);
     failed += cmocka_run_group_tests_name("exit_names", names, NULL, NULL);
+    failed += cmocka_run_group_tests_name("vmx_names", vmx, NULL, NULL);
     failed += cmocka_run_group_tests_name("guest_ram and guest_loader", guests, NULL, NULL);
     failed += cmocka_run_group_tests_name("arena and extensions", contracts, NULL, NULL);
     return failed ? 1 : 0;
