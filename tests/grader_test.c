@@ -17,6 +17,7 @@
 #include "grader.h"
 #include "machine/frames.h"
 #include "machine/subject_run.h"
+#include "silicon/silicon.h"
 
 /* --- settings ----------------------------------------------------------------------------------- */
 
@@ -340,6 +341,106 @@ static void run_request_with_wrong_sizes_is_refused(void **state)
     assert_false(run_job_parse(&job, frame, sizeof frame + 1));
 }
 
+/* --- silicon_ept_confined ------------------------------------------------------------------------- */
+
+#define EPT_BASE  0x1000000ull
+#define EPT_PAGES 8u
+#define EPT_RWX   7ull
+#define EPT_LARGE (1ull << 7)
+
+static uint64_t ept[EPT_PAGES][512];
+static uint64_t ept_bad;
+
+/* The table at page n of the memory, as an address. */
+static uint64_t ept_table(unsigned n)
+{
+    return EPT_BASE + 4096ull * n;
+}
+
+/* PML4 0 -> PDPT 1 -> PD 2 -> PT 3 with one page, which is the last of the range. */
+static void ept_make(void)
+{
+    memset(ept, 0, sizeof ept);
+    ept[0][511] = ept_table(1) | EPT_RWX;
+    ept[1][0] = ept_table(2) | EPT_RWX;
+    ept[2][7] = ept_table(3) | EPT_RWX;
+    ept[3][9] = 0x2003000 | EPT_RWX;
+}
+
+static bool ept_confined(void)
+{
+    const struct silicon_range ranges[] = {{0x2000000, 0x2004000},
+                                           {0x40000000, 0x80200000}};
+
+    return silicon_ept_confined((const uint8_t *)ept, EPT_BASE, sizeof ept, ept_table(0),
+                                ranges, 2, &ept_bad);
+}
+
+static void ept_whose_pages_lie_in_the_ranges_is_confined(void **state)
+{
+    (void)state;
+    ept_make();
+    assert_true(ept_confined());
+    ept[2][8] = 0x80000000 | EPT_RWX | EPT_LARGE;
+    ept[1][1] = 0x40000000 | EPT_RWX | EPT_LARGE;
+    ept[3][0] = 0x7000000; /* not present: no right */
+    assert_true(ept_confined());
+}
+
+static void ept_with_a_page_elsewhere_is_not_confined(void **state)
+{
+    static const struct {
+        unsigned table, index;
+        uint64_t entry;
+    } wrong[] = {
+        {3, 0, 0x1fff000 | 1},                    /* just below */
+        {3, 511, 0x2004000 | 2},                  /* just behind */
+        {3, 4, 0x4000fffffff000ull | 4},          /* address bits 51:12 all count */
+        {2, 0, 0x2000000 | EPT_RWX | EPT_LARGE},  /* begins inside, ends outside */
+        {2, 1, 0x80200000 | EPT_RWX | EPT_LARGE}, /* just behind */
+        {1, 3, 0x80000000 | EPT_RWX | EPT_LARGE},
+        {0, 3, (EPT_BASE + sizeof ept) | EPT_RWX}, /* tables outside the memory */
+        {1, 3, (EPT_BASE - 4096) | EPT_RWX},
+        {2, 3, 0x000ffffffffff000ull | 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ept_make();
+        ept[wrong[i].table][wrong[i].index] = wrong[i].entry;
+        assert_false(ept_confined());
+        assert_int_equal(ept_bad, wrong[i].entry);
+    }
+}
+
+static void ept_that_points_to_itself_is_searched_in_bounded_time(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < EPT_PAGES; n++)
+        for (unsigned i = 0; i < 512; i++)
+            ept[n][i] = ept_table((n + i) % EPT_PAGES) | EPT_RWX;
+    /* 512 * 512 * 512 ways lead to a page, and each page is a table: not in the ranges. */
+    assert_false(ept_confined());
+    const struct silicon_range tables = {EPT_BASE, EPT_BASE + sizeof ept};
+    assert_true(silicon_ept_confined((const uint8_t *)ept, EPT_BASE, sizeof ept,
+                                     ept_table(0), &tables, 1, &ept_bad));
+}
+
+static void ept_whose_root_is_elsewhere_is_not_confined(void **state)
+{
+    static const uint64_t roots[] = {0, EPT_BASE - 4096, EPT_BASE + sizeof ept};
+
+    (void)state;
+    memset(ept, 0, sizeof ept);
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        assert_false(silicon_ept_confined((const uint8_t *)ept, EPT_BASE, sizeof ept,
+                                          roots[i], NULL, 0, &ept_bad));
+        assert_int_equal(ept_bad, roots[i]);
+    }
+    assert_false(silicon_ept_confined((const uint8_t *)ept, EPT_BASE, 4095, EPT_BASE, NULL,
+                                      0, &ept_bad));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +463,10 @@ int main(void)
         cmocka_unit_test(evidence_counts_descriptors_by_target),
         cmocka_unit_test(window_bytes_that_did_not_come_read_as_zero),
         cmocka_unit_test(run_request_with_wrong_sizes_is_refused),
+        cmocka_unit_test(ept_whose_pages_lie_in_the_ranges_is_confined),
+        cmocka_unit_test(ept_with_a_page_elsewhere_is_not_confined),
+        cmocka_unit_test(ept_that_points_to_itself_is_searched_in_bounded_time),
+        cmocka_unit_test(ept_whose_root_is_elsewhere_is_not_confined),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
