@@ -40,7 +40,7 @@ format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(B)/obj $(B)/bin $(B)/lib $(B)/checks $(B)/guests $(B)/subjects $(B)/cache $(B)/tmp
+	rm -rf $(B)/obj $(B)/bin $(B)/lib $(B)/checks $(B)/guests $(B)/silicon $(B)/subjects $(B)/cache $(B)/tmp
 
 distclean:
 	rm -rf $(B)
@@ -121,8 +121,33 @@ $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call
 $(foreach f,$(wildcard labs/*/guests/*.protected32.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),protected32.c,-m32,common/guest/start.S)))
 $(foreach f,$(wildcard labs/*/guests/*.long64.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),long64.c,-m64,common/guest/start.S)))
 
+# --- silicon: the ROM of the emulated Intel CPU, and how a check has it run ----------------------
+SILICON_FLAGS := -std=gnu11 -O2 -m64 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
+	-mgeneral-regs-only $(WARNINGS) $(WERROR) -Icommon/include -nostdlib -static \
+	-Wl,--build-id=none,-z,noexecstack
+SILICON_COMMON := $(wildcard common/silicon/*) common/include/silicon_job.h common/include/vmx.h
+SILICON_BINS := $(B)/silicon/runtime.bin $(B)/silicon/reset.bin
+
+$(B)/silicon/runtime.bin: $(SILICON_COMMON) | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@$(CC) $(SILICON_FLAGS) -T common/silicon/runtime.ld common/silicon/start.S \
+		common/silicon/enter.S $(wildcard common/silicon/*.c) -o $(@:.bin=.elf)
+	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
+
+$(B)/silicon/reset.bin: $(SILICON_COMMON) | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@$(CC) -m32 -nostdlib -static -fno-pic -fno-pie -Wl,--build-id=none,-z,noexecstack \
+		-T common/silicon/reset.ld common/silicon/reset.S -o $(@:.bin=.elf)
+	@objcopy -O binary -j .text $(@:.bin=.elf) $@
+
+$(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(INCLUDES) -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
+
 # --- the checks: one program a lab -------------------------------------------------------------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
+	$(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c)) \
 	$(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok

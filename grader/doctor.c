@@ -30,11 +30,13 @@ static bool tool(const char *name, const char *argument, const char *fix)
     return ok;
 }
 
-static bool tools_check(bool *qemu)
+static bool tools_check(bool *qemu, bool *bochs)
 {
     bool ok = tool("gcc", "--version", "sudo apt install gcc libc6-dev");
 
     *qemu = tool("qemu-system-x86_64", "--version", "sudo apt install qemu-system-x86");
+    *bochs = program_there("bochs");
+    line(*bochs, "bochs", "here", "sudo apt install bochs bochs-term");
     ok &= tool("bwrap", "--version", "sudo apt install bubblewrap");
     tool("clang-format", "--version",
          "sudo apt install clang-format (only for make format and make test)");
@@ -42,7 +44,7 @@ static bool tools_check(bool *qemu)
     return ok;
 }
 
-static bool targets_check(const struct settings *s, bool qemu)
+static bool targets_check(const struct settings *s, bool qemu, bool bochs)
 {
     char why[300] = "";
     bool model = sandbox_usable(why, sizeof why);
@@ -52,9 +54,11 @@ static bool targets_check(const struct settings *s, bool qemu)
          machine_made(s) ? "QEMU (TCG) with a true /dev/kvm; its snapshot is ready"
                          : "QEMU is here; the first make grade builds the machine (10 s)",
          "sudo apt install qemu-system-x86");
+    line(bochs, "target silicon", "Bochs as an Intel CPU with VMX and EPT",
+         "sudo apt install bochs bochs-term");
     line(access("/dev/kvm", F_OK) < 0, "host's /dev/kvm", "none; none is needed",
          "there is one; it is never used (some are emulated, a thousand times too slow)");
-    return model && qemu;
+    return model && qemu && bochs;
 }
 
 static bool room_check(void)
@@ -83,12 +87,12 @@ static bool room_check(void)
 
 int verb_doctor(const struct settings *s)
 {
-    bool ok, qemu;
+    bool ok, qemu, bochs;
 
     printf("%sWhat the kit needs, and what is here%s\n", paint("bold"), paint("off"));
-    ok = tools_check(&qemu);
+    ok = tools_check(&qemu, &bochs);
     ok &= room_check();
-    ok &= targets_check(s, qemu);
+    ok &= targets_check(s, qemu, bochs);
     printf("\n%s\n", ok ? "Everything that the labs need is here."
                         : "Mend the lines marked -- above, then try again: make doctor");
     return ok ? EXIT_ALL : EXIT_GRADER;

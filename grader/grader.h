@@ -97,6 +97,9 @@ void lock_drop(int lock);
  * (0, or no output: never). Returns its exit status, 128 + signal, or -1: not started or timed out. */
 int command_run(char *const argv[], char **output, int seconds);
 
+/* Is it in PATH? */
+bool program_there(const char *name);
+
 double now_seconds(void);
 
 /* --- hash.c ------------------------------------------------------------------------------------ */
@@ -117,6 +120,7 @@ struct targets_found {
     char machine[PATH_ROOM]; /* folder of the snapshot */
     char no_machine[700];    /* or why there is none; empty: there is */
     char no_model[300];
+    char no_silicon[300];
     char no_sandbox[300]; /* why bubblewrap cannot be used; empty: it can */
 };
 

@@ -59,12 +59,16 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = *word;
     argv[n++] = targets->no_machine[0] ? "--no-machine" : "--machine";
     argv[n++] = targets->no_machine[0] ? targets->no_machine : targets->machine;
+    if (targets->no_silicon[0]) {
+        argv[n++] = "--no-silicon";
+        argv[n++] = targets->no_silicon;
+    }
     if (targets->no_model[0]) {
         argv[n++] = "--no-model";
         argv[n++] = targets->no_model;
-    } else if (targets->no_sandbox[0]) {
-        argv[n++] = "--model-in-machine";
     }
+    if (targets->no_sandbox[0] && !targets->no_machine[0])
+        argv[n++] = "--model-in-machine";
     if (g->only) {
         argv[n++] = "--only";
         argv[n++] = g->only;

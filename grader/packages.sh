@@ -10,6 +10,8 @@ gcc:compile the labs and the grader
 libc6-dev:C library, static
 make:you have it if you read this
 qemu-system-x86:the machine with a true /dev/kvm, VT-d and VFIO
+bochs:an Intel CPU with VMX and EPT
+bochs-term:lets Bochs run without a window
 bubblewrap:the sandbox in which submissions are compiled and run
 libcmocka-dev:runs the checks
 libcjson-dev:reports
@@ -34,7 +36,7 @@ list() {
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     # Nothing to ask here: see whether it all happens to be there.
     missing=
-    for tool in gcc qemu-system-x86_64 bwrap pkg-config cpio xz zstd lz4 patch; do
+    for tool in gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     for header in cmocka.h cjson/cJSON.h openssl/evp.h traceevent/event-parse.h; do

@@ -23,7 +23,7 @@
 #define HOUR         3600
 #define BOOTS_MAX    5
 
-static bool program_there(const char *name)
+bool program_there(const char *name)
 {
     const char *path = getenv("PATH");
     char *copy = strdup(path ? path : "/usr/bin:/bin"), file[PATH_ROOM];
@@ -238,11 +238,39 @@ static bool kernel_there(const struct settings *s)
     return kernel_intact(folder);
 }
 
-/* Without a sandbox the model checks run in the machine; without both, nowhere. */
+/* Without a sandbox, subjects of the model and silicon checks run in the machine; without
+ * both, nowhere. */
 static void model_settle(struct targets_found *found)
 {
-    if (found->no_sandbox[0] && found->no_machine[0] && !found->no_model[0])
+    if (!found->no_sandbox[0] || !found->no_machine[0])
+        return;
+    if (!found->no_model[0])
         snprintf(found->no_model, sizeof found->no_model, "%s", found->no_sandbox);
+    if (!found->no_silicon[0])
+        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", found->no_sandbox);
+}
+
+static void target_refuse(char *why, size_t size, const char *name,
+                          const struct settings *s)
+{
+    if (s->sanitize && strcmp(name, "model") != 0)
+        snprintf(why, size, "SANITIZE=1 works on target model only");
+    else if (s->target && strcmp(s->target, name) != 0)
+        snprintf(why, size, "TARGET=%s was asked for", s->target);
+}
+
+/* What was not asked for, and what is not installed. */
+static void targets_choose(struct targets_found *found, const struct settings *s)
+{
+    target_refuse(found->no_model, sizeof found->no_model, "model", s);
+    target_refuse(found->no_machine, sizeof found->no_machine, "machine", s);
+    target_refuse(found->no_silicon, sizeof found->no_silicon, "silicon", s);
+    if (!found->no_machine[0] && !program_there("qemu-system-x86_64"))
+        snprintf(found->no_machine, sizeof found->no_machine,
+                 "QEMU is not installed: sudo apt install qemu-system-x86");
+    if (!found->no_silicon[0] && !program_there("bochs"))
+        snprintf(found->no_silicon, sizeof found->no_silicon,
+                 "Bochs is not installed: sudo apt install bochs bochs-term");
 }
 
 bool targets_prepare(struct targets_found *found, const struct settings *s)
@@ -252,18 +280,8 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
 
     *found = (struct targets_found){.machine = ""};
     sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
-    if (s->target && strcmp(s->target, "machine") == 0)
-        snprintf(found->no_model, sizeof found->no_model, "TARGET=machine was asked for");
-    if (s->sanitize || (s->target && strcmp(s->target, "model") == 0)) {
-        snprintf(found->no_machine, sizeof found->no_machine, "%s",
-                 s->sanitize ? "SANITIZE=1 works on target model only"
-                             : "TARGET=model was asked for");
-        model_settle(found);
-        return true;
-    }
-    if (!program_there("qemu-system-x86_64")) {
-        snprintf(found->no_machine, sizeof found->no_machine,
-                 "QEMU is not installed: sudo apt install qemu-system-x86");
+    targets_choose(found, s);
+    if (found->no_machine[0]) {
         model_settle(found);
         return true;
     }

@@ -92,12 +92,13 @@ bool settings_parse(struct settings *s, int count, char **words)
     s->sanitize = switch_on(s->sanitize);
     s->yes = switch_on(s->yes);
     s->from = slashes_strip(s->from);
-    if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine")) {
-        fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine\n",
+    if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine") &&
+        strcmp(s->target, "silicon")) {
+        fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine, silicon\n",
                 s->target);
         return false;
     }
-    if (s->sanitize && s->target && strcmp(s->target, "machine") == 0) {
+    if (s->sanitize && s->target && strcmp(s->target, "model") != 0) {
         fprintf(stderr, "grader: SANITIZE=1 works on TARGET=model only\n");
         return false;
     }

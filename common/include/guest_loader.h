@@ -34,4 +34,18 @@ enum guest_mode {
  * the ioctl that failed. */
 int guest_load(struct vcpu *vcpu, const void *image, size_t size, enum guest_mode mode);
 
+/* The tables themselves, for whoever starts a guest without KVM. */
+
+#define GUEST_GDT_ENTRIES 3
+
+void guest_gdt_make(uint64_t gdt[GUEST_GDT_ENTRIES], enum guest_mode mode);
+
+/* At GUEST_PML4_GPA: one PML4, one PDPT, one PD of 512 pages of 2 MiB, one to one.
+ * (SDM 3A 4.5) */
+struct guest_page_tables {
+    uint64_t pml4[512], pdpt[512], pd[512];
+};
+
+void guest_page_tables_make(struct guest_page_tables *tables);
+
 #endif

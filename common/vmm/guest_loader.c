@@ -7,33 +7,21 @@
 #include "memory_slots.h"
 #include "x86.h"
 
-#define LARGE_PAGE        (2ull << 20)
 #define CPUID_ENTRIES_MAX 256
 
-/* One PML4, one PDPT, one PD: 512 entries of 2 MiB, one to one. (SDM 3A 4.5) */
 static int page_tables_write(struct vm *vm)
 {
-    const uint64_t pdpt = GUEST_PML4_GPA + GUEST_PAGE_SIZE, pd = pdpt + GUEST_PAGE_SIZE;
-    const uint64_t pml4_entry = pdpt | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
-    const uint64_t pdpt_entry = pd | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
-    uint64_t entries[512];
-    int r;
+    struct guest_page_tables tables;
 
-    for (uint64_t i = 0; i < 512; i++)
-        entries[i] = i * LARGE_PAGE | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_LARGE;
-    r = guest_write(vm, GUEST_PML4_GPA, &pml4_entry, sizeof pml4_entry);
-    if (r == 0)
-        r = guest_write(vm, pdpt, &pdpt_entry, sizeof pdpt_entry);
-    if (r == 0)
-        r = guest_write(vm, pd, entries, sizeof entries);
-    return r;
+    guest_page_tables_make(&tables);
+    return guest_write(vm, GUEST_PML4_GPA, &tables, sizeof tables);
 }
 
 static int gdt_write(struct vm *vm, enum guest_mode mode)
 {
-    const uint64_t gdt[3] = {
-        0, mode == GUEST_LONG64 ? DESCRIPTOR_CODE64 : DESCRIPTOR_CODE32, DESCRIPTOR_DATA};
+    uint64_t gdt[GUEST_GDT_ENTRIES];
 
+    guest_gdt_make(gdt, mode);
     return guest_write(vm, GUEST_GDT_GPA, gdt, sizeof gdt);
 }
 
@@ -59,7 +47,7 @@ static void segments_set_flat(struct kvm_sregs *sregs, enum guest_mode mode)
     sregs->cs = code;
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
     sregs->gdt.base = GUEST_GDT_GPA;
-    sregs->gdt.limit = 3 * 8 - 1;
+    sregs->gdt.limit = GUEST_GDT_ENTRIES * 8 - 1;
     sregs->cr0 |= CR0_PE;
 }
 

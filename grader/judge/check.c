@@ -238,7 +238,7 @@ static void printed_tail(const struct evidence *e, char *buffer, size_t size)
 /* A wild access is found by the sanitizers, line and all. */
 static const char *crash_advice(const struct judge *j, int signal)
 {
-    if (j->check->target != TARGET_MODEL || judge_sanitized(j) ||
+    if (j->check->target == TARGET_MACHINE || judge_sanitized(j) ||
         (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT))
         return "";
     return "\nWhich line? The command below with SANITIZE=1 says it.";

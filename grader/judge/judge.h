@@ -12,9 +12,9 @@ struct judge_options {
     const char *subject; /* ELF image of the subject */
     const char *agent;   /* ELF image of the agent */
     const char *machine; /* folder of the snapshot, or NULL: target machine is not there */
-    const char *no_machine, *no_model; /* why not, where they are not */
-    const char *traces;                /* folder to keep recorded events in, or NULL */
-    const char *only;                  /* id of a single check, or NULL */
+    const char *no_machine, *no_model, *no_silicon; /* why not, where they are not */
+    const char *traces; /* folder to keep recorded events in, or NULL */
+    const char *only;   /* id of a single check, or NULL */
     uint64_t seed;
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */

@@ -3,7 +3,7 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--model-in-machine] [--traces DIR] [--only ID] [--runtime] --seed N --report FD
+ *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID] [--runtime] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <cjson/cJSON.h>
@@ -33,6 +33,12 @@ static const char *const verdict_names[] = {
     [VERDICT_ERROR] = "error", [VERDICT_PLACE_LOST] = "lost",
 };
 
+static const char *const target_names[] = {
+    [TARGET_MODEL] = "model",
+    [TARGET_MACHINE] = "machine",
+    [TARGET_SILICON] = "silicon",
+};
+
 static void json_print(cJSON *json, int fd)
 {
     char *text = cJSON_PrintUnformatted(json);
@@ -59,8 +65,7 @@ static cJSON *check_json(const struct check *check)
     cJSON_AddStringToObject(json, "id", check->id);
     cJSON_AddStringToObject(json, "title", check->title);
     cJSON_AddNumberToObject(json, "tenths", check->tenths);
-    cJSON_AddStringToObject(json, "target",
-                            check->target == TARGET_MODEL ? "model" : "machine");
+    cJSON_AddStringToObject(json, "target", target_names[check->target]);
     cJSON_AddStringToObject(json, "why", check->why);
     cJSON_AddStringToObject(json, "handout", check->handout);
     cJSON_AddStringToObject(json, "slide", check->slide);
@@ -207,8 +212,12 @@ static bool place_lost_explain(struct targets *targets, const struct check *chec
 static bool target_there(const struct targets *t, const struct check *check,
                          struct outcome *outcome)
 {
-    const char *why =
-        check->target == TARGET_MODEL ? t->options->no_model : t->options->no_machine;
+    const char *const whys[] = {
+        [TARGET_MODEL] = t->options->no_model,
+        [TARGET_MACHINE] = t->options->no_machine,
+        [TARGET_SILICON] = t->options->no_silicon,
+    };
+    const char *why = whys[check->target];
 
     if (!why)
         return true;
@@ -306,10 +315,15 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         const char *name;
         const char **value;
     } valued[] = {
-        {"--subject", &o->subject},   {"--agent", &o->agent},
-        {"--machine", &o->machine},   {"--no-machine", &o->no_machine},
-        {"--no-model", &o->no_model}, {"--traces", &o->traces},
-        {"--only", &o->only},         {"--seed", &seed},
+        {"--subject", &o->subject},
+        {"--agent", &o->agent},
+        {"--machine", &o->machine},
+        {"--no-machine", &o->no_machine},
+        {"--no-model", &o->no_model},
+        {"--no-silicon", &o->no_silicon},
+        {"--traces", &o->traces},
+        {"--only", &o->only},
+        {"--seed", &seed},
         {"--report", &report},
     };
 

@@ -72,9 +72,9 @@ static void machine_arguments(struct arguments *a, const char *dir, bool share)
 {
     argument_add(a, QEMU);
     for (const char *const *word =
-             (const char *const[]){"-accel", "tcg,thread=multi", "-cpu", "max,-xsave", "-smp", "1",
-                                   "-m", RAM_SIZE, "-display", "none", "-no-reboot",
-                                   "-nodefaults", "-no-user-config", NULL};
+             (const char *const[]){"-accel", "tcg,thread=multi", "-cpu", "max,-xsave",
+                                   "-smp", "1", "-m", RAM_SIZE, "-display", "none",
+                                   "-no-reboot", "-nodefaults", "-no-user-config", NULL};
          *word; word++)
         argument_add(a, "%s", *word);
     argument_add(a, "-M");

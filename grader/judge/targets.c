@@ -83,7 +83,9 @@ static bool machine_start(struct targets *t)
 
 enum target place_of(const struct targets *t, const struct check *check)
 {
-    return t->options->model_in_machine ? TARGET_MACHINE : check->target;
+    if (check->target == TARGET_MACHINE || t->options->model_in_machine)
+        return TARGET_MACHINE;
+    return TARGET_MODEL;
 }
 
 struct place *place_get(struct targets *t, enum target target)

@@ -19,9 +19,9 @@
 #ifndef GRADER_SILICON_H
 #define GRADER_SILICON_H
 
-#include "../../common/include/silicon.h" /* not this file: it has the same name */
 #include "../judge/check.h"
 #include "guest_loader.h"
+#include "silicon_job.h"
 
 /* Where our own tables are, for a check that wants to change them. */
 #define SILICON_EPT_HPA        (SILICON_TABLES_HPA)           /* PML4, PDPT, PD */

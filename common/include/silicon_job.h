@@ -1,4 +1,4 @@
-/* silicon.h - a job for the emulated Intel CPU, and the record of what the CPU did.
+/* silicon_job.h - a job for the emulated Intel CPU, and the record of what the CPU did.
  *
  * The machine is Bochs with a ROM of ours (common/silicon/): it takes the job out of the
  * ROM, fills memory and a VMCS as the job says, enters the guest, notes every VM exit, and
@@ -13,8 +13,8 @@
  *   0x0e00000  SILICON_TABLES_HPA: tables and bitmaps that the judge makes (2 MiB)
  *   0x1000000  SILICON_RAM_HPA: memory of the guest, tables of the student (up to 256 MiB)
  */
-#ifndef SILICON_H
-#define SILICON_H
+#ifndef SILICON_JOB_H
+#define SILICON_JOB_H
 
 #include <stdint.h>
 
@@ -97,22 +97,22 @@ struct silicon_job {
 
 /* The processor's own numbering (RSP is in the VMCS). */
 enum silicon_register {
-    REG_RAX,
-    REG_RCX,
-    REG_RDX,
-    REG_RBX,
-    REG_RSP,
-    REG_RBP,
-    REG_RSI,
-    REG_RDI,
-    REG_R8,
-    REG_R9,
-    REG_R10,
-    REG_R11,
-    REG_R12,
-    REG_R13,
-    REG_R14,
-    REG_R15,
+    SILICON_RAX,
+    SILICON_RCX,
+    SILICON_RDX,
+    SILICON_RBX,
+    SILICON_RSP,
+    SILICON_RBP,
+    SILICON_RSI,
+    SILICON_RDI,
+    SILICON_R8,
+    SILICON_R9,
+    SILICON_R10,
+    SILICON_R11,
+    SILICON_R12,
+    SILICON_R13,
+    SILICON_R14,
+    SILICON_R15,
 };
 
 static inline uint64_t silicon_pattern(uint64_t nonce, uint64_t hpa)
@@ -160,7 +160,7 @@ struct silicon_log {
     uint64_t detail, extra;
     uint32_t record_count;
     uint32_t events_used;
-    uint64_t checksum; /* silicon_checksum() of all that follows end, and the records */
+    uint64_t checksum; /* of all from nonce on (this as 0), then the records */
     uint64_t start_time, end_time;
     uint64_t final_registers[16];
     uint64_t vmx_basic, ept_vpid_capabilities; /* MSRs 480h, 48Ch */
@@ -170,12 +170,13 @@ struct silicon_log {
 
 #define SILICON_RECORDS_HPA (SILICON_LOG_HPA + 4096)
 
-static inline uint64_t silicon_checksum(uint64_t sum, const void *bytes, uint64_t count)
+/* Over words of 8 bytes; size is a multiple of 8. */
+static inline uint64_t silicon_checksum(uint64_t sum, const void *bytes, uint64_t size)
 {
-    const uint8_t *at = bytes;
+    const uint64_t *word = bytes;
 
-    for (uint64_t i = 0; i < count; i++)
-        sum = (sum ^ at[i]) * 0x100000001b3ull;
+    for (uint64_t i = 0; i < size / 8; i++)
+        sum = ((sum ^ word[i]) * 0x9e3779b97f4a7c15ull) ^ sum >> 31;
     return sum;
 }
 

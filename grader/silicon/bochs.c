@@ -1,0 +1,316 @@
+/* bochs.c - runs a job: a ROM image in, memory dumps out, all of it in files that have no name.
+ *
+ * Bochs reads its configuration, the ROM and the debugger's commands from memfds, by way of
+ * /proc/self/fd, and the debugger writes memory to others: nothing is left behind however
+ * the run ends, and any number of runs can go on at once. What the emulator prints and its
+ * exit status are for diagnosis only; the evidence is memory, as the debugger saw it from
+ * outside the emulated machine.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../judge/guest_image.h"
+#include "../judge/text.h"
+#include "silicon.h"
+
+GUEST_IMAGE(silicon_runtime, "runtime.bin");
+GUEST_IMAGE(silicon_reset, "reset.bin");
+
+#define ROM_MAX     (2u << 20)
+#define ROM_UNIT    (64u << 10)
+#define RESET_SIZE  4096u
+#define DEADLINE_MS 60000
+#define LOG_PAGE    (SILICON_RECORDS_HPA - SILICON_LOG_HPA)
+
+/* What the reset code wants to know (common/silicon/reset.S). */
+struct rom_header {
+    uint32_t runtime_from, runtime_length;
+    uint32_t job_from, job_length;
+};
+
+struct bochs_run {
+    int rom, config, commands, output, log;
+    int windows[SILICON_WINDOWS_MAX];
+};
+
+/* Survives exec: Bochs opens it as /proc/self/fd/N. */
+static int file_new(struct silicon *s, const char *name)
+{
+    int fd = memfd_create(name, 0);
+
+    if (fd < 0)
+        judge_error(s->judge, "no memory file for Bochs: %s", strerror(errno));
+    return fd;
+}
+
+static void file_put(struct silicon *s, int fd, const void *bytes, size_t size)
+{
+    if (write(fd, bytes, size) != (ssize_t)size)
+        judge_error(s->judge, "could not write a file for Bochs: %s", strerror(errno));
+}
+
+/* --- what goes in ----------------------------------------------------------------------------- */
+
+/* The ROM ends at 4 GiB: runtime, job, a gap, the reset code. */
+static void rom_write(struct silicon *s, int fd)
+{
+    const size_t runtime = (GUEST_IMAGE_SIZE(silicon_runtime) + 15) & ~(size_t)15;
+    const size_t job = sizeof s->job + s->data_size;
+    const size_t size = (runtime + job + RESET_SIZE + ROM_UNIT - 1) / ROM_UNIT * ROM_UNIT;
+    const uint32_t base = (uint32_t)(0x100000000ull - size);
+    const struct rom_header header = {base, (uint32_t)runtime, base + (uint32_t)runtime,
+                                      (uint32_t)job};
+    uint8_t *rom = calloc(1, size);
+
+    if (!rom || size > ROM_MAX)
+        judge_error(s->judge, "a silicon job does not fit into a ROM");
+    s->job.size = (uint32_t)job;
+    memcpy(rom, silicon_runtime, GUEST_IMAGE_SIZE(silicon_runtime));
+    memcpy(rom + runtime, &s->job, sizeof s->job);
+    memcpy(rom + runtime + sizeof s->job, s->data, s->data_size);
+    memcpy(rom + size - RESET_SIZE, silicon_reset, RESET_SIZE);
+    memcpy(rom + size - RESET_SIZE, &header, sizeof header);
+    file_put(s, fd, rom, size);
+    free(rom);
+}
+
+/* No BIOS, no disk, no display, no sound, no clock that ties it to real time. */
+static void config_write(struct silicon *s, const struct bochs_run *r)
+{
+    dprintf(r->config,
+            "megs: %u\n"
+            "romimage: file=/proc/self/fd/%d\n"
+            "cpu: model=corei7_skylake_x, ips=50000000, reset_on_triple_fault=0\n"
+            "display_library: term\n"
+            "log: /dev/null\n"
+            "info: action=ignore\n"
+            "error: action=ignore\n"
+            "panic: action=fatal\n"
+            "sound: driver=dummy\n"
+            "pci: enabled=0\n",
+            (unsigned)(SILICON_RAM_END >> 20), r->rom);
+    /* The runtime's last instruction breaks into the debugger; it goes on with the second. */
+    dprintf(r->commands, "c\nwritemem \"/proc/self/fd/%d\" 0x%llx %llu\n", r->log,
+            SILICON_LOG_HPA,
+            LOG_PAGE + (unsigned long long)s->log_records * sizeof *s->records);
+    for (unsigned i = 0; i < s->window_count; i++)
+        dprintf(r->commands, "writemem \"/proc/self/fd/%d\" 0x%llx %u\n", r->windows[i],
+                (unsigned long long)s->windows[i].hpa, s->windows[i].length);
+    dprintf(r->commands, "quit\n");
+}
+
+/* --- the process -------------------------------------------------------------------------------- */
+
+_Noreturn static void bochs_exec(const struct bochs_run *r, pid_t parent)
+{
+    char config[32], commands[32];
+    char *const argv[] = {"bochs", "-q", "-f", config, "-rc", commands, NULL};
+    int null = open("/dev/null", O_RDWR);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    setpgid(0, 0);
+    setenv("TERM", "dumb", 1);
+    snprintf(config, sizeof config, "/proc/self/fd/%d", r->config);
+    snprintf(commands, sizeof commands, "/proc/self/fd/%d", r->commands);
+    dup2(null, 0);
+    dup2(r->output, 1);
+    dup2(r->output, 2);
+    execvp(argv[0], argv);
+    _exit(127);
+}
+
+/* Waits; ends it if it takes too long. True: it ended by itself. */
+static bool bochs_wait(pid_t pid, int *status)
+{
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int ready;
+
+    do
+        ready = poll(&end, 1, DEADLINE_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        kill(pid, SIGKILL);
+    close(end.fd);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        ;
+    return ready > 0;
+}
+
+/* --- what comes out ------------------------------------------------------------------------------ */
+
+/* The last words of the emulator, in one line. */
+static void output_tail(int fd, char *buffer, size_t size)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+    off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
+    ssize_t n = pread(fd, buffer, size - 1, from);
+
+    buffer[n > 0 ? n : 0] = 0;
+    text_clean(buffer);
+}
+
+/* Bytes of a dump; NULL if it is not all there. */
+static void *dump_read(int fd, size_t offset, size_t size)
+{
+    void *bytes = malloc(size ? size : 1);
+
+    if (bytes && pread(fd, bytes, size, (off_t)offset) != (ssize_t)size) {
+        free(bytes);
+        bytes = NULL;
+    }
+    return bytes;
+}
+
+_Noreturn static void no_log(struct silicon *s, const struct bochs_run *r, bool ended,
+                             int status)
+{
+    char tail[400];
+
+    output_tail(r->output, tail, sizeof tail);
+    if (!ended)
+        judge_error(s->judge, "Bochs did not end within %d s", DEADLINE_MS / 1000);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        check_skip(s->judge, "Bochs is not installed: sudo apt install bochs bochs-term");
+    if (strstr(tail, "'term' not"))
+        check_skip(s->judge, "Bochs has no text display: sudo apt install bochs-term");
+    judge_error(s->judge, "Bochs left no log (status %#x): %s", status, tail);
+}
+
+static bool log_whole(const struct silicon *s)
+{
+    struct silicon_log log = s->log;
+    uint64_t sum;
+
+    log.checksum = 0;
+    sum = silicon_checksum(s->job.nonce, &log.nonce, sizeof log - 8);
+    sum = silicon_checksum(sum, s->records, log.record_count * sizeof *s->records);
+    return sum == s->log.checksum;
+}
+
+static void results_read(struct silicon *s, const struct bochs_run *r, bool ended,
+                         int status)
+{
+    if (pread(r->log, &s->log, sizeof s->log, 0) != sizeof s->log ||
+        s->log.magic != SILICON_LOG_MAGIC || s->log.end == SILICON_END_NONE)
+        no_log(s, r, ended, status);
+    if (s->log.nonce != s->job.nonce || s->log.record_count > s->log_records)
+        judge_error(s->judge, "the log of the emulated CPU is of another run");
+    s->records = dump_read(r->log, LOG_PAGE, s->log.record_count * sizeof *s->records);
+    if (!s->records || !log_whole(s))
+        judge_error(s->judge, "the log of the emulated CPU is damaged");
+    for (unsigned i = 0; i < s->window_count; i++) {
+        s->windows[i].bytes = dump_read(r->windows[i], 0, s->windows[i].length);
+        if (!s->windows[i].bytes)
+            judge_error(s->judge, "memory of the emulated machine is missing");
+    }
+}
+
+/* What is neither the guest's nor the student's doing. */
+static void log_judge(struct silicon *s)
+{
+    char text[200];
+
+    switch (s->log.end) {
+    case SILICON_NO_VMX:
+        check_skip(s->judge, "this Bochs has no CPU with VMX (Debian's bochs 2.7 has)");
+    case SILICON_NO_CONTROL:
+        snprintf(
+            text, sizeof text,
+            "this Bochs does not offer a VMX control that the check needs: bits %#x of "
+            "%s",
+            (uint32_t)s->log.detail, vmcs_field_name((uint32_t)(s->log.detail >> 32)));
+        check_skip(s->judge, text);
+    case SILICON_BAD_JOB:
+        judge_error(s->judge, "the runtime refuses the job (main.c, line %d)",
+                    (int)s->log.detail);
+    case SILICON_HOST_FAULT:
+        judge_error(s->judge, "exception %d in the runtime at %#llx", (int)s->log.detail,
+                    (unsigned long long)s->log.extra);
+    default:
+        break;
+    }
+}
+
+void silicon_run(struct silicon *s)
+{
+    struct bochs_run r = {
+        .rom = file_new(s, "rom"),
+        .config = file_new(s, "bochsrc"),
+        .commands = file_new(s, "commands"),
+        .output = file_new(s, "output"),
+        .log = file_new(s, "log"),
+    };
+    pid_t parent = getpid(), pid;
+    int status = 0;
+    bool ended;
+
+    if (s->log_records < s->job.record_limit)
+        s->log_records = s->job.record_limit;
+    for (unsigned i = 0; i < s->window_count; i++)
+        r.windows[i] = file_new(s, "window");
+    rom_write(s, r.rom);
+    config_write(s, &r);
+    pid = fork();
+    if (pid == 0)
+        bochs_exec(&r, parent);
+    if (pid < 0)
+        judge_error(s->judge, "Bochs could not be started: %s", strerror(errno));
+    ended = bochs_wait(pid, &status);
+    results_read(s, &r, ended, status);
+    log_judge(s);
+    for (unsigned i = 0; i < s->window_count; i++)
+        close(r.windows[i]);
+    for (const int *fd = (const int[]){r.rom, r.config, r.commands, r.output, r.log, -1};
+         *fd >= 0; fd++)
+        close(*fd);
+}
+
+/* --- in words ------------------------------------------------------------------------------------- */
+
+void silicon_record_describe(const struct silicon_record *r, char *buffer, size_t size)
+{
+    const uint32_t reason = r->exit_reason & VMX_EXIT_BASIC_REASON;
+    char what[120] = "", where[64] = "", event[64] = "";
+
+    vmx_qualification_describe(reason, r->qualification, what, sizeof what);
+    if (reason == VMX_EXIT_EPT_VIOLATION || reason == VMX_EXIT_EPT_MISCONFIGURATION)
+        snprintf(where, sizeof where, " at GPA %#llx",
+                 (unsigned long long)r->guest_physical_address);
+    if (reason == VMX_EXIT_EXCEPTION_OR_NMI)
+        vmx_event_describe(r->interruption_info, event, sizeof event);
+    snprintf(buffer, size, "%s%s%s%s%s%s, guest RIP %#llx", vmx_exit_name(reason), where,
+             *event ? ": " : "", event, *what ? ": " : "", what,
+             (unsigned long long)r->rip);
+}
+
+void silicon_run_to_end(struct silicon *s, const char *asked)
+{
+    char last[300] = "no VM exit at all";
+
+    silicon_run(s);
+    if (s->log.record_count)
+        silicon_record_describe(&s->records[s->log.record_count - 1], last, sizeof last);
+    CHECK(s->judge, s->log.end != SILICON_NOT_ENTERED, asked,
+          "VMLAUNCH failed with VM-instruction error %d (SDM 3D 31.4)", (int)s->log.detail);
+    CHECK(s->judge, s->log.end != SILICON_BAD_STATE, asked,
+          "the VM entry failed on the guest state (SDM 3C 27.3.1): %s", last);
+    CHECK(s->judge, s->log.end != SILICON_FULL, asked,
+          "there were more than %u VM exits; the last: %s", s->job.record_limit, last);
+    CHECK(s->judge, s->log.end == SILICON_ENDED, asked,
+          "the guest did not get to its end; its last VM exit: %s", last);
+}
