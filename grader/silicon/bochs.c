@@ -42,7 +42,7 @@ struct rom_header {
 };
 
 struct bochs_run {
-    int rom, config, commands, output, log;
+    int rom, vga_rom, config, commands, output, log;
     int windows[SILICON_WINDOWS_MAX];
 };
 
@@ -100,8 +100,9 @@ static void config_write(struct silicon *s, const struct bochs_run *r)
             "error: action=ignore\n"
             "panic: action=fatal\n"
             "sound: driver=dummy\n"
+            "vgaromimage: file=/proc/self/fd/%d\n"
             "pci: enabled=0\n",
-            (unsigned)(SILICON_RAM_END >> 20), r->rom);
+            (unsigned)(SILICON_RAM_END >> 20), r->rom, r->vga_rom);
     /* The runtime's last instruction breaks into the debugger; it goes on with the second. */
     dprintf(r->commands, "c\nwritemem \"/proc/self/fd/%d\" 0x%llx %llu\n", r->log,
             SILICON_LOG_HPA,
@@ -250,6 +251,7 @@ void silicon_run(struct silicon *s)
 {
     struct bochs_run r = {
         .rom = file_new(s, "rom"),
+        .vga_rom = file_new(s, "vga-rom"),
         .config = file_new(s, "bochsrc"),
         .commands = file_new(s, "commands"),
         .output = file_new(s, "output"),
@@ -264,6 +266,7 @@ void silicon_run(struct silicon *s)
     for (unsigned i = 0; i < s->window_count; i++)
         r.windows[i] = file_new(s, "window");
     rom_write(s, r.rom);
+    file_put(s, r.vga_rom, (const uint8_t[512]){0}, 512); /* nobody runs it; it has to be */
     config_write(s, &r);
     pid = fork();
     if (pid == 0)
@@ -275,7 +278,8 @@ void silicon_run(struct silicon *s)
     log_judge(s);
     for (unsigned i = 0; i < s->window_count; i++)
         close(r.windows[i]);
-    for (const int *fd = (const int[]){r.rom, r.config, r.commands, r.output, r.log, -1};
+    for (const int *fd =
+             (const int[]){r.rom, r.vga_rom, r.config, r.commands, r.output, r.log, -1};
          *fd >= 0; fd++)
         close(*fd);
 }
