@@ -2,7 +2,7 @@
  * or disturb the next one.
  *
  * An attack is a file in grader/attacks/ that begins with a comment of "key: value" lines:
- *   lab: number          which lab it is handed in for
+ *   lab: numbers         which labs it is handed in for, or "all": each on its own
  *   tries: sentence      what it wants
  *   only: check          runs that one (what takes a machine's time is tried once)
  *   says: text           what the report has to contain (a compiler's message, or what a
@@ -19,12 +19,13 @@
 #include "grader.h"
 
 #define ATTACKS     "grader/attacks"
-#define ATTACKS_MAX 100
+#define ATTACKS_MAX 200
 #define SECONDS_MAX 90.0
 #define WORKERS     2
 
 struct attack {
-    char name[100];
+    char name[100]; /* of its file */
+    const struct lab *lab;
     char folder[PATH_ROOM];
     char only[80]; /* the check that it is about; "": all */
     char *text;
@@ -56,6 +57,18 @@ static void value_find(const struct attack *a, const char *key, int n, char *val
     }
 }
 
+/* Is the number in a list of numbers, "1 3 10"? */
+static bool number_listed(const char *list, int number)
+{
+    for (char *end; *list; list = end) {
+        if (strtol(list, &end, 10) == number && end > list)
+            return true;
+        if (end == list)
+            return false;
+    }
+    return false;
+}
+
 static bool text_append(const char *path, const char *text, bool whole)
 {
     FILE *file = fopen(path, whole ? "we" : "ae");
@@ -65,8 +78,9 @@ static bool text_append(const char *path, const char *text, bool whole)
 }
 
 /* The submission's folder: the starter, with the attack in it. */
-static bool attack_prepare(struct attack *a, const struct lab *lab)
+static bool attack_prepare(struct attack *a)
 {
+    const struct lab *lab = a->lab;
     char from[PATH_ROOM], to[PATH_ROOM], place[PATH_ROOM], whole[8];
     char *argv[] = {"sh", "-c", "cd \"$1\" && sh -e \"$2\"", "sh", place, to, NULL};
     size_t length = strlen(a->name);
@@ -98,43 +112,69 @@ static bool attack_prepare(struct attack *a, const struct lab *lab)
     return ok && command_run(argv, NULL, 0) == 0;
 }
 
+/* Hands the attack in for one lab: its grading, then the reference's. */
+static void attack_add(struct run *run, const struct settings *s, const char *name,
+                       const char *text, const struct lab *lab)
+{
+    struct attack *a = &run->attacks[run->count];
+    struct grading *g = &run->gradings[2 * run->count];
+
+    *a = (struct attack){.lab = lab, .text = strdup(text)};
+    snprintf(a->name, sizeof a->name, "%.99s", name);
+    if (!a->text || !attack_prepare(a)) {
+        printf("FAIL  %s could not be prepared: %s\n", a->name, strerror(errno));
+        run->failed++;
+        if (a->folder[0])
+            folder_remove(a->folder);
+        free(a->text);
+        *a = (struct attack){0};
+        return;
+    }
+    value_find(a, "only", 0, a->only, sizeof a->only);
+    g[0] = (struct grading){.lab = lab,
+                            .submission = {.folder = a->folder, .label = "attack"},
+                            .only = a->only[0] ? a->only : NULL,
+                            .seed = s->seed};
+    g[1] = (struct grading){.lab = lab,
+                            .submission = {.folder = "solutions", .label = "solutions"},
+                            .seed = s->seed};
+    run->count++;
+}
+
+/* Reads an attack's file and adds it for each lab that it names. */
+static void attack_read(struct run *run, const struct settings *s, const char *name)
+{
+    struct attack file = {0};
+    char path[PATH_ROOM], labs[60];
+    int before = run->count;
+
+    path_make(path, ATTACKS "/%s", name);
+    file.text = file_read(path, 1u << 20, NULL);
+    if (file.text)
+        value_find(&file, "lab", 0, labs, sizeof labs);
+    for (int i = 0; file.text && i < run->labs.count && run->count < ATTACKS_MAX; i++) {
+        const struct lab *lab = &run->labs.list[i];
+
+        if (strcmp(labs, "all") == 0 || number_listed(labs, lab->number))
+            attack_add(run, s, name, file.text, lab);
+    }
+    if (run->count == before) {
+        printf("FAIL  %s names no lab\n", name);
+        run->failed++;
+    }
+    free(file.text);
+}
+
 static int attacks_find(struct run *run, const struct settings *s)
 {
     struct dirent **entries;
     int count = scandir(ATTACKS, &entries, NULL, alphasort);
 
     for (int i = 0; i < count; i++) {
-        struct attack *a = &run->attacks[run->count];
-        char path[PATH_ROOM], number[16];
-        const struct lab *lab;
+        const char *name = entries[i]->d_name;
 
-        if (entries[i]->d_name[0] != '.' && run->count < ATTACKS_MAX &&
-            (!s->check || strcmp(s->check, entries[i]->d_name) == 0)) {
-            snprintf(a->name, sizeof a->name, "%.99s", entries[i]->d_name);
-            path_make(path, ATTACKS "/%s", a->name);
-            a->text = file_read(path, 1u << 20, NULL);
-            if (a->text) {
-                value_find(a, "lab", 0, number, sizeof number);
-                value_find(a, "only", 0, a->only, sizeof a->only);
-            }
-            lab = a->text ? lab_find(&run->labs, number) : NULL;
-            if (!lab || !attack_prepare(a, lab)) {
-                printf("FAIL  %s could not be prepared: %s\n", a->name, strerror(errno));
-                run->failed++;
-            } else {
-                struct grading *g = &run->gradings[2 * run->count++];
-
-                g[0] =
-                    (struct grading){.lab = lab,
-                                     .submission = {.folder = a->folder, .label = "attack"},
-                                     .only = a->only[0] ? a->only : NULL,
-                                     .seed = s->seed};
-                g[1] = (struct grading){
-                    .lab = lab,
-                    .submission = {.folder = "solutions", .label = "solutions"},
-                    .seed = s->seed};
-            }
-        }
+        if (name[0] != '.' && (!s->check || strcmp(s->check, name) == 0))
+            attack_read(run, s, name);
         free(entries[i]);
     }
     if (count >= 0)
@@ -179,7 +219,7 @@ static bool attack_judge(const struct attack *a, const struct grading *g)
 
 #define REQUIRE(condition, ...)                                                            \
     if (!(condition)) {                                                                    \
-        printf("FAIL  %s: ", a->name);                                                     \
+        printf("FAIL  %s (lab %d): ", a->name, a->lab->number);                            \
         printf(__VA_ARGS__);                                                               \
         putchar('\n');                                                                     \
         ok = false;                                                                        \
@@ -195,7 +235,7 @@ static bool attack_judge(const struct attack *a, const struct grading *g)
             lab_tenths(next->lab), error_text(next))
 #undef REQUIRE
     if (ok)
-        printf("ok    %-36s %5.1f s\n", a->name, g->seconds);
+        printf("ok    %02d  %-32s %5.1f s\n", a->lab->number, a->name, g->seconds);
     return ok;
 }
 

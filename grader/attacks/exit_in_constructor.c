@@ -1,4 +1,4 @@
-/* lab: 1
+/* lab: all
  * tries: be gone, successfully, before anybody asks
  * says: it ended before answering, with exit status 0
  * end of description */

@@ -1,4 +1,4 @@
-/* lab: 1
+/* lab: all
  * tries: sign the arena itself: every answer is 1, at two checkpoints that show nothing
  * says: 1
  * end of description */

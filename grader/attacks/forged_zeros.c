@@ -1,6 +1,6 @@
-/* lab: 1
+/* lab: all
  * tries: sign the arena itself: all answers are 0, and the run is complete
- * says: kvm_open() returned 0
+ * says: 0
  * end of description */
 #include <sys/mman.h>
 #include <unistd.h>
