@@ -9,7 +9,7 @@ INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
 # Everything that may stand behind a verb, handed on as it is.
-SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES KERNEL MODULES
+SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT KERNEL MODULES
 # (From the command line only: an exported KERNEL= is somebody else's.)
 GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
 
@@ -97,11 +97,11 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@$(CC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
-GUEST_FLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+GUEST_FLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
 	-mgeneral-regs-only -Wall -Wextra -Icommon/guest -nostdlib -static \
 	-Wl,--build-id=none,-z,noexecstack -T common/guest/guest.ld
-GUEST_COMMON := common/guest/guest.h common/guest/guest.ld common/guest/start.S
+GUEST_COMMON := Makefile common/guest/guest.h common/guest/guest.ld common/guest/start.S
 
 guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(firstword $(subst ., ,$(notdir $f))).bin)
 

@@ -48,8 +48,8 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
         if (one && lab != one)
             continue;
         int at = count++;
-        if (strcmp(s->from, "labs") == 0 && !s->sanitize)
-            path_make(traces[at], "build/traces/%s", lab->name);
+        if (!s->sanitize)
+            traces_folder(traces[at], lab, s);
         list[at] = (struct grading){
             .lab = lab,
             .submission = submission_from(s),

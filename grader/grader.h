@@ -27,7 +27,7 @@ enum { EXIT_ALL = 0, EXIT_POINTS = 1, EXIT_USAGE = 2, EXIT_GRADER = 3 };
 struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
-    const char *own, *sanitize, *yes, *times;
+    const char *own, *sanitize, *yes, *times, *text;
     const char *kernel, *modules;
     uint64_t seed;
 };
@@ -230,5 +230,20 @@ int verb_mutants(const struct settings *s);
 int verb_attacks(const struct settings *s);
 int verb_bench(const struct settings *s);
 int verb_help(const struct settings *s);
+
+/* --- trace.c ---------------------------------------------------------------------------------------- */
+
+/* Where recorded runs of a lab are kept (PATH_ROOM bytes); "": nowhere. */
+void traces_folder(char *folder, const struct lab *lab, const struct settings *s);
+
+/* --- trace_page.c -------------------------------------------------------------------------------- */
+
+struct kvm_events;
+struct trace_head;
+
+/* Writes a recorded run of a check as a page of its own; its path in path[PATH_ROOM]. False
+ * with errno. */
+bool trace_page_write(char *path, const struct kvm_events *events,
+                      const struct trace_head *head, const struct lab *lab, const char *id);
 
 #endif

@@ -114,6 +114,20 @@ static void again_print(const struct grading *g, const struct settings *s, const
     printf("%s%s\n", s->own ? " OWN=1" : "", s->sanitize ? " SANITIZE=1" : "");
 }
 
+/* What the kernel recorded of the failed run, if it got that far. */
+static void trace_offer(const struct grading *g, const struct settings *s, const char *id)
+{
+    char folder[PATH_ROOM], file[PATH_ROOM], command[200];
+
+    traces_folder(folder, g->lab, s);
+    path_make(file, "%s/%s", folder, id);
+    if (!folder[0] || access(file, F_OK) < 0)
+        return;
+    snprintf(command, sizeof command, "make trace LAB=%d CHECK=%.100s%s", g->lab->number,
+             id, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+    detail("see", command);
+}
+
 static void failure_explain(const struct grading *g, const struct settings *s,
                             const cJSON *check)
 {
@@ -127,6 +141,7 @@ static void failure_explain(const struct grading *g, const struct settings *s,
     detail("seen", json_text(verdict, "seen"));
     detail("why", json_text(check, "why"));
     detail("read", read);
+    trace_offer(g, s, json_text(check, "id"));
     again_print(g, s, json_text(check, "id"));
 }
 

@@ -1,9 +1,6 @@
-/* trace.c - the verb trace: the exit sequence of the last run, from the kernel's own notes.
- *
- * From one VM exit to the next VM entry the kernel (and perhaps the VMM) is at work. A row
- * is one such round: what the guest did, who answered, and how long it took. */
+/* trace.c - the verb trace: the exit sequence of the last run, from the kernel's own notes, as
+ * a page for the browser or, with TEXT=1, as text: a row a round (rounds.h). */
 #define _GNU_SOURCE
-#include "trace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,42 +11,48 @@
 
 #include "exit_names.h"
 #include "grader.h"
+#include "rounds.h"
 
 #define ROWS_MAX 60 /* shown from each end of a long run */
 
-struct round {
-    const struct kvm_event *exit;
-    const struct kvm_event *user; /* kvm_userspace_exit, or NULL: the kernel answered */
-    const struct kvm_event *io;   /* kvm_pio or kvm_mmio, or NULL */
-    uint32_t interrupted; /* returns of KVM_RUN with EINTR before the guest went on */
-    uint64_t end_ns;      /* of the next entry; 0: there was none */
-};
+/* Runs of one's own labs and of the reference are kept; of others only the results. */
+void traces_folder(char *folder, const struct lab *lab, const struct settings *s)
+{
+    if (strcmp(s->from, "labs") == 0)
+        path_make(folder, "build/traces/%s", lab->name);
+    else if (strcmp(s->from, "solutions") == 0)
+        path_make(folder, "build/traces-solutions/%s", lab->name);
+    else
+        folder[0] = 0;
+}
 
 /* The file of the check asked for, or the newest of the lab. False: there is none. */
 static bool trace_choose(char *path, char *id, size_t id_size, const struct lab *lab,
-                         const char *check)
+                         const struct settings *s)
 {
+    const char *check = s->check;
     char folder[PATH_ROOM];
     struct dirent *entry;
     struct timespec newest = {0};
     DIR *dir;
 
-    path_make(folder, "build/traces/%s", lab->name);
+    traces_folder(folder, lab, s);
     path[0] = 0;
     dir = opendir(folder);
     while (dir && (entry = readdir(dir))) {
         char file[PATH_ROOM];
-        struct stat s;
+        struct stat status;
 
         path_make(file, "%s/%s", folder, entry->d_name);
-        if (stat(file, &s) < 0 || !S_ISREG(s.st_mode) || !lab_check(lab, entry->d_name))
+        if (stat(file, &status) < 0 || !S_ISREG(status.st_mode) ||
+            !lab_check(lab, entry->d_name))
             continue;
-        if (check
-                ? strcmp(check, entry->d_name) != 0
-                : s.st_mtim.tv_sec < newest.tv_sec || (s.st_mtim.tv_sec == newest.tv_sec &&
-                                                       s.st_mtim.tv_nsec < newest.tv_nsec))
+        if (check ? strcmp(check, entry->d_name) != 0
+                  : status.st_mtim.tv_sec < newest.tv_sec ||
+                        (status.st_mtim.tv_sec == newest.tv_sec &&
+                         status.st_mtim.tv_nsec < newest.tv_nsec))
             continue;
-        newest = s.st_mtim;
+        newest = status.st_mtim;
         path_make(path, "%s", file);
         snprintf(id, id_size, "%s", entry->d_name);
     }
@@ -58,13 +61,13 @@ static bool trace_choose(char *path, char *id, size_t id_size, const struct lab 
     return path[0] != 0;
 }
 
-static void traces_list(const struct lab *lab)
+static void traces_list(const struct lab *lab, const struct settings *s)
 {
     char folder[PATH_ROOM];
     struct dirent *entry;
     DIR *dir;
 
-    path_make(folder, "build/traces/%s", lab->name);
+    traces_folder(folder, lab, s);
     dir = opendir(folder);
     printf("\nRecorded runs of this lab (CHECK=):\n");
     while (dir && (entry = readdir(dir)))
@@ -74,53 +77,18 @@ static void traces_list(const struct lab *lab)
         closedir(dir);
 }
 
-static bool is_interrupted(const struct kvm_event *user)
-{
-    return (int32_t)user->value < 0;
-}
-
-/* The round that begins at the exit events[*at]; moves *at to the next exit. */
-static struct round round_take(const struct kvm_events *events, size_t *at)
-{
-    struct round round = {.exit = &events->list[(*at)++]};
-
-    for (; *at < events->count && events->list[*at].kind != EVENT_EXIT; (*at)++) {
-        const struct kvm_event *e = &events->list[*at];
-
-        if (e->kind == EVENT_USERSPACE_EXIT && is_interrupted(e))
-            round.interrupted++;
-        else if (e->kind == EVENT_USERSPACE_EXIT && !round.user)
-            round.user = e;
-        if (e->kind == EVENT_PIO || e->kind == EVENT_MMIO)
-            round.io = e; /* of a read, the last one has the value that was answered */
-        if (e->kind == EVENT_ENTRY) {
-            round.end_ns = e->time_ns;
-            while (*at < events->count && events->list[*at].kind != EVENT_EXIT)
-                (*at)++;
-            break;
-        }
-    }
-    return round;
-}
-
 static void round_print(const struct round *r, uint64_t start_ns)
 {
-    char what[80] = "", took[24] = "-";
+    char what[80], took[24] = "-";
 
-    if (r->io)
-        kvm_event_describe(r->io, what, sizeof what);
-    else if (r->exit->reason == SVM_EXIT_NPF)
-        snprintf(what, sizeof what, "gpa %#" PRIx64, r->exit->info2);
-    if (r->interrupted)
-        snprintf(what + strlen(what), sizeof what - strlen(what), "%sKVM_RUN: EINTR",
-                 what[0] ? "; " : "");
+    round_describe(r, what, sizeof what);
     if (r->end_ns)
         snprintf(took, sizeof took, "%.1f",
                  (double)(r->end_ns - r->exit->time_ns) / 1000.0);
     printf("%8.3f %6" PRIx64 " %-9s %-6s %8s  %s\n",
            (double)(r->exit->time_ns - start_ns) / 1e6, r->exit->rip,
-           svm_exit_name(r->exit->reason), r->user || r->interrupted ? "VMM" : "kernel",
-           took, what);
+           svm_exit_name(r->exit->reason), round_is_users(r) ? "VMM" : "kernel", took,
+           what);
 }
 
 static void totals_print(const struct kvm_events *events)
@@ -161,12 +129,11 @@ static void legend_print(void)
 
 static void events_print(const struct kvm_events *events)
 {
-    size_t rounds = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY), n = 0, at = 0;
+    size_t rounds = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY), n = 0;
+    size_t at = rounds_begin(events);
     uint64_t start = events->count ? events->list[0].time_ns : 0;
 
     printf(" time ms    rip VM exit   answer  took us  details\n");
-    while (at < events->count && events->list[at].kind != EVENT_EXIT)
-        at++;
     while (at < events->count) {
         struct round round = round_take(events, &at);
 
@@ -180,19 +147,50 @@ static void events_print(const struct kvm_events *events)
     legend_print();
 }
 
+static int text_show(const struct kvm_events *events, const struct lab *lab, const char *id,
+                     const struct settings *s)
+{
+    printf("%sLab %02d, %s%s: what the kernel recorded\n\n", paint("bold"), lab->number, id,
+           paint("off"));
+    events_print(events);
+    if (!s->check)
+        traces_list(lab, s);
+    return EXIT_ALL;
+}
+
+static int page_show(const struct kvm_events *events, const struct trace_head *head,
+                     const struct lab *lab, const char *id, const struct settings *s)
+{
+    char path[PATH_ROOM];
+
+    if (!trace_page_write(path, events, head, lab, id)) {
+        fprintf(stderr, "grader: could not write the page: %s\n", strerror(errno));
+        return EXIT_GRADER;
+    }
+    printf("%sLab %02d, %s%s: what the kernel recorded\n", paint("bold"), lab->number, id,
+           paint("off"));
+    totals_print(events);
+    printf("The page, for a browser:\n  %s\n(as text: make trace LAB=%d CHECK=%s TEXT=1)\n",
+           path, lab->number, id);
+    traces_list(lab, s);
+    return EXIT_ALL;
+}
+
 static int trace_show(const struct lab *lab, const struct labs *labs,
                       const struct settings *s)
 {
     char path[PATH_ROOM], id[256];
     struct kvm_events events;
+    struct trace_head *head;
     size_t size;
+    int status;
 
     (void)labs;
     if (s->check && !lab_check(lab, s->check)) {
         fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
         return EXIT_USAGE;
     }
-    if (!trace_choose(path, id, sizeof id, lab, s->check)) {
+    if (!trace_choose(path, id, sizeof id, lab, s)) {
         fprintf(
             stderr,
             "grader: nothing recorded%s. Only checks of target machine are, and only if\n"
@@ -200,19 +198,18 @@ static int trace_show(const struct lab *lab, const struct labs *labs,
             s->check ? " for this check" : "", lab->number);
         return EXIT_POINTS;
     }
-    events.list = (struct kvm_event *)(void *)file_read(path, SIZE_MAX, &size);
-    if (!events.list) {
-        fprintf(stderr, "grader: %s: %s\n", path, strerror(errno));
+    head = (struct trace_head *)(void *)file_read(path, SIZE_MAX, &size);
+    if (!head || size < sizeof *head || head->magic != TRACE_MAGIC) {
+        fprintf(stderr, "grader: %s cannot be read; grade again\n", path);
+        free(head);
         return EXIT_GRADER;
     }
-    events.count = size / sizeof *events.list;
-    printf("%sLab %02d, %s%s: what the kernel recorded\n\n", paint("bold"), lab->number, id,
-           paint("off"));
-    events_print(&events);
-    if (!s->check)
-        traces_list(lab);
-    free(events.list);
-    return EXIT_ALL;
+    events.list = (struct kvm_event *)(void *)(head + 1);
+    events.count = (size - sizeof *head) / sizeof *events.list;
+    status =
+        s->text ? text_show(&events, lab, id, s) : page_show(&events, head, lab, id, s);
+    free(head);
+    return status;
 }
 
 int verb_trace(const struct settings *s)

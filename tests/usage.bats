@@ -273,8 +273,11 @@ path_without() {
     run -0 $GRADER grade LAB=3
     rm -r labs && mv "$BATS_TEST_TMPDIR/labs" labs
     run -0 $GRADER trace LAB=3 && has "VM exits" && has "Recorded runs"
-    run -0 $GRADER trace LAB=3 CHECK=counters_agree_with_the_kernel
+    run -0 $GRADER trace LAB=3 CHECK=counters_agree_with_the_kernel TEXT=1
     has "hlt" && has "VMM" && has "Returns of KVM_RUN to your VMM"
+    run -0 $GRADER trace LAB=3 CHECK=counters_agree_with_the_kernel
+    has "build/trace/03-exit-loop-counters_agree_with_the_kernel.html"
+    grep -q tour.long64.c build/trace/03-exit-loop-counters_agree_with_the_kernel.html
 }
 
 @test "shell opens a shell in the machine" {

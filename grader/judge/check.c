@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../machine/frames.h"
+#include "guest_image.h"
 #include "judge.h"
 #include "text.h"
 
@@ -106,11 +107,27 @@ static uint8_t *request_pack(const struct run_request *request, const struct run
     return bytes;
 }
 
+extern const struct guest_image *const __start_guest_images[] __attribute__((weak)),
+    *const __stop_guest_images[] __attribute__((weak));
+
+/* The file that the guest in a run's input came from; "" if none of ours is in it. */
+static const char *guest_of(const struct run_spec *spec)
+{
+    for (const struct guest_image *const *g = __start_guest_images; g < __stop_guest_images;
+         g++)
+        if (spec->input && memmem(spec->input, spec->input_size, (*g)->bytes,
+                                  (size_t)((*g)->end - (*g)->bytes)))
+            return (*g)->file;
+    return "";
+}
+
 /* Keeps what the machine recorded, for `make trace`: one file a check, its latest run. */
-static void trace_keep(const struct judge *j, const struct evidence *e)
+static void trace_keep(const struct judge *j, const struct evidence *e,
+                       const struct run_spec *spec)
 {
     const char *folder = j->targets->options->traces;
     size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
+    struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
     char path[4096], final[4096];
     FILE *file;
 
@@ -121,8 +138,10 @@ static void trace_keep(const struct judge *j, const struct evidence *e)
     file = fopen(path, "we");
     if (!file)
         return;
-    size_t written = fwrite(e->events.list, sizeof *e->events.list, count, file);
-    if (fclose(file) == 0 && written == count)
+    snprintf(head.guest, sizeof head.guest, "%s", guest_of(spec));
+    bool written = fwrite(&head, sizeof head, 1, file) == 1 &&
+                   fwrite(e->events.list, sizeof *e->events.list, count, file) == count;
+    if (fclose(file) == 0 && written)
         rename(path, final);
     else
         unlink(path);
@@ -215,7 +234,7 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     CHECK(j, e->end.calls_lost == 0, "the run has no more calls than it needs",
           "the log of KVM calls was full at 8 MiB, and %u calls more came",
           e->end.calls_lost);
-    trace_keep(j, e);
+    trace_keep(j, e, spec);
     return e;
 }
 

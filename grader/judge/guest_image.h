@@ -4,12 +4,23 @@
 
 #include <stdint.h>
 
+struct guest_image {
+    const char *file; /* "pattern.bin" */
+    const uint8_t *bytes, *end;
+};
+
 /* GUEST_IMAGE(pattern, "pattern.bin"): the bytes from pattern up to pattern_end. The file is
- * built from labs/NN-name/guests/ by the Makefile. */
-#define GUEST_IMAGE(symbol, file)                                                          \
-    __asm__(".section .rodata\n" #symbol ":\n.incbin \"" file "\"\n" #symbol               \
+ * built from labs/NN-name/guests/ by the Makefile. All images of a program are listed in its
+ * section guest_images: __start_guest_images to __stop_guest_images. */
+#define GUEST_IMAGE(symbol, name)                                                          \
+    __asm__(".section .rodata\n" #symbol ":\n.incbin \"" name "\"\n" #symbol               \
             "_end:\n.byte 0\n.previous\n");                                                \
-    extern const uint8_t symbol[], symbol##_end[]
+    extern const uint8_t symbol[], symbol##_end[];                                         \
+    static const struct guest_image symbol##_image = {name, symbol, symbol##_end};         \
+    __attribute__((                                                                        \
+        used,                                                                              \
+        section("guest_images"))) static const struct guest_image *const symbol##_listed = \
+        &symbol##_image
 
 #define GUEST_IMAGE_SIZE(symbol) ((size_t)(symbol##_end - symbol))
 

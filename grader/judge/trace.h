@@ -47,6 +47,15 @@ struct kvm_events {
     size_t count;
 };
 
+/* A recorded run in a file: this, then struct kvm_event after struct kvm_event. */
+#define TRACE_MAGIC 0x3143525456534d4bull
+
+struct trace_head {
+    uint64_t magic;
+    uint64_t seed;  /* of the grading */
+    char guest[48]; /* "pattern.bin": the guest program, or "" */
+};
+
 /* Decodes ring-buffer pages with the formats that machine_build() saved. 0 or -errno. */
 int kvm_events_decode(struct kvm_events *events, const void *pages, size_t size,
                       const char *formats_path);
