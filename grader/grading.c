@@ -95,7 +95,12 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
         _exit(1);
     setpgid(0, 0); /* Ctrl-C reaches the grader only; it ends, and we with it */
     if (g->traces) {
-        if (!g->only)
+        char old[PATH_ROOM];
+
+        path_make(old, "%s/%s", g->traces, g->only ? g->only : "");
+        if (g->only)
+            unlink(old);
+        else
             folder_remove(g->traces);
         folder_make(g->traces);
     }
