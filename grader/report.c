@@ -206,6 +206,39 @@ static void messages_print(const struct grading *g)
     }
 }
 
+/* Whole numbers as they are, others with three digits that count. */
+static void figure_print(const cJSON *figure)
+{
+    double value = cJSON_GetNumberValue(cJSON_GetObjectItem(figure, "value"));
+    char number[40];
+
+    if (value >= 100 || value <= -100 || value == (double)(int64_t)value)
+        snprintf(number, sizeof number, "%.0f", value);
+    else
+        snprintf(number, sizeof number, "%.3g", value);
+    printf("    %-48s %10s %s\n", json_text(figure, "name"), number,
+           json_text(figure, "unit"));
+}
+
+/* What the checks measured (judge_figure()), in the order of the checks. */
+static void figures_print(const struct grading *g)
+{
+    const cJSON *check, *figure;
+    bool any = false;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    {
+        cJSON_ArrayForEach(
+            figure, cJSON_GetObjectItem(verdict_of(g, json_text(check, "id")), "figures"))
+        {
+            if (!any)
+                printf("  Measured in this run:\n");
+            any = true;
+            figure_print(figure);
+        }
+    }
+}
+
 static int verdict_count(const struct grading *g, const char *word)
 {
     const cJSON *verdict;
@@ -258,6 +291,7 @@ void report_print(const struct grading *g, const struct settings *s)
         printf("  The first %d failures are explained. For another one:\n"
                "  make grade LAB=%d CHECK=<id>\n",
                DETAILS_MAX, g->lab->number);
+    figures_print(g);
     summary_print(g);
 }
 

@@ -83,6 +83,16 @@ uint64_t judge_random(struct judge *judge);
 /* From 0 to limit - 1. */
 uint64_t judge_random_below(struct judge *judge, uint64_t limit);
 
+/* --- numbers for people ------------------------------------------------------------------ */
+
+#define FIGURES_MAX 16 /* a check */
+
+/* Notes a number that was measured in this run; the report shows it in a table under the
+ * lab, and the results file keeps it. It is no verdict: call it behind the CHECKs that make
+ * it true, with what the evidence says. name: "exits per pair, hardware way", at most 47
+ * characters; unit: "us", "exits" or "", at most 15. */
+void judge_figure(struct judge *judge, const char *name, double value, const char *unit);
+
 /* --- verdicts ---------------------------------------------------------------------------- */
 
 /* Fails the check if condition is false. asked: a sentence, constant. The rest is a format

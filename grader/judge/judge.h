@@ -50,11 +50,19 @@ enum verdict {
     VERDICT_PLACE_LOST
 };
 
+struct figure {
+    char name[48];
+    char unit[16];
+    double value;
+};
+
 struct outcome {
     enum verdict verdict;
     bool timed_out;
     char asked[512];
     char seen[2048];
+    uint32_t figure_count;
+    struct figure figures[FIGURES_MAX];
 };
 
 struct judge {

@@ -248,6 +248,20 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void figures_add(cJSON *json, const struct outcome *outcome)
+{
+    cJSON *list = outcome->figure_count ? cJSON_AddArrayToObject(json, "figures") : NULL;
+
+    for (uint32_t i = 0; i < outcome->figure_count; i++) {
+        cJSON *figure = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(figure, "name", outcome->figures[i].name);
+        cJSON_AddNumberToObject(figure, "value", outcome->figures[i].value);
+        cJSON_AddStringToObject(figure, "unit", outcome->figures[i].unit);
+        cJSON_AddItemToArray(list, figure);
+    }
+}
+
 static void outcome_report(const struct judge_options *options, const struct check *check,
                            const struct outcome *outcome, double seconds, const char *note)
 {
@@ -259,6 +273,7 @@ static void outcome_report(const struct judge_options *options, const struct che
     cJSON_AddStringToObject(json, "seen", outcome->seen);
     cJSON_AddStringToObject(json, "note", note);
     cJSON_AddNumberToObject(json, "seconds", seconds);
+    figures_add(json, outcome);
     report_print(options, json);
 }
 
