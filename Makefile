@@ -168,7 +168,7 @@ $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab))))
 # --- the grader ---------------------------------------------------------------------------------
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.c)) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
-	$(B)/obj/judge/evidence.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)

@@ -157,11 +157,12 @@ static bool pio_measure(struct bench *b, const char *subject, struct bench_outpu
     bool ok = image && machine_restore(&m, b->targets.machine, why, sizeof why) == 0;
 
     if (ok) {
+        const struct evidence_source source = {.channel = m.channel, .nonce = 1};
         size_t length = sizeof job.request + sizeof job.input;
 
         ok = frame_send(m.channel, FRAME_SUBJECT, NULL, 0, image, size) == 0 &&
              frame_send(m.channel, FRAME_RUN, NULL, 0, &job, length) == 0 &&
-             evidence_receive(&e, m.channel, 1, NULL) == 0 && e.complete &&
+             evidence_receive(&e, &source) == 0 && e.complete &&
              e.header.output_size >= sizeof *out;
         if (ok)
             memcpy(out, e.answer, sizeof *out);

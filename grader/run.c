@@ -77,6 +77,7 @@ static int subject_run_once(const char *subject, const char *machine)
     char formats[PATH_ROOM], why[1000];
     struct evidence e = {0};
     struct machine m;
+    struct evidence_source source = {.nonce = request.nonce, .formats_path = formats};
     int status = EXIT_GRADER;
 
     path_make(formats, "%s/formats", machine);
@@ -84,9 +85,10 @@ static int subject_run_once(const char *subject, const char *machine)
         fprintf(stderr, "grader: %s\n", why);
         return EXIT_GRADER;
     }
+    source.channel = m.channel;
     if (subject_send(m.channel, subject) &&
         frame_send(m.channel, FRAME_RUN, NULL, 0, &request, sizeof request) == 0 &&
-        evidence_receive(&e, m.channel, request.nonce, formats) == 0) {
+        evidence_receive(&e, &source) == 0) {
         evidence_print(&e);
         status = e.complete ? EXIT_ALL : EXIT_POINTS;
     } else {

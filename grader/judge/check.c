@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -192,6 +193,26 @@ static struct run_request request_make(struct judge *j, const struct run_spec *s
     };
 }
 
+struct hold {
+    struct judge *judge;
+    void (*look)(struct judge *judge, unsigned checkpoint);
+};
+
+static void hold_look(void *context, unsigned checkpoint)
+{
+    const struct hold *hold = context;
+
+    if (hold->look)
+        hold->look(hold->judge, checkpoint);
+}
+
+void judge_physical_read(struct judge *j, uint64_t address, void *buffer, size_t size)
+{
+    if (machine_physical_read(&j->targets->machine.machine, address, buffer, size) < 0)
+        judge_error(j, "QEMU's monitor does not read physical memory at 0x%" PRIx64,
+                    address);
+}
+
 /* Sends the request and receives the evidence. 0, or -errno: the place has gone. */
 static int place_exchange(struct judge *j, const struct place *place,
                           const struct run_request *request, const struct run_spec *spec,
@@ -199,7 +220,13 @@ static int place_exchange(struct judge *j, const struct place *place,
 {
     bool machine = place == &j->targets->machine;
     struct timeval limit = {.tv_sec = (request->deadline_ms + PATIENCE_MS) / 1000};
+    struct hold hold = {j, spec->at_checkpoint};
     char formats[4096];
+    const struct evidence_source source = {.channel = place->channel,
+                                           .nonce = request->nonce,
+                                           .formats_path = machine ? formats : NULL,
+                                           .at_checkpoint = hold_look,
+                                           .context = &hold};
     size_t size;
     uint8_t *frame = request_pack(request, spec, &size);
     int r;
@@ -211,9 +238,26 @@ static int place_exchange(struct judge *j, const struct place *place,
         snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
     r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
     if (r == 0)
-        r = evidence_receive(e, place->channel, request->nonce, machine ? formats : NULL);
+        r = evidence_receive(e, &source);
     free(frame);
     return r;
+}
+
+/* What the IOMMU did in this run: the end of its trace, from an offset on. */
+static void device_events_collect(struct judge *j, struct evidence *e, size_t from)
+{
+    char *text = machine_events_text(&j->targets->machine.machine, from);
+
+    if (!text || device_events_parse(&e->device, text) < 0)
+        judge_error(j, "out of memory");
+    free(text);
+}
+
+static void device_require(struct judge *j, const struct place *place)
+{
+    if (place != &j->targets->machine || !place->machine.ready.has_device)
+        check_skip(j, "the machine's kernel has no VFIO: take the kernel that the kit "
+                      "fetches (no KERNEL=)");
 }
 
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
@@ -231,12 +275,17 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
     j->runs[j->run_count++] = e;
+    if (spec->flags & RUN_DEVICE)
+        device_require(j, place);
+    size_t events = machine_events_size(&j->targets->machine.machine);
     request = request_make(j, spec, place);
     r = place_exchange(j, place, &request, spec, e);
     if (r < 0) {
         snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
         check_end(j, VERDICT_PLACE_LOST);
     }
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, events);
     if (e->end.outcome == RUN_NOT_STARTED)
         judge_error(j, "the agent could not start the subject: %s",
                     strerror(e->end.status));

@@ -61,6 +61,9 @@ struct run_spec {
     const struct plan_exit *exits;
     const struct window *windows;
     uint32_t window_count;
+    /* With RUN_HOLD: called while the subject stands at a checkpoint. It may look into the
+     * machine's memory (judge_physical_read()); its evidence so far is not there yet. */
+    void (*at_checkpoint)(struct judge *judge, unsigned checkpoint);
     uint32_t deadline_ms; /* on a machine of normal speed; 0: 3 s (model), 10 s (machine) */
 };
 
@@ -72,6 +75,10 @@ const struct evidence *judge_run(struct judge *judge, const struct run_spec *spe
 
 /* The same, but any end of the subject is fine: the check looks at it. */
 const struct evidence *judge_run_any_end(struct judge *judge, const struct run_spec *spec);
+
+/* Reads the machine's physical memory from outside: page tables of the IOMMU, registers of the
+ * remapping hardware. Ends the check with ERROR where that cannot be done. */
+void judge_physical_read(struct judge *judge, uint64_t address, void *buffer, size_t size);
 
 /* True if the subject was compiled with ASan and UBSan (SANITIZE=1). */
 bool judge_sanitized(const struct judge *judge);

@@ -87,8 +87,22 @@ static int answer_store(struct evidence *e, const void *payload, size_t size,
     return e->answer ? 0 : -ENOMEM;
 }
 
+/* The subject stands: whoever wants to looks around, then it goes on. */
+static int checkpoint_hold(const struct evidence_source *source, const void *payload,
+                           size_t size)
+{
+    uint32_t checkpoint;
+
+    if (size != sizeof checkpoint)
+        return -EPROTO;
+    memcpy(&checkpoint, payload, sizeof checkpoint);
+    if (source->at_checkpoint)
+        source->at_checkpoint(source->context, checkpoint);
+    return frame_send(source->channel, FRAME_CONTINUE, NULL, 0, NULL, 0);
+}
+
 static int frame_store(struct evidence *e, const struct frame_header *header,
-                       const void *payload, uint64_t nonce, const char *formats)
+                       const void *payload, const struct evidence_source *source)
 {
     switch (header->type) {
     case FRAME_FDS:
@@ -100,24 +114,27 @@ static int frame_store(struct evidence *e, const struct frame_header *header,
     case FRAME_CALLS:
         return calls_store(e, payload, header->length);
     case FRAME_TRACE:
-        return formats ? kvm_events_decode(&e->events, payload, header->length, formats)
-                       : -EPROTO;
+        return source->formats_path ? kvm_events_decode(&e->events, payload, header->length,
+                                                        source->formats_path)
+                                    : -EPROTO;
     case FRAME_OUTPUT:
         e->output = copy_terminated(payload, header->length);
         return e->output ? 0 : -ENOMEM;
     case FRAME_ANSWER:
-        return answer_store(e, payload, header->length, nonce);
+        return answer_store(e, payload, header->length, source->nonce);
     case FRAME_END:
         if (header->length != sizeof e->end)
             return -EPROTO;
         memcpy(&e->end, payload, sizeof e->end);
         return 0;
+    case FRAME_CHECKPOINT:
+        return checkpoint_hold(source, payload, header->length);
     default:
         return -EPROTO;
     }
 }
 
-int evidence_receive(struct evidence *e, int channel, uint64_t nonce, const char *formats)
+int evidence_receive(struct evidence *e, const struct evidence_source *source)
 {
     struct frame_header header = {0};
     int r = 0;
@@ -126,9 +143,9 @@ int evidence_receive(struct evidence *e, int channel, uint64_t nonce, const char
     while (r == 0 && header.type != FRAME_END) {
         void *payload;
 
-        r = frame_receive(channel, &header, &payload);
+        r = frame_receive(source->channel, &header, &payload);
         if (r == 0)
-            r = frame_store(e, &header, payload, nonce, formats);
+            r = frame_store(e, &header, payload, source);
         free(payload);
     }
     return r;
@@ -147,6 +164,7 @@ void evidence_free(struct evidence *e)
     free(e->calls);
     free(e->calls_raw);
     free(e->events.list);
+    free(e->device.list);
     memset(e, 0, sizeof *e);
 }
 

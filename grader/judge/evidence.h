@@ -14,6 +14,7 @@
 #include "../machine/call_supervisor.h"
 #include "../machine/protocol.h"
 #include "arena.h"
+#include "device_events.h"
 #include "trace.h"
 
 /* One supervised call (target model). */
@@ -37,13 +38,23 @@ struct evidence {
     uint8_t *calls_raw;
     struct call *calls;
     size_t call_count;
-    struct kvm_events events; /* target machine, with RUN_TRACE */
+    struct kvm_events events;    /* target machine, with RUN_TRACE */
+    struct device_events device; /* target machine, with RUN_DEVICE */
+};
+
+/* What the receiver of evidence has to know. */
+struct evidence_source {
+    int channel;
+    uint64_t nonce;           /* of the run */
+    const char *formats_path; /* of the trace events, or NULL: there is no trace */
+    /* Called while the subject stands at a checkpoint (RUN_HOLD); may be NULL. */
+    void (*at_checkpoint)(void *context, unsigned checkpoint);
+    void *context;
 };
 
 /* Receives frames until END. 0, -errno of the channel (-EAGAIN: the agent did not answer in
  * time), -EPROTO. Free it in every case. */
-int evidence_receive(struct evidence *evidence, int channel, uint64_t nonce,
-                     const char *formats_path);
+int evidence_receive(struct evidence *evidence, const struct evidence_source *source);
 void evidence_free(struct evidence *evidence);
 
 /* How many descriptors at a checkpoint lead to a target that begins with text; *flags (may be

@@ -15,12 +15,19 @@
 
 #include "../machine/protocol.h"
 
+#define MACHINE_NONE                                                                       \
+    {                                                                                      \
+        .channel = -1, .qmp = -1, .console = -1, .state = -1, .events = -1, .memory = -1   \
+    }
+
 struct machine {
     pid_t pid;   /* QEMU, or 0 */
     int channel; /* frames to the agent, or -1 */
     int qmp;     /* QEMU's monitor, or -1 */
     int console; /* memfd: what the kernel and QEMU printed */
     int state;   /* the snapshot's device state, or -1 */
+    int events;  /* memfd: QEMU's trace of the IOMMU (device_events.h), or -1 */
+    int memory;  /* memfd: through which machine_physical_read() passes bytes, or -1 */
     struct ready ready;
 };
 
@@ -41,6 +48,16 @@ int machine_wait(struct machine *machine, char *why, size_t why_size);
 
 /* Both. */
 int machine_restore(struct machine *machine, const char *dir, char *why, size_t why_size);
+
+/* How much of the IOMMU's trace there is, in bytes; and the text from an offset on (caller
+ * frees; NULL: no memory). What a finished DMA did is in it. */
+size_t machine_events_size(const struct machine *machine);
+char *machine_events_text(const struct machine *machine, size_t from);
+
+/* Reads the machine's physical memory, or a device's registers (in pieces of 4 and 8 bytes),
+ * from outside, while the machine runs. 0 or -EIO. */
+int machine_physical_read(struct machine *machine, uint64_t address, void *buffer,
+                          size_t size);
 
 /* Ends QEMU, if it still runs, and closes everything but the console. */
 void machine_stop(struct machine *machine);

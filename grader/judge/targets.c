@@ -123,8 +123,7 @@ void place_drop(struct targets *t, enum target target)
         machine_stop(&place->machine);
         if (place->machine.console > 0)
             close(place->machine.console);
-        place->machine =
-            (struct machine){.channel = -1, .qmp = -1, .console = -1, .state = -1};
+        place->machine = (struct machine)MACHINE_NONE;
     }
     place->channel = -1;
     place->started = false;

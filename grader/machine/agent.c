@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device_lend.h"
 #include "frames.h"
 #include "machine_init.h"
 #include "subject_run.h"
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
         machine_shell();
     agent.ready.has_kvm = machine_hold_kvm();
     agent.ready.has_trace = trace_record_prepare();
+    agent.ready.has_device = device_prepare();
     agent.place.channel = machine_channel_open();
     precedence_take();
     printf("agent: ready\n");

@@ -7,6 +7,7 @@
  *   judge -> agent   HELLO
  *                    SUBJECT <program>              kept until the next one
  *                    RUN <run_request, windows, plan, arena input>
+ *                    CONTINUE                       answers CHECKPOINT
  *   agent -> judge   READY <ready>                  answers HELLO
  *                    evidence frames of the run, in any order, then END <run_end>
  *
@@ -18,7 +19,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define FRAME_MAX        (64u << 20)
 
 enum frame_type {
@@ -26,6 +27,7 @@ enum frame_type {
     FRAME_RUN,         /* struct run_request and what it counts */
     FRAME_HELLO,       /* empty: asks for READY */
     FRAME_FORMATS,     /* empty: asks for the kernel's trace event formats */
+    FRAME_CONTINUE,    /* empty: answers CHECKPOINT */
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
     FRAME_FORMAT_TEXT, /* name, NUL, text of one format file; the last one is empty */
@@ -37,6 +39,7 @@ enum frame_type {
     FRAME_OUTPUT, /* what the subject printed, cut off: for diagnosis only */
     FRAME_ANSWER, /* arena_header, then its output */
     FRAME_END,    /* struct run_end */
+    FRAME_CHECKPOINT, /* u32 checkpoint: with RUN_HOLD, the subject stands until CONTINUE */
 };
 
 struct frame_header {
@@ -48,6 +51,7 @@ struct ready {
     uint32_t version;
     uint32_t has_kvm;     /* /dev/kvm is there and real */
     uint32_t has_trace;   /* KVM tracepoints can be recorded */
+    uint32_t has_device;  /* there is a PCI device to be lent through VFIO */
     uint32_t calibration; /* microseconds that the calibration loop took just now */
     uint64_t time_us;     /* the agent's clock (CLOCK_MONOTONIC) when it answered */
 };
@@ -59,6 +63,8 @@ struct ready {
 #define RUN_HIDE_KVM    (1u << 2) /* the subject may not open /dev/kvm */
 #define RUN_NO_DEADLINE (1u << 3) /* for debugging by hand */
 #define RUN_SANITIZED   (1u << 4) /* the subject needs the address space of ASan's shadow */
+#define RUN_DEVICE      (1u << 5) /* the subject may use the PCI device (device_lend.h) */
+#define RUN_HOLD        (1u << 6) /* the judge looks around at each checkpoint */
 
 #define RUN_WINDOWS_MAX     16
 #define RUN_CHECKPOINTS_MAX 16

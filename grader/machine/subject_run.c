@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "device_lend.h"
 #include "forbidden_calls.h"
 #include "frames.h"
 #include "subject_memory.h"
@@ -34,6 +35,7 @@
 /* The cage. Generous for a lab, small for a machine of 512 MiB. */
 #define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
 #define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
+#define LIMIT_LOCKED    (64 * MIB)  /* with a device: memory that it may reach by DMA */
 #define LIMIT_PROCESSES 64
 #define LIMIT_FILES     256
 #define LIMIT_TOGETHER  (512 * MIB) /* of all its processes and files in memory */
@@ -113,6 +115,8 @@ static void limits_set(const struct run_request *request)
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
     if (!(request->flags & RUN_SANITIZED))
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
+    if (request->flags & RUN_DEVICE)
+        limit_set(RLIMIT_MEMLOCK, LIMIT_LOCKED);
     limit_set(RLIMIT_FSIZE, LIMIT_FILE);
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
@@ -332,6 +336,22 @@ static void windows_send(struct run *run, uint32_t checkpoint)
     }
 }
 
+/* The deadline goes on meanwhile: the judge does not take long. */
+static void judge_wait(struct run *run, uint32_t checkpoint)
+{
+    struct frame_header header = {0};
+    void *payload = NULL;
+    int r;
+
+    evidence_send(run, FRAME_CHECKPOINT, NULL, 0, &checkpoint, sizeof checkpoint);
+    r = frame_receive(run->place->channel, &header, &payload);
+    free(payload);
+    if (r == 0 && header.type != FRAME_CONTINUE)
+        r = -EPROTO;
+    if (r < 0 && !run->channel_error)
+        run->channel_error = r;
+}
+
 static void checkpoint_take(struct run *run)
 {
     uint32_t checkpoint = run->end.checkpoints++;
@@ -344,6 +364,8 @@ static void checkpoint_take(struct run *run)
     fds_send(run, checkpoint);
     maps_send(run, checkpoint);
     windows_send(run, checkpoint);
+    if (run->job->request->flags & RUN_HOLD)
+        judge_wait(run, checkpoint);
     kill(run->pid, SIGCONT);
 }
 
@@ -607,7 +629,11 @@ int subject_run(const struct run_place *place, const struct run_job *job)
     if (job->request->flags & RUN_TRACE)
         trace_record_start();
 
-    error = run->arena < 0 || run->signals < 0 ? ENOMEM : subject_start(run);
+    error = run->arena < 0 || run->signals < 0 ? ENOMEM : 0;
+    if (error == 0 && (job->request->flags & RUN_DEVICE))
+        error = -device_lend();
+    if (error == 0)
+        error = subject_start(run);
     if (error == 0) {
         subject_watch(run);
     } else {
@@ -615,6 +641,8 @@ int subject_run(const struct run_place *place, const struct run_job *job)
         run->end.status = error;
     }
     leftovers_kill(run);
+    if (job->request->flags & RUN_DEVICE)
+        device_take_back();
     if (job->request->flags & RUN_TRACE)
         trace_record_stop();
     if (job->request->flags & RUN_HIDE_KVM)
