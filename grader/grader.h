@@ -246,4 +246,8 @@ struct trace_head;
 bool trace_page_write(char *path, const struct kvm_events *events,
                       const struct trace_head *head, const struct lab *lab, const char *id);
 
+/* The same for what a check kept with judge_view(): kept is the file's text (its first line,
+ * the kind, is cut off). */
+bool view_page_write(char *path, char *kept, const struct lab *lab, const char *id);
+
 #endif

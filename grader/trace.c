@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "exit_names.h"
 #include "grader.h"
 #include "rounds.h"
 
-#define ROWS_MAX 60 /* shown from each end of a long run */
+#define VIEW_SUFFIX ".view"
+#define ROWS_MAX    60 /* shown from each end of a long run */
 
 /* Runs of one's own labs and of the reference are kept; of others only the results. */
 void traces_folder(char *folder, const struct lab *lab, const struct settings *s)
@@ -26,55 +28,69 @@ void traces_folder(char *folder, const struct lab *lab, const struct settings *s
         folder[0] = 0;
 }
 
-/* The file of the check asked for, or the newest of the lab. False: there is none. */
-static bool trace_choose(char *path, char *id, size_t id_size, const struct lab *lab,
-                         const struct settings *s)
+/* The check that an entry of the folder belongs to; "": none. It may have two files: ID, what
+ * the kernel recorded, and ID.view, what the check kept for a page. */
+static void id_of(char *id, size_t size, const struct lab *lab, const char *file)
 {
-    const char *check = s->check;
+    size_t length = strlen(file), suffix = strlen(VIEW_SUFFIX);
+
+    if (length > suffix && strcmp(file + length - suffix, VIEW_SUFFIX) == 0)
+        length -= suffix;
+    snprintf(id, size, "%.*s", (int)length, file);
+    if (!lab_check(lab, id))
+        id[0] = 0;
+}
+
+static bool newer(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec >= b->tv_nsec);
+}
+
+/* The check asked for, or that of the newest run of the lab. False: nothing is kept of it. */
+static bool run_choose(char *id, size_t size, const struct lab *lab,
+                       const struct settings *s)
+{
+    struct timespec newest = {0};
     char folder[PATH_ROOM];
     struct dirent *entry;
-    struct timespec newest = {0};
     DIR *dir;
 
     traces_folder(folder, lab, s);
-    path[0] = 0;
+    id[0] = 0;
     dir = opendir(folder);
     while (dir && (entry = readdir(dir))) {
-        char file[PATH_ROOM];
+        char file[PATH_ROOM], one[256];
         struct stat status;
 
         path_make(file, "%s/%s", folder, entry->d_name);
-        if (stat(file, &status) < 0 || !S_ISREG(status.st_mode) ||
-            !lab_check(lab, entry->d_name))
-            continue;
-        if (check ? strcmp(check, entry->d_name) != 0
-                  : status.st_mtim.tv_sec < newest.tv_sec ||
-                        (status.st_mtim.tv_sec == newest.tv_sec &&
-                         status.st_mtim.tv_nsec < newest.tv_nsec))
+        id_of(one, sizeof one, lab, entry->d_name);
+        if (!one[0] || stat(file, &status) < 0 ||
+            (s->check && strcmp(s->check, one) != 0) || !newer(&status.st_mtim, &newest))
             continue;
         newest = status.st_mtim;
-        path_make(path, "%s", file);
-        snprintf(id, id_size, "%s", entry->d_name);
+        snprintf(id, size, "%s", one);
     }
     if (dir)
         closedir(dir);
-    return path[0] != 0;
+    return id[0] != 0;
 }
 
-static void traces_list(const struct lab *lab, const struct settings *s)
+static void runs_list(const struct lab *lab, const struct settings *s)
 {
+    const cJSON *check;
     char folder[PATH_ROOM];
-    struct dirent *entry;
-    DIR *dir;
 
     traces_folder(folder, lab, s);
-    dir = opendir(folder);
     printf("\nRecorded runs of this lab (CHECK=):\n");
-    while (dir && (entry = readdir(dir)))
-        if (lab_check(lab, entry->d_name))
-            printf("  %s\n", entry->d_name);
-    if (dir)
-        closedir(dir);
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        char events[PATH_ROOM], view[PATH_ROOM];
+
+        path_make(events, "%s/%s", folder, json_text(check, "id"));
+        path_make(view, "%s/%s" VIEW_SUFFIX, folder, json_text(check, "id"));
+        if (access(events, F_OK) == 0 || access(view, F_OK) == 0)
+            printf("  %s\n", json_text(check, "id"));
+    }
 }
 
 static void round_print(const struct round *r, uint64_t start_ns)
@@ -147,58 +163,21 @@ static void events_print(const struct kvm_events *events)
     legend_print();
 }
 
-static int text_show(const struct kvm_events *events, const struct lab *lab, const char *id,
-                     const struct settings *s)
+static int page_failed(void)
 {
-    printf("%sLab %02d, %s%s: what the kernel recorded\n\n", paint("bold"), lab->number, id,
-           paint("off"));
-    events_print(events);
-    if (!s->check)
-        traces_list(lab, s);
-    return EXIT_ALL;
+    fprintf(stderr, "grader: could not write the page: %s\n", strerror(errno));
+    return EXIT_GRADER;
 }
 
-static int page_show(const struct kvm_events *events, const struct trace_head *head,
-                     const struct lab *lab, const char *id, const struct settings *s)
+/* What the kernel recorded: as text, or totals and the page. */
+static int events_show(char *path, const struct lab *lab, const char *id,
+                       const struct settings *s)
 {
-    char path[PATH_ROOM];
-
-    if (!trace_page_write(path, events, head, lab, id)) {
-        fprintf(stderr, "grader: could not write the page: %s\n", strerror(errno));
-        return EXIT_GRADER;
-    }
-    printf("%sLab %02d, %s%s: what the kernel recorded\n", paint("bold"), lab->number, id,
-           paint("off"));
-    totals_print(events);
-    printf("The page, for a browser:\n  %s\n(as text: make trace LAB=%d CHECK=%s TEXT=1)\n",
-           path, lab->number, id);
-    traces_list(lab, s);
-    return EXIT_ALL;
-}
-
-static int trace_show(const struct lab *lab, const struct labs *labs,
-                      const struct settings *s)
-{
-    char path[PATH_ROOM], id[256];
-    struct kvm_events events;
-    struct trace_head *head;
     size_t size;
-    int status;
+    struct trace_head *head = (struct trace_head *)(void *)file_read(path, SIZE_MAX, &size);
+    struct kvm_events events;
+    int status = EXIT_ALL;
 
-    (void)labs;
-    if (s->check && !lab_check(lab, s->check)) {
-        fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
-        return EXIT_USAGE;
-    }
-    if (!trace_choose(path, id, sizeof id, lab, s)) {
-        fprintf(
-            stderr,
-            "grader: nothing recorded%s. Only checks of target machine are, and only if\n"
-            "your part gets as far as KVM_RUN. First: make grade LAB=%d\n",
-            s->check ? " for this check" : "", lab->number);
-        return EXIT_POINTS;
-    }
-    head = (struct trace_head *)(void *)file_read(path, SIZE_MAX, &size);
     if (!head || size < sizeof *head || head->magic != TRACE_MAGIC) {
         fprintf(stderr, "grader: %s cannot be read; grade again\n", path);
         free(head);
@@ -206,10 +185,70 @@ static int trace_show(const struct lab *lab, const struct labs *labs,
     }
     events.list = (struct kvm_event *)(void *)(head + 1);
     events.count = (size - sizeof *head) / sizeof *events.list;
-    status =
-        s->text ? text_show(&events, lab, id, s) : page_show(&events, head, lab, id, s);
+    if (s->text) {
+        printf("\n");
+        events_print(&events);
+    } else {
+        totals_print(&events);
+        status = trace_page_write(path, &events, head, lab, id) ? EXIT_ALL : page_failed();
+    }
+    if (!s->text && status == EXIT_ALL)
+        printf("The exits, for a browser (here, as text: TEXT=1):\n  %s\n", path);
     free(head);
     return status;
+}
+
+/* What the check itself kept, if anything. */
+static int view_show(char *path, const struct lab *lab, const char *id)
+{
+    char *kept = file_read(path, 16u << 20, NULL);
+    int status = EXIT_ALL;
+
+    if (!kept)
+        return EXIT_ALL;
+    if (!view_page_write(path, kept, lab, id))
+        status = page_failed();
+    else
+        printf("A picture of the run, for a browser:\n  %s\n", path);
+    free(kept);
+    return status;
+}
+
+static int run_show(const struct lab *lab, const char *id, const struct settings *s)
+{
+    char folder[PATH_ROOM], path[PATH_ROOM];
+    int status = EXIT_ALL;
+
+    traces_folder(folder, lab, s);
+    printf("%sLab %02d, %s%s\n", paint("bold"), lab->number, id, paint("off"));
+    path_make(path, "%s/%s", folder, id);
+    if (access(path, F_OK) == 0)
+        status = events_show(path, lab, id, s);
+    path_make(path, "%s/%s" VIEW_SUFFIX, folder, id);
+    if (status == EXIT_ALL)
+        status = view_show(path, lab, id);
+    if (!s->check)
+        runs_list(lab, s);
+    return status;
+}
+
+static int trace_show(const struct lab *lab, const struct labs *labs,
+                      const struct settings *s)
+{
+    char id[256];
+
+    (void)labs;
+    if (s->check && !lab_check(lab, s->check)) {
+        fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
+        return EXIT_USAGE;
+    }
+    if (run_choose(id, sizeof id, lab, s))
+        return run_show(lab, id, s);
+    fprintf(stderr,
+            "grader: nothing recorded%s. Runs in the machine are, if your part gets as far "
+            "as\nKVM_RUN, and runs that have a picture. First: make grade LAB=%d\n",
+            s->check ? " for this check" : "", lab->number);
+    return EXIT_POINTS;
 }
 
 int verb_trace(const struct settings *s)

@@ -23,6 +23,9 @@ enum { LANE_GUEST, LANE_KERNEL, LANE_VMM };
 
 struct page {
     const struct kvm_events *events;
+    const struct trace_head *head;
+    const struct lab *lab;
+    const char *id;
     uint64_t start_ns;
     char elf[PATH_ROOM]; /* of the guest, with its source lines; "": unknown */
     bool real_mode;
@@ -185,9 +188,12 @@ static void names_put(FILE *file, const struct page *p)
     fputs("],\n", file);
 }
 
-static void data_put(FILE *file, struct page *p, const struct trace_head *head,
-                     const struct lab *lab, const char *id)
+static void data_put(FILE *file, void *argument)
 {
+    struct page *p = argument;
+    const struct trace_head *head = p->head;
+    const struct lab *lab = p->lab;
+    const char *id = p->id;
     const cJSON *check = lab_check(lab, id);
     char text[200];
 
@@ -216,40 +222,99 @@ static void data_put(FILE *file, struct page *p, const struct trace_head *head,
 
 /* --- the file ----------------------------------------------------------------------------------- */
 
-static bool page_print(FILE *file, struct page *p, const struct trace_head *head,
-                       const struct lab *lab, const char *id)
+/* Copies a template; data() writes what stands at its mark. */
+static bool page_print(FILE *file, const char *template,
+                       void (*data)(FILE *file, void *argument), void *argument)
 {
-    char *text = file_read(TEMPLATE, 1u << 20, NULL);
+    char *text = file_read(template, 1u << 20, NULL);
     char *mark = text ? strstr(text, MARK) : NULL;
 
     if (mark) {
         fwrite(text, 1, (size_t)(mark + 1 - text), file);
-        data_put(file, p, head, lab, id);
+        data(file, argument);
         fputs(mark + strlen(MARK) - 1, file);
     }
     free(text);
     return mark && !ferror(file);
 }
 
-bool trace_page_write(char *path, const struct kvm_events *events,
-                      const struct trace_head *head, const struct lab *lab, const char *id)
+static bool page_write(char *path, const char *name, const char *template,
+                       void (*data)(FILE *file, void *argument), void *argument)
 {
-    struct page p = {.events = events, .start_ns = first_entry(events)};
     char fresh[PATH_ROOM];
-    bool ok = folder_make("build/trace");
     FILE *file;
+    bool ok;
 
-    path_make(path, "build/trace/%s-%s.html", lab->name, id);
+    path_make(path, "build/trace/%s.html", name);
     path_make(fresh, "%s.new", path);
-    file = ok ? fopen(fresh, "we") : NULL;
+    file = folder_make("build/trace") ? fopen(fresh, "we") : NULL;
     if (!file)
         return false;
-    guest_find(&p, head, lab);
-    ok = page_print(file, &p, head, lab, id);
+    ok = page_print(file, template, data, argument);
     ok = fclose(file) == 0 && ok && rename(fresh, path) == 0;
     if (!ok)
         unlink(fresh);
+    return ok;
+}
+
+bool trace_page_write(char *path, const struct kvm_events *events,
+                      const struct trace_head *head, const struct lab *lab, const char *id)
+{
+    struct page p = {.events = events,
+                     .head = head,
+                     .lab = lab,
+                     .id = id,
+                     .start_ns = first_entry(events)};
+    char name[200];
+    bool ok;
+
+    guest_find(&p, head, lab);
+    snprintf(name, sizeof name, "%s-%.100s", lab->name, id);
+    ok = page_write(path, name, TEMPLATE, data_put, &p);
     for (int i = 0; i < p.line_count; i++)
         free(p.lines[i]);
     return ok;
+}
+
+/* --- other views -------------------------------------------------------------------------------- */
+
+struct view {
+    const struct lab *lab;
+    const char *id;
+    const char *json; /* as the check kept it */
+};
+
+/* {"title", "check", "id", "run": what the check kept} */
+static void view_put(FILE *file, void *argument)
+{
+    const struct view *v = argument;
+    char text[200];
+
+    fputs("{", file);
+    snprintf(text, sizeof text, "Lab %02d, %.100s", v->lab->number,
+             json_text(v->lab->declared, "title"));
+    member_put(file, "title", text);
+    member_put(file, "check", json_text(lab_check(v->lab, v->id), "title"));
+    member_put(file, "id", v->id);
+    fputs("\"run\":", file);
+    for (const char *c = v->json; *c; c++)
+        if (*c == '<')
+            fputs("\\u003c", file);
+        else
+            fputc(*c, file);
+    fputs("}\n", file);
+}
+
+bool view_page_write(char *path, char *kept, const struct lab *lab, const char *id)
+{
+    struct view v = {.lab = lab, .id = id, .json = ""};
+    char template[PATH_ROOM], name[200], *newline = strchr(kept, '\n');
+
+    if (!newline)
+        return false;
+    *newline = 0;
+    v.json = newline + 1;
+    path_make(template, "grader/pages/%.30s.html", kept);
+    snprintf(name, sizeof name, "%s-%.100s-%.30s", lab->name, id, kept);
+    return page_write(path, name, template, view_put, &v);
 }

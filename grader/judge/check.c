@@ -136,30 +136,48 @@ static const char *guest_of(const struct run_spec *spec)
     return "";
 }
 
-/* Keeps what the machine recorded, for `make trace`: one file a check, its latest run. */
-static void trace_keep(const struct judge *j, const struct evidence *e,
-                       const struct run_spec *spec)
+/* Keeps something for `make trace`, in one piece or not at all: one file a check. */
+static void file_keep(const struct judge *j, const char *suffix, const void *head,
+                      size_t head_size, const void *body, size_t body_size)
 {
     const char *folder = j->targets->options->traces;
-    size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
-    struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
     char path[4096], final[4096];
     FILE *file;
 
-    if (!folder || kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY) == 0)
+    if (!folder)
         return;
-    snprintf(path, sizeof path, "%s/%s.new", folder, j->check->id);
-    snprintf(final, sizeof final, "%s/%s", folder, j->check->id);
+    snprintf(path, sizeof path, "%s/%s%s.new", folder, j->check->id, suffix);
+    snprintf(final, sizeof final, "%s/%s%s", folder, j->check->id, suffix);
     file = fopen(path, "we");
     if (!file)
         return;
-    snprintf(head.guest, sizeof head.guest, "%s", guest_of(spec));
-    bool written = fwrite(&head, sizeof head, 1, file) == 1 &&
-                   fwrite(e->events.list, sizeof *e->events.list, count, file) == count;
+    bool written = fwrite(head, 1, head_size, file) == head_size &&
+                   fwrite(body, 1, body_size, file) == body_size;
     if (fclose(file) == 0 && written)
         rename(path, final);
     else
         unlink(path);
+}
+
+/* What the machine recorded: the check's latest run. */
+static void trace_keep(const struct judge *j, const struct evidence *e,
+                       const struct run_spec *spec)
+{
+    size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
+    struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
+
+    if (kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY) == 0)
+        return;
+    snprintf(head.guest, sizeof head.guest, "%s", guest_of(spec));
+    file_keep(j, "", &head, sizeof head, e->events.list, count * sizeof *e->events.list);
+}
+
+void judge_view(const struct judge *j, const char *kind, const char *json)
+{
+    char head[40];
+    int length = snprintf(head, sizeof head, "%.30s\n", kind);
+
+    file_keep(j, ".view", head, (size_t)length, json, strlen(json));
 }
 
 static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,

@@ -100,6 +100,10 @@ uint64_t judge_random_below(struct judge *judge, uint64_t limit);
  * characters; unit: "us", "exits" or "", at most 15. */
 void judge_figure(struct judge *judge, const char *name, double value, const char *unit);
 
+/* Keeps data of this run for `make trace`, which puts it into grader/pages/KIND.html. kind:
+ * "walk", "interrupt" or "fault"; the page says what the JSON has to have. No verdict. */
+void judge_view(const struct judge *judge, const char *kind, const char *json);
+
 /* --- verdicts ---------------------------------------------------------------------------- */
 
 /* Fails the check if condition is false. asked: a sentence, constant. The rest is a format
