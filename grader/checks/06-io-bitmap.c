@@ -1176,7 +1176,8 @@ static void program_assign(struct program *p)
     p->first_access = p->script->in.op_count;
 }
 
-static void code_make(const struct lab06_io *io, bool rep, uint8_t *code)
+/* Returns the instruction's length. */
+static unsigned code_make(const struct lab06_io *io, bool rep, uint8_t *code)
 {
     const uint8_t wide = io->size > 1;
     unsigned n = 0;
@@ -1193,7 +1194,8 @@ static void code_make(const struct lab06_io *io, bool rep, uint8_t *code)
         code[n++] = (uint8_t)((io->in ? 0xe4 : 0xe6) | (io->immediate ? 0 : 8) | wide);
     if (io->immediate)
         code[n++] = (uint8_t)io->port;
-    code[n] = 0xc3;
+    code[n] = 0xc3; /* RET */
+    return n;
 }
 
 /* io says which access; linear, count and length are filled in. rep_prefix: a REP before a
@@ -1213,10 +1215,7 @@ static struct step *step_put(struct program *p, struct lab06_io io, bool rep_pre
     step->rsi = upper | (BUFFER_GPA + 0x10000 + judge_random_below(judge, 0x1000));
     step->rdi = upper | (BUFFER_GPA + 0x40000 + judge_random_below(judge, 0x1000));
     step->down = judge_random(judge) & 1;
-    code_make(&io, io.rep || rep_prefix, step->code);
-    io.length = (uint64_t)((const uint8_t *)memchr(step->code, 0xc3, 8) - step->code);
-    if (io.immediate && io.port == 0xc3)
-        io.length = 2 + (io.size == 2) + rep_prefix;
+    io.length = code_make(&io, io.rep || rep_prefix, step->code);
     io.linear = !io.string ? 0 : (io.in ? step->rdi : step->rsi) & UINT32_MAX;
     p->ios[p->count++] = io;
     OP(p->script, .kind = LAB06_ACCESS, .primary = PRIMARY_USE_IO_BITMAPS,
