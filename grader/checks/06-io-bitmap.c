@@ -430,7 +430,7 @@ static void bad_ranges_change_nothing(struct judge *judge)
 {
     struct script *s =
         script_new(judge, "a range that is none is refused, and changes no bit");
-    const uint32_t inside = 1 + (uint32_t)judge_random_below(judge, 0xfffe);
+    const uint32_t inside = BORDER_PORT + 2 + (uint32_t)judge_random_below(judge, 0x7ff0);
     const uint32_t ranges[][2] = {
         {inside, 0},
         {IO_PORTS, 0}, /* both apply: -EINVAL is the first */
@@ -581,13 +581,14 @@ static void merge_passes_what_all_parties_allow(struct judge *judge)
             OP(s, .kind = LAB06_INTERCEPT, .bitmap = i,
                .first = (uint32_t)judge_random_below(judge, 0xfff0), .count = 1 + n % 16);
     }
+    for (uint32_t i = 0; i < 2; i++) { /* into the bitmap of the first, or of the last */
+        s->in.parties[s->parties++] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 3};
+        s->in.parties[s->parties++] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 4};
+        OP(s, .kind = LAB06_MERGE, .bitmap = 4 - i, .at = s->parties - 2, .count = 2);
+        save_put(s, 4 - i);
+    }
     for (uint32_t i = 0; i < 4; i++) /* also into the bitmap of one of the parties */
         merge_put(s, i, 1 + i);
-    s->in.parties[s->parties] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 4};
-    s->in.parties[s->parties + 1] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 0};
-    OP(s, .kind = LAB06_MERGE, .bitmap = 4, .at = s->parties, .count = 2);
-    s->parties += 2;
-    save_put(s, 4);
     s->in.parties[s->parties] = (struct lab06_party){0, LAB06_NO_BITMAP};
     OP(s, .kind = LAB06_MERGE, .bitmap = 3, .at = s->parties++, .count = 1);
     save_put(s, 3);
@@ -667,6 +668,8 @@ static void wrong_devices_put(struct script *s, unsigned how)
     if (how % 5 == 0)
         device_put(s, kind, inside, 0);
     device_put(s, other, inside, 1);
+    if (how % 3 == 0) /* comes too late to be the answer */
+        device_put(s, kind, IO_PORTS, 1);
     device_put(s, IO_DEVICE_PASSED, inside, 1);
     device_put(s, IO_DEVICE_PASSED, old->first ? old->first - 1 : 0, old->count + 1);
 }
@@ -1320,7 +1323,8 @@ static void exits_expect(const struct program *p)
 
 static struct lab06_io byte_io(uint32_t port, bool in)
 {
-    return (struct lab06_io){.port = port, .size = 1, .in = in, .immediate = port < 0x100};
+    return (struct lab06_io){
+        .port = port, .size = 1, .in = in, .immediate = port < 0x100, .count = 1};
 }
 
 /* Writes value to the register (behind an index port, for the RTC's memory), and has it read
@@ -1344,8 +1348,9 @@ static void neighbours_put(struct program *p)
 {
     static const struct {
         uint32_t port, size;
-    } neighbours[] = {{0x6f, 1}, {0x72, 1}, {0x6f, 2}, {0x71, 2}, {0x7f, 1},
-                      {0x90, 1}, {0x7e, 4}, {0x8f, 2}, {0x8d, 4}, {0x92, 1}};
+    } neighbours[] = {{0x6f, 1},   {0x72, 1},   {0x6f, 2},   {0x71, 2},   {0x7f, 1},
+                      {0x90, 1},   {0x7e, 4},   {0x8f, 2},   {0x8d, 4},   {0x92, 1},
+                      {0x7ff7, 1}, {0x8000, 1}, {0x7fff, 2}, {0x7ffd, 4}, {0x7ffe, 4}};
 
     for (unsigned i = 0; i < COUNT(neighbours); i++) {
         struct lab06_io io =
@@ -1365,8 +1370,9 @@ static void passed_device_is_driven_without_an_exit(struct judge *judge)
     uint32_t reads[BYTES];
 
     device_put(p->script, IO_DEVICE_EMULATED, 0x60, 8);
-    passed_put(p, 0x70, 2);  /* the RTC's memory: index, data */
-    passed_put(p, 0x80, 16); /* page registers of the DMA controllers: a byte each */
+    passed_put(p, 0x70, 2);   /* the RTC's memory: index, data */
+    passed_put(p, 0x80, 16);  /* page registers of the DMA controllers: a byte each */
+    passed_put(p, 0x7ff8, 8); /* ends with bitmap A */
     device_put(p->script, IO_DEVICE_EMULATED, 0x90, 8);
     program_assign(p);
     for (uint32_t i = 0; i < BYTES; i++) {
@@ -1411,6 +1417,7 @@ static void walk_devices_put(struct program *p)
                    1 + (uint32_t)judge_random_below(judge, 24));
     passed_put(p, 0x7ffb + (uint32_t)judge_random_below(judge, 4), 8); /* across A and B */
     passed_put(p, 0x8040, 1 + (uint32_t)judge_random_below(judge, 9));
+    passed_put(p, 0x7100, 8); /* the bits of one byte */
     passed_put(p, 0xfff8, 8);
     passed_put(p, 0, 4); /* so that only the wrap itself can make an access exit */
 }
@@ -1451,6 +1458,19 @@ static void decodes_expect(const struct program *p)
     }
 }
 
+/* Every run has these: across the end of a byte of the bitmap, and around the port space. */
+static void walk_borders_put(struct program *p)
+{
+    static const uint32_t ports[] = {0x70ff, 0x7104, 0x7105, 0x7106, 0x7107,
+                                     0xfffc, 0xfffd, 0xfffe, 0xffff};
+
+    for (uint32_t i = 0; i < COUNT(ports); i++)
+        for (uint32_t size = 1; size <= 4; size *= 2)
+            step_put(p,
+                     (struct lab06_io){.port = ports[i], .size = size, .in = 1, .count = 1},
+                     false);
+}
+
 static void random_walk_exits_where_you_decided(struct judge *judge)
 {
     struct program *p = program_new(
@@ -1458,18 +1478,12 @@ static void random_walk_exits_where_you_decided(struct judge *judge)
 
     walk_devices_put(p);
     program_assign(p);
-    for (uint32_t port = 0xfffd; port < IO_PORTS; port++)
-        for (uint32_t size = 1; size <= 4; size *= 2)
-            step_put(p, (struct lab06_io){.port = port, .size = size, .in = 1, .count = 1},
-                     false);
+    walk_borders_put(p);
     while (p->count < 500) {
         const struct lab06_io io = walk_io_make(judge, p->script);
 
         step_put(p, io, !io.string && judge_random_below(judge, 8) == 0);
     }
-    for (uint32_t i = 0; i < p->count; i++)
-        if (!p->ios[i].rep)
-            p->ios[i].count = 1;
     program_run(p);
     exits_expect(p);
     decodes_expect(p);
