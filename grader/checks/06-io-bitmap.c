@@ -1587,8 +1587,8 @@ static const struct check checks[] = {
              "port < 0x8000 ? &a[port / 8] : &b[(port - 0x8000) / 8], bit port % 8; loop "
              "over the ports of the range."},
         .explanation =
-            "A guest that is given nothing has two pages of ones. KVM uses these, and only "
-            "user space is asked; it no longer lets even port 80h pass.",
+            "A guest that is given nothing has two pages of ones. KVM does without them: "
+            "it sets \"unconditional I/O exiting\", which comes to the same.",
     },
     {
         .id = "bad_ranges_change_nothing",
@@ -1678,8 +1678,8 @@ static const struct check checks[] = {
                   "For each port: exits = count == 0, or any party's "
                   "io_access_exits(party, port, 1); then write that one bit."},
         .explanation =
-            "Ones mean exit, so allowing together is an OR of the bits. KVM does the same "
-            "when a guest hypervisor runs a guest of its own (lab 10).",
+            "Ones mean exit, so allowing together is an OR of the bits. In lab 10 a guest "
+            "hypervisor has bitmaps, too: what it passes is not what you pass.",
     },
     {
         .id = "passed_devices_pass_and_nothing_else",
@@ -1836,7 +1836,7 @@ static const struct check checks[] = {
                   "80h to 8fh are 0."},
         .explanation =
             "The guest wrote bytes into the clock's memory and the DMA page registers and "
-            "read them back; the CPU looked at two bits each time, and the VMM slept.",
+            "read them back; the CPU looked at a bit each time, and the VMM slept.",
     },
     {
         .id = "random_walk_exits_where_you_decided",
