@@ -1137,6 +1137,7 @@ struct step {
 struct program {
     struct script *script; /* the devices, and one LAB06_ACCESS a step, in order */
     struct silicon *silicon;
+    uint32_t io_controls;         /* PRIMARY_..., of the CPU and in each LAB06_ACCESS */
     uint32_t count, first_access; /* access of step 0, in the script's operations */
     struct lab06_io ios[STEPS_MAX];
     struct step steps[STEPS_MAX];
@@ -1152,13 +1153,16 @@ static bool port_harmless(uint32_t port)
            (port >= 0x2000 && port < 0x8100) || port >= 0xfff0;
 }
 
-static struct program *program_new(struct judge *judge, const char *asked)
+static struct program *program_new(struct judge *judge, uint32_t io_controls,
+                                   const char *asked)
 {
     struct program *p = calloc(1, sizeof *p);
 
     if (!p)
         judge_error(judge, "out of memory");
+    p->io_controls = io_controls;
     p->silicon = silicon_new(judge);
+    p->silicon->job.controls.primary |= io_controls;
     p->script = script_new(judge, asked);
     return p;
 }
@@ -1221,7 +1225,7 @@ static struct step *step_put(struct program *p, struct lab06_io io, bool rep_pre
     io.length = code_make(&io, io.rep || rep_prefix, step->code);
     io.linear = !io.string ? 0 : (io.in ? step->rdi : step->rsi) & UINT32_MAX;
     p->ios[p->count++] = io;
-    OP(p->script, .kind = LAB06_ACCESS, .primary = PRIMARY_USE_IO_BITMAPS,
+    OP(p->script, .kind = LAB06_ACCESS, .primary = p->io_controls,
        .first = (uint32_t)io.port, .count = (uint32_t)io.size);
     return step;
 }
@@ -1365,7 +1369,8 @@ static void passed_device_is_driven_without_an_exit(struct judge *judge)
 {
     enum { BYTES = 12 };
     struct program *p = program_new(
-        judge, "the guest drives the passed devices with no exit; their neighbours exit");
+        judge, PRIMARY_USE_IO_BITMAPS,
+        "the guest drives the passed devices with no exit; their neighbours exit");
     uint8_t values[BYTES];
     uint32_t reads[BYTES];
 
@@ -1471,10 +1476,12 @@ static void walk_borders_put(struct program *p)
                      false);
 }
 
+/* With both controls set: the second has no effect (SDM 3C 25.6.2), and the CPU shows it. */
 static void random_walk_exits_where_you_decided(struct judge *judge)
 {
-    struct program *p = program_new(
-        judge, "exactly the accesses exit that your bitmap and io_access_exits() say");
+    struct program *p =
+        program_new(judge, IO_CONTROLS,
+                    "exactly the accesses exit that your bitmap and io_access_exits() say");
 
     walk_devices_put(p);
     program_assign(p);
@@ -1549,8 +1556,9 @@ static void move_expect(const struct program *p, uint32_t i, const struct lab06_
 
 static void registers_move_as_the_cpu_moves_them(struct judge *judge)
 {
-    struct program *p = program_new(
-        judge, "your registers after an access are those that the CPU itself leaves");
+    struct program *p =
+        program_new(judge, PRIMARY_USE_IO_BITMAPS,
+                    "your registers after an access are those that the CPU itself leaves");
     struct calls *c = calls_new(judge);
 
     passed_put(p, 0x3000, 0x110);
