@@ -548,25 +548,53 @@ static void controls_decide_before_the_bitmap(struct judge *judge)
     script_judge(s);
 }
 
-static void merge_put(struct script *s, uint32_t bitmap, uint32_t count)
+static void party_put(struct script *s, uint32_t io_controls, uint32_t bitmap)
 {
-    const uint32_t at = s->parties;
+    s->in.parties[s->parties++] = (struct lab06_party){
+        .primary = primary_make(s->judge, io_controls), .bitmap = bitmap};
+}
 
-    for (uint32_t i = 0; i < count; i++) {
-        static const uint32_t rare[] = {0, PRIMARY_UNCONDITIONAL_IO_EXITING};
-        const uint64_t kind = judge_random_below(s->judge, 12);
-        uint32_t io = kind < 2 ? rare[kind] : PRIMARY_USE_IO_BITMAPS;
-
-        if (kind > 8)
-            io = IO_CONTROLS;
-        s->in.parties[s->parties++] = (struct lab06_party){
-            .primary = primary_make(s->judge, io),
-            .bitmap = kind < 2 ? LAB06_NO_BITMAP
-                               : (uint32_t)judge_random_below(s->judge, LAB06_BITMAPS),
-        };
-    }
-    OP(s, .kind = LAB06_MERGE, .bitmap = bitmap, .at = at, .count = count);
+/* The parties that were put last, merged. */
+static void merge_put(struct script *s, uint32_t bitmap, uint32_t parties)
+{
+    OP(s, .kind = LAB06_MERGE, .bitmap = bitmap, .at = s->parties - parties,
+       .count = parties);
     save_put(s, bitmap);
+}
+
+static void random_party_put(struct script *s)
+{
+    const uint64_t kind = judge_random_below(s->judge, 12);
+
+    if (kind == 0)
+        party_put(s, 0, LAB06_NO_BITMAP);
+    else if (kind == 1)
+        party_put(s, PRIMARY_UNCONDITIONAL_IO_EXITING, LAB06_NO_BITMAP);
+    else
+        party_put(s, kind > 8 ? IO_CONTROLS : PRIMARY_USE_IO_BITMAPS,
+                  (uint32_t)judge_random_below(s->judge, LAB06_BITMAPS));
+}
+
+/* One kind of party after the other, so that every run has each; the result may lie over the
+ * first or the last input. Bitmaps 0 to 2 are sparse still when the random ones begin. */
+static void merges_put(struct script *s)
+{
+    party_put(s, IO_CONTROLS, 3);
+    party_put(s, PRIMARY_USE_IO_BITMAPS, 4);
+    merge_put(s, 4, 2);
+    party_put(s, PRIMARY_USE_IO_BITMAPS, 3);
+    party_put(s, IO_CONTROLS, 2);
+    merge_put(s, 3, 2);
+    party_put(s, 0, LAB06_NO_BITMAP);
+    merge_put(s, 4, 1);
+    party_put(s, PRIMARY_UNCONDITIONAL_IO_EXITING, LAB06_NO_BITMAP);
+    merge_put(s, 4, 1);
+    merge_put(s, 3, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t n = 0; n <= i; n++)
+            random_party_put(s);
+        merge_put(s, i, 1 + i);
+    }
 }
 
 static void merge_passes_what_all_parties_allow(struct judge *judge)
@@ -581,23 +609,7 @@ static void merge_passes_what_all_parties_allow(struct judge *judge)
             OP(s, .kind = LAB06_INTERCEPT, .bitmap = i,
                .first = (uint32_t)judge_random_below(judge, 0xfff0), .count = 1 + n % 16);
     }
-    for (uint32_t i = 0; i < 2; i++) { /* into the bitmap of the first, or of the last */
-        s->in.parties[s->parties++] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 3};
-        s->in.parties[s->parties++] = (struct lab06_party){PRIMARY_USE_IO_BITMAPS, 4};
-        OP(s, .kind = LAB06_MERGE, .bitmap = 4 - i, .at = s->parties - 2, .count = 2);
-        save_put(s, 4 - i);
-    }
-    for (uint32_t i = 0; i < 4; i++) /* also into the bitmap of one of the parties */
-        merge_put(s, i, 1 + i);
-    s->in.parties[s->parties] = (struct lab06_party){0, LAB06_NO_BITMAP};
-    OP(s, .kind = LAB06_MERGE, .bitmap = 3, .at = s->parties++, .count = 1);
-    save_put(s, 3);
-    s->in.parties[s->parties] =
-        (struct lab06_party){PRIMARY_UNCONDITIONAL_IO_EXITING, LAB06_NO_BITMAP};
-    OP(s, .kind = LAB06_MERGE, .bitmap = 2, .at = s->parties++, .count = 1);
-    save_put(s, 2);
-    OP(s, .kind = LAB06_MERGE, .bitmap = 3, .count = 0);
-    save_put(s, 3);
+    merges_put(s);
     script_judge(s);
 }
 
@@ -1393,6 +1405,11 @@ static void passed_device_is_driven_without_an_exit(struct judge *judge)
         CHECK(judge, (uint8_t)p->after[reads[i]].rax_after == values[i], p->script->asked,
               "the guest wrote %#x into a register of the device and read %#x back",
               values[i], (uint8_t)p->after[reads[i]].rax_after);
+    judge_figure(judge, "accesses of the guest to passed devices",
+                 p->count - silicon_count(p->silicon, VMX_EXIT_IO_INSTRUCTION), "");
+    judge_figure(judge, "their VM exits", 0, "exits");
+    judge_figure(judge, "VM exits of accesses to neighbours",
+                 silicon_count(p->silicon, VMX_EXIT_IO_INSTRUCTION), "exits");
 }
 
 static struct lab06_io walk_io_make(struct judge *judge, const struct script *s)
