@@ -236,7 +236,8 @@ static int receive(struct pipe_ends *c, struct evidence *e)
     const struct run_end end = {.outcome = RUN_EXITED};
 
     frame_send(c->agent, FRAME_END, &end, sizeof end, NULL, 0);
-    return evidence_receive(e, c->judge, 42, NULL);
+    return evidence_receive(
+        e, &(const struct evidence_source){.channel = c->judge, .nonce = 42});
 }
 
 static void evidence_with_the_right_record_is_complete(void **state)
