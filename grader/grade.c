@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "grader.h"
 
@@ -75,7 +76,7 @@ static int exit_status(const struct grading *list, int count)
     return status;
 }
 
-static void next_step(const struct grading *list, int count)
+static void next_step(const struct grading *list, int count, const struct settings *s)
 {
     for (int i = 0; i < count; i++) {
         const struct grading *g = &list[i];
@@ -90,10 +91,14 @@ static void next_step(const struct grading *list, int count)
             continue;
         return;
     }
-    if (count == 1 && !list[0].only && !list[0].unjudged)
-        printf("Next: see it at work: make run LAB=%d, make trace LAB=%d. Then the next "
-               "lab.\n",
-               list[0].lab->number, list[0].lab->number);
+    if (count != 1 || list[0].only || list[0].unjudged)
+        return;
+    if (trace_there(list[0].lab, s))
+        printf("Next: see what happened: make trace LAB=%d%s. Then the next lab.\n",
+               list[0].lab->number, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+    else
+        printf("Next: the explanations: make hint LAB=%d. Then the next lab.\n",
+               list[0].lab->number);
 }
 
 /* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
@@ -142,7 +147,7 @@ int verb_grade(const struct settings *s)
     if (count > 1)
         report_total(list, count);
     if (strcmp(s->from, "labs") == 0)
-        next_step(list, count);
+        next_step(list, count, s);
     status = exit_status(list, count);
     results_path(path, s->sanitize ? "sanitized" : s->from);
     if (!results_merge(path, list, count)) {

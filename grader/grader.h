@@ -236,6 +236,9 @@ int verb_help(const struct settings *s);
 /* Where recorded runs of a lab are kept (PATH_ROOM bytes); "": nowhere. */
 void traces_folder(char *folder, const struct lab *lab, const struct settings *s);
 
+/* Is there anything that `make trace` can show of the lab? */
+bool trace_there(const struct lab *lab, const struct settings *s);
+
 /* --- trace_page.c -------------------------------------------------------------------------------- */
 
 struct kvm_events;

@@ -57,9 +57,9 @@ static void lab_line(const cJSON *result, const struct lab *lab, int earned,
 
     printf("  %02d  %-22s ", lab->number, json_text(lab->declared, "title"));
     bar_print(earned, tenths);
-    printf(" %4s / %-3s %s\n", points_text(earned, got), points_text(tenths, of),
-           !result                            ? "not graded yet"
-           : changed_since(result, lab, from) ? "changed since"
+    printf(" %4s / %s%s\n", points_text(earned, got), points_text(tenths, of),
+           !result                            ? "   not graded yet"
+           : changed_since(result, lab, from) ? "   changed since"
                                               : "");
 }
 

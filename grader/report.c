@@ -216,8 +216,8 @@ static void figure_print(const cJSON *figure)
         snprintf(number, sizeof number, "%.0f", value);
     else
         snprintf(number, sizeof number, "%.3g", value);
-    printf("    %-48s %10s %s\n", json_text(figure, "name"), number,
-           json_text(figure, "unit"));
+    printf("    %-48s %10s%s%s\n", json_text(figure, "name"), number,
+           json_text(figure, "unit")[0] ? " " : "", json_text(figure, "unit"));
 }
 
 /* What the checks measured (judge_figure()), in the order of the checks. */

@@ -57,7 +57,8 @@ struct io_exit {
 int io_exit_decode(const struct io_exit_fields *fields, struct io_exit *io);
 
 /* The qualification of such an access, undefined bits 0: for a VMM that has to tell a guest
- * hypervisor of an exit (lab 10). port, size, in, string, rep and immediate count.
+ * hypervisor of an exit (lab 10). port, size, in, string, rep and immediate count; the
+ * other members are not looked at.
  * Returns 0, or -EINVAL, with *qualification unchanged, for what no instruction can do (as
  * above), and for rep without string. */
 int io_exit_encode(const struct io_exit *io, uint64_t *qualification);
@@ -76,7 +77,9 @@ struct io_registers {
  *            RCX loses done
  *   RIP      moves behind the instruction if done == count
  * A register with an address size of 2 changes only in its low 16 bits; with 4, bits 63:32
- * become 0 (as for any write to a 32-bit register). With done 0 none of these three changes.
+ * become 0 (as for any write to a 32-bit register). With done 0, RSI, RDI and RCX do not change
+ * at all, not even bits 63:32; RIP moves all the same if count is 0 as well. io is one that
+ * io_exit_decode() made; RCX may hold any number.
  * Returns 0, or -EINVAL, with nothing changed, if done > count. */
 int io_exit_advance(const struct io_exit *io, uint64_t done,
                     struct io_registers *registers);

@@ -703,6 +703,15 @@ static void device_conflicts_are_named(struct judge *judge)
         if (i < 8)
             save_put(s, 0);
     }
+    for (unsigned i = 0; i < 8; i++) { /* one that is all around an earlier one */
+        const uint32_t around = 1 + (uint32_t)judge_random_below(judge, 40);
+        const uint32_t first = 100 + (uint32_t)judge_random_below(judge, 0xff00);
+
+        device_put(s, i % 2 ? IO_DEVICE_PASSED : IO_DEVICE_EMULATED, first, 1 + i);
+        device_put(s, i % 2 ? IO_DEVICE_EMULATED : IO_DEVICE_PASSED, first - around,
+                   around + 1 + i + around);
+        assign_put(s, s->devices - 2, true);
+    }
     /* One that overlaps two, the later one at a lower port. */
     device_put(s, IO_DEVICE_PASSED, 0x300, 8);
     device_put(s, IO_DEVICE_EMULATED, 0x2f8, 8);
@@ -1016,6 +1025,8 @@ static void part_write(uint64_t *reg, uint64_t value, uint64_t bytes)
     *reg = kept | (value & mask_due((unsigned)bytes));
 }
 
+#define MANY 5000u /* elements: more are not counted one by one */
+
 /* Element by element, as the CPU goes (SDM 2, INS, OUTS, REP). */
 static struct lab06_registers advanced_due(const struct lab06_call *call)
 {
@@ -1023,7 +1034,14 @@ static struct lab06_registers advanced_due(const struct lab06_call *call)
     const struct lab06_io *io = &call->io;
     uint64_t *index = io->in ? &r.rdi : &r.rsi;
 
-    for (uint64_t i = 0; io->string && i < call->done; i++) {
+    if (io->string && call->done > MANY) { /* the same, all at once */
+        const uint64_t way = call->done * io->size;
+
+        part_write(index, r.rflags & RFLAGS_DF ? *index - way : *index + way,
+                   io->address_size);
+        part_write(&r.rcx, r.rcx - call->done, io->address_size);
+    }
+    for (uint64_t i = 0; io->string && call->done <= MANY && i < call->done; i++) {
         part_write(index, r.rflags & RFLAGS_DF ? *index - io->size : *index + io->size,
                    io->address_size);
         if (io->rep)
@@ -1059,10 +1077,15 @@ static void advance_put(struct calls *c)
         if (call->io.address_size == 4) /* bits 63:32 are somebody else's until it writes */
             call->registers.rcx |= judge_random(c->judge) << 32;
     }
+    if (call->io.rep && call->io.address_size == 8 && how % 2) { /* more than 32 bits */
+        call->io.count = (judge_random(c->judge) >> 28) + MANY;
+        call->registers.rcx = call->io.count;
+    }
     call->done =
         how < 3 ? call->io.count : judge_random_below(c->judge, call->io.count + 1);
     if (how == 5)
-        call->done = call->io.count + 1 + judge_random_below(c->judge, 3);
+        call->done = call->io.count + 1 +
+                     (judge_random_below(c->judge, 3) << judge_random_below(c->judge, 34));
 }
 
 static void registers_move_with_the_elements(struct judge *judge)
@@ -1827,7 +1850,7 @@ static const struct check checks[] = {
     },
     {
         .id = "input_changes_its_part_of_rax",
-        .title = "puts what was read into AL, AX or RAX",
+        .title = "puts what was read into AL, AX or EAX",
         .tenths = 2,
         .target = TARGET_MODEL,
         .run = input_changes_its_part_of_rax,
