@@ -1,5 +1,5 @@
 /* x86.h - bits of the architecture that guests and the VMM share.
- * Source: Intel SDM volume 3A, 2.5 (control registers), 3.4.5 (descriptors), 4.5 (paging).
+ * Source: Intel SDM volume 3A, 2.3 (RFLAGS), 2.5 (control registers), 3.4.5 (descriptors), 4.5 (paging).
  */
 #ifndef X86_H
 #define X86_H
@@ -15,7 +15,18 @@
 #define EFER_LMA (1ull << 10) /* long mode active */
 
 #define RFLAGS_RESERVED (1ull << 1) /* always 1 */
+#define RFLAGS_STATUS   0x8d5ull    /* CF, PF, AF, ZF, SF, OF */
+#define RFLAGS_TF       (1ull << 8)
 #define RFLAGS_IF       (1ull << 9)
+#define RFLAGS_DF       (1ull << 10)
+#define RFLAGS_IOPL     (3ull << 12)
+#define RFLAGS_NT       (1ull << 14)
+#define RFLAGS_RF       (1ull << 16)
+#define RFLAGS_VM       (1ull << 17)
+#define RFLAGS_AC       (1ull << 18)
+#define RFLAGS_VIF      (1ull << 19)
+#define RFLAGS_VIP      (1ull << 20)
+#define RFLAGS_ID       (1ull << 21)
 
 /* Paging entries (all levels) */
 #define PTE_PRESENT  (1ull << 0)
