@@ -1,0 +1,361 @@
+/* int_emulation.c - part 04, second file: INT and IRET without the processor's help.
+ * The contract of every function is in common/include/int_emulation.h. */
+#include "int_emulation.h"
+
+#include <errno.h>
+
+#include "exit_loop.h"
+#include "memory_slots.h"
+#include "x86.h"
+
+//@begin
+static int faults(struct guest_fault *fault, uint8_t vector, uint32_t error_code)
+{
+    *fault = (struct guest_fault){.vector = vector, .error_code = error_code};
+    return GUEST_FAULTS;
+}
+
+//@ /* TODO 5: INT, in the header's order. Work on a copy; a fault must leave no trace. */
+//@
+/* Steps 1 to 4: the gate. */
+static int gate_read(const struct vm *vm, const struct cpu_state *cpu,
+                     const struct guest_event *event, struct guest_gate *gate,
+                     struct guest_fault *fault)
+{
+    const struct kvm_dtable *idt = &cpu->sregs.idt;
+    uint32_t error =
+        event->vector * 8u | ERROR_CODE_IDT | (event->software ? 0 : ERROR_CODE_EXT);
+    uint64_t words[2];
+
+    if (event->vector * 16u + 15 > idt->limit)
+        return faults(fault, VECTOR_GP, error);
+    if (guest_read(vm, idt->base + event->vector * 16u, words, sizeof words) < 0)
+        return -EFAULT;
+    *gate = (struct guest_gate){
+        .handler = (words[0] & 0xffff) | (words[0] >> 48) << 16 | words[1] << 32,
+        .selector = (uint16_t)(words[0] >> 16),
+        .type = words[0] >> 40 & 0x1f,
+        .dpl = words[0] >> 45 & 3,
+        .ist = words[0] >> 32 & 7,
+        .present = words[0] >> 47 & 1,
+    };
+    if (gate->type != GATE_INTERRUPT && gate->type != GATE_TRAP)
+        return faults(fault, VECTOR_GP, error);
+    if (event->software && gate->dpl < selector_rpl(cpu->sregs.cs.selector))
+        return faults(fault, VECTOR_GP, error);
+    return gate->present ? 0 : faults(fault, VECTOR_NP, error);
+}
+
+/* Steps 5 to 8: the handler's code segment. */
+static int handler_segment(const struct vm *vm, const struct cpu_state *cpu,
+                           uint16_t selector, uint32_t ext, struct kvm_segment *code,
+                           struct guest_fault *fault)
+{
+    uint32_t error = (selector & 0xfffcu) | ext;
+    int r;
+
+    if ((selector & 0xfffc) == 0)
+        return faults(fault, VECTOR_GP, ext);
+    r = segment_read(vm, &cpu->sregs, selector, code);
+    if (r < 0)
+        return r;
+    if (!segment_is_code(code) || code->dpl > selector_rpl(cpu->sregs.cs.selector))
+        return faults(fault, VECTOR_GP, error);
+    if (segment_is_conforming(code))
+        return -ENOTSUP;
+    if (!code->present)
+        return faults(fault, VECTOR_NP, error);
+    return segment_is_64bit(code) ? 0 : faults(fault, VECTOR_GP, error);
+}
+
+/* Step 9: where the frame goes. */
+static int stack_choose(const struct vm *vm, const struct cpu_state *cpu, unsigned ist,
+                        unsigned dpl, uint32_t ext, uint64_t *rsp,
+                        struct guest_fault *fault)
+{
+    const struct kvm_segment *tr = &cpu->sregs.tr;
+    unsigned at = ist ? 28 + 8 * ist : 4 + 8 * dpl;
+
+    *rsp = cpu->regs.rsp;
+    if (!ist && dpl == selector_rpl(cpu->sregs.cs.selector))
+        return 0;
+    if (at + 7 > tr->limit)
+        return faults(fault, VECTOR_TS, (tr->selector & 0xfffcu) | ext);
+    return guest_read(vm, tr->base + at, rsp, sizeof *rsp) < 0 ? -EFAULT : 0;
+}
+
+static int frame_push(struct vm *vm, const struct cpu_state *cpu,
+                      const struct guest_event *event, uint64_t *rsp)
+{
+    const uint64_t rf = event->software ? 0 : RFLAGS_RF;
+    const uint64_t frame[6] = {event->error_code,      event->return_rip,
+                               cpu->sregs.cs.selector, cpu->regs.rflags | rf,
+                               cpu->regs.rsp,          cpu->sregs.ss.selector};
+    unsigned first = event->has_error_code ? 0 : 1;
+    uint64_t size = (6 - first) * sizeof frame[0];
+
+    *rsp = (*rsp & ~0xfull) - size;
+    return guest_write(vm, *rsp, &frame[first], size) < 0 ? -EFAULT : 0;
+}
+
+//@end
+int interrupt_deliver(struct vm *vm, struct cpu_state *cpu, const struct guest_event *event,
+                      struct guest_fault *fault)
+{
+    //@begin
+    //@ (void)vm, (void)cpu, (void)event, (void)fault;
+    //@ return -ENOSYS;
+    const uint32_t ext = event->software ? 0 : ERROR_CODE_EXT;
+    struct kvm_segment code;
+    struct guest_gate gate;
+    uint64_t rsp;
+    int r = gate_read(vm, cpu, event, &gate, fault);
+
+    if (r == 0)
+        r = handler_segment(vm, cpu, gate.selector, ext, &code, fault);
+    if (r == 0)
+        r = stack_choose(vm, cpu, gate.ist, code.dpl, ext, &rsp, fault);
+    if (r == 0 && !address_canonical(gate.handler))
+        r = faults(fault, VECTOR_GP, ext);
+    if (r == 0)
+        r = frame_push(vm, cpu, event, &rsp);
+    if (r != 0)
+        return r;
+    if (code.dpl != selector_rpl(cpu->sregs.cs.selector))
+        cpu->sregs.ss = segment_null(code.dpl);
+    code.selector = (uint16_t)((code.selector & 0xfffc) | code.dpl);
+    cpu->sregs.cs = code;
+    cpu->regs.rip = gate.handler;
+    cpu->regs.rsp = rsp;
+    cpu->regs.rflags &= ~(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
+    if (gate.type == GATE_INTERRUPT)
+        cpu->regs.rflags &= ~RFLAGS_IF;
+    return 0;
+    //@end
+}
+
+//@begin
+//@ /* TODO 6: IRET. The frame lies in the guest's memory: whoever runs in the guest may have
+//@  * written it. That is why each field is checked. */
+//@
+struct iret_frame {
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Steps 2 to 4. */
+static int return_code(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
+                       struct kvm_segment *code, struct guest_fault *fault)
+{
+    uint32_t error = selector & 0xfffcu;
+    int r;
+
+    if (error == 0)
+        return faults(fault, VECTOR_GP, 0);
+    r = segment_read(vm, &cpu->sregs, selector, code);
+    if (r < 0)
+        return r;
+    if (!segment_is_code(code) ||
+        selector_rpl(selector) < selector_rpl(cpu->sregs.cs.selector))
+        return faults(fault, VECTOR_GP, error);
+    if (segment_is_conforming(code))
+        return -ENOTSUP;
+    if (code->dpl != selector_rpl(selector))
+        return faults(fault, VECTOR_GP, error);
+    if (!code->present)
+        return faults(fault, VECTOR_NP, error);
+    return segment_is_64bit(code) ? 0 : -ENOTSUP;
+}
+
+/* Step 5. */
+static int return_stack(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
+                        unsigned cpl, struct kvm_segment *stack, struct guest_fault *fault)
+{
+    uint32_t error = selector & 0xfffcu;
+    int r;
+
+    if (error == 0) {
+        *stack = segment_null(selector);
+        return cpl != 3 && selector_rpl(selector) == cpl ? 0 : faults(fault, VECTOR_GP, 0);
+    }
+    r = segment_read(vm, &cpu->sregs, selector, stack);
+    if (r < 0)
+        return r;
+    if (selector_rpl(selector) != cpl || stack->dpl != cpl || !segment_is_writable(stack))
+        return faults(fault, VECTOR_GP, error);
+    return stack->present ? 0 : faults(fault, VECTOR_SS, error);
+}
+
+/* Which bits of RFLAGS a program of this privilege may set by IRET. */
+static uint64_t flags_loadable(unsigned cpl, uint64_t rflags)
+{
+    uint64_t mask = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF |
+                    RFLAGS_AC | RFLAGS_ID;
+
+    if (cpl <= (rflags & RFLAGS_IOPL) >> 12)
+        mask |= RFLAGS_IF;
+    if (cpl == 0)
+        mask |= RFLAGS_IOPL | RFLAGS_VIF | RFLAGS_VIP;
+    return mask;
+}
+
+//@end
+int interrupt_return(const struct vm *vm, struct cpu_state *cpu, struct guest_fault *fault)
+{
+    //@begin
+    //@ (void)vm, (void)cpu, (void)fault;
+    //@ return -ENOSYS;
+    struct iret_frame frame;
+    struct kvm_segment code, stack;
+    uint64_t mask = flags_loadable(selector_rpl(cpu->sregs.cs.selector), cpu->regs.rflags);
+    int r;
+
+    if (cpu->regs.rflags & RFLAGS_NT)
+        return faults(fault, VECTOR_GP, 0);
+    if (guest_read(vm, cpu->regs.rsp, &frame, sizeof frame) < 0)
+        return -EFAULT;
+    r = return_code(vm, cpu, (uint16_t)frame.cs, &code, fault);
+    if (r == 0)
+        r = return_stack(vm, cpu, (uint16_t)frame.ss, selector_rpl(code.selector), &stack,
+                         fault);
+    if (r == 0 && !address_canonical(frame.rip))
+        r = faults(fault, VECTOR_GP, 0);
+    if (r != 0)
+        return r;
+    cpu->sregs.cs = code;
+    cpu->sregs.ss = stack;
+    cpu->regs.rip = frame.rip;
+    cpu->regs.rsp = frame.rsp;
+    cpu->regs.rflags = (cpu->regs.rflags & ~mask) | (frame.rflags & mask);
+    return 0;
+    //@end
+}
+
+//@begin
+//@ /* TODO 7: the exit. Read the registers, see whether this OUT is one of ours, emulate, write
+//@  * the registers. */
+//@
+#define SITE_BYTES   2
+#define OPCODE_INT   0xcd
+#define OPCODE_OUT   0xe6
+#define IRET_FIRST   0x48 /* REX.W */
+#define IRET_SECOND  0xcf
+#define VECTOR_NO_GO 0x7e
+
+static const struct trap_site *site_at(const struct int_traps *traps, uint64_t rip)
+{
+    for (unsigned i = 0; i < traps->count; i++)
+        if (traps->sites[i].gpa == rip)
+            return &traps->sites[i];
+    return NULL;
+}
+
+/* INT or IRET, and if that faults the exception. */
+static int site_emulate(struct int_traps *traps, const struct trap_site *site,
+                        struct cpu_state *cpu)
+{
+    struct vm *vm = traps->vcpu->vm;
+    struct guest_event event = {
+        .vector = site->vector, .software = true, .return_rip = site->gpa + SITE_BYTES};
+    struct guest_fault fault;
+    int r = site->is_iret ? interrupt_return(vm, cpu, &fault)
+                          : interrupt_deliver(vm, cpu, &event, &fault);
+
+    if (r != GUEST_FAULTS) {
+        traps->irets += r == 0 && site->is_iret;
+        traps->ints += r == 0 && !site->is_iret;
+        return r;
+    }
+    event = (struct guest_event){.vector = fault.vector,
+                                 .has_error_code = true,
+                                 .error_code = fault.error_code,
+                                 .return_rip = site->gpa};
+    r = interrupt_deliver(vm, cpu, &event, &fault);
+    traps->faults += r == 0;
+    return r == GUEST_FAULTS ? -ELOOP : r;
+}
+
+static void traps_access(void *owner, const struct bus_access *access)
+{
+    struct int_traps *traps = owner;
+    const struct trap_site *site = NULL;
+    struct cpu_state cpu;
+    int r;
+
+    r = cpu_state_get(traps->vcpu, &cpu);
+    if (r == 0 && access->is_write && access->size == 1)
+        site = site_at(traps, cpu.regs.rip);
+    if (r == 0 && !site) {
+        device_bus_access(&traps->behind, access);
+        return;
+    }
+    if (r == 0)
+        r = site_emulate(traps, site, &cpu);
+    if (r == 0)
+        r = cpu_state_set(traps->vcpu, &cpu);
+    if (r < 0) {
+        traps->error = r;
+        vcpu_kick(traps->vcpu);
+    }
+}
+
+//@ /* TODO 8: patching, all or nothing: first look at every site, then write. */
+//@
+static int site_read(const struct vm *vm, uint64_t gpa, struct trap_site *site)
+{
+    uint8_t bytes[SITE_BYTES];
+
+    if (guest_read(vm, gpa, bytes, sizeof bytes) < 0)
+        return -EFAULT;
+    *site = (struct trap_site){
+        .gpa = gpa, .is_iret = bytes[0] == IRET_FIRST && bytes[1] == IRET_SECOND};
+    if (site->is_iret)
+        return 0;
+    site->vector = bytes[1];
+    if (bytes[0] != OPCODE_INT)
+        return -EILSEQ;
+    return site->vector == VECTOR_NO_GO ? -ENOTSUP : 0;
+}
+
+static bool sites_apart(const uint64_t *sites, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (sites[i] - sites[j] + 1 <= 2)
+                return false;
+    return true;
+}
+
+static void site_patch(struct vm *vm, const struct trap_site *site)
+{
+    const uint8_t out[SITE_BYTES] = {OPCODE_OUT,
+                                     site->is_iret ? IRET_SECOND : site->vector};
+
+    guest_write(vm, site->gpa, out, sizeof out);
+}
+
+//@end
+int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t *sites,
+                      unsigned count)
+{
+    //@begin
+    //@ (void)traps, (void)vcpu, (void)sites, (void)count;
+    //@ return -ENOSYS;
+    int r = 0;
+
+    if (count == 0 || count > TRAP_SITES_MAX || !sites_apart(sites, count))
+        return -EINVAL;
+    for (unsigned i = 0; i < count && r == 0; i++)
+        r = site_read(vcpu->vm, sites[i], &traps->sites[i]);
+    traps->vcpu = vcpu;
+    traps->device = (struct device){
+        .name = "INT and IRET", .length = 256, .owner = traps, .access = traps_access};
+    if (r == 0)
+        r = device_bus_add(&vcpu->vm->pio, &traps->device);
+    if (r < 0)
+        return r;
+    traps->count = count;
+    for (unsigned i = 0; i < count; i++)
+        site_patch(vcpu->vm, &traps->sites[i]);
+    return 0;
+    //@end
+}

@@ -1,0 +1,132 @@
+/* interrupt_tables.c - part 04, first file: what a guest needs so that INT and IRET work by
+ * themselves. The contract of every function is in common/include/interrupt_tables.h. */
+#include "interrupt_tables.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cpu_state.h"
+#include "memory_slots.h"
+#include "x86.h"
+
+void guest_gate_encode(const struct guest_gate *gate, uint64_t words[2])
+{
+    //@begin
+    //@ /* TODO 1: the handler's address is cut in three. Draw the boxes of the header, then
+    //@  * shift. */
+    //@ (void)gate, (void)words;
+    words[0] = (gate->handler & 0xffff) | (uint64_t)gate->selector << 16 |
+               (uint64_t)gate->ist << 32 | (uint64_t)gate->type << 40 |
+               (uint64_t)gate->dpl << 45 | (uint64_t)gate->present << 47 |
+               (gate->handler >> 16 & 0xffff) << 48;
+    words[1] = gate->handler >> 32;
+    //@end
+}
+
+void guest_tss_encode(uint64_t base, uint64_t words[2])
+{
+    //@begin
+    //@ /* TODO 2: an ordinary descriptor's fields, and 8 bytes more for the base. */
+    //@ (void)base, (void)words;
+    words[0] = (TSS_BYTES - 1) | (base & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
+               1ull << 47 | (base >> 24 & 0xff) << 56;
+    words[1] = base >> 32;
+    //@end
+}
+
+//@begin
+//@ /* TODO 3: the three tables, one function each. Check all gates before you write any. */
+//@
+#define DESCRIPTOR_USER (3ull << 45) /* DPL 3 */
+
+static bool gate_good(const struct guest_gate *gate)
+{
+    return (gate->type == GATE_INTERRUPT || gate->type == GATE_TRAP) && gate->dpl <= 3 &&
+           gate->ist <= 7 && address_canonical(gate->handler);
+}
+
+static int gdt_write(struct vm *vm, const struct interrupt_tables *tables)
+{
+    uint64_t gdt[GDT_BYTES / 8] = {
+        [KERNEL_CODE_SELECTOR / 8] = DESCRIPTOR_CODE64,
+        [KERNEL_DATA_SELECTOR / 8] = DESCRIPTOR_DATA,
+        [USER_DATA_SELECTOR / 8] = DESCRIPTOR_DATA | DESCRIPTOR_USER,
+        [USER_CODE_SELECTOR / 8] = DESCRIPTOR_CODE64 | DESCRIPTOR_USER,
+    };
+
+    guest_tss_encode(tables->tss, &gdt[TSS_SELECTOR / 8]);
+    return guest_write(vm, tables->gdt, gdt, sizeof gdt);
+}
+
+/* Its 8-byte fields stand at odd multiples of 4. */
+static int tss_write(struct vm *vm, const struct interrupt_tables *tables)
+{
+    const uint16_t no_io_bitmap = TSS_BYTES;
+    uint8_t tss[TSS_BYTES] = {0};
+
+    memcpy(tss + 4, &tables->rsp0, sizeof tables->rsp0);
+    memcpy(tss + 36, tables->ist, sizeof tables->ist);
+    memcpy(tss + 102, &no_io_bitmap, sizeof no_io_bitmap);
+    return guest_write(vm, tables->tss, tss, sizeof tss);
+}
+
+static int idt_write(struct vm *vm, const struct interrupt_tables *tables)
+{
+    uint64_t idt[256][2] = {{0}};
+
+    for (unsigned i = 0; i < tables->gate_count; i++)
+        guest_gate_encode(&tables->gates[i], idt[tables->gates[i].vector]);
+    return guest_write(vm, tables->idt, idt, sizeof idt);
+}
+
+//@end
+int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables)
+{
+    //@begin
+    //@ (void)vm, (void)tables;
+    //@ return -ENOSYS;
+    int r;
+
+    for (unsigned i = 0; i < tables->gate_count; i++)
+        if (!gate_good(&tables->gates[i]))
+            return -EINVAL;
+    r = gdt_write(vm, tables);
+    if (r == 0)
+        r = tss_write(vm, tables);
+    if (r == 0)
+        r = idt_write(vm, tables);
+    return r;
+    //@end
+}
+
+int guest_start_user(struct vcpu *vcpu, const struct interrupt_tables *tables, uint64_t rip,
+                     uint64_t rsp, unsigned iopl)
+{
+    //@begin
+    //@ /* TODO 4: change what has to change in what guest_load() has left: read, modify,
+    //@  * write. Where does the processor keep CPL? Set every place. */
+    //@ (void)vcpu, (void)tables, (void)rip, (void)rsp, (void)iopl;
+    //@ return -ENOSYS;
+    struct cpu_state cpu;
+    struct kvm_sregs *sregs = &cpu.sregs;
+    int r = cpu_state_get(vcpu, &cpu);
+
+    if (r < 0)
+        return r;
+    sregs->cs.selector = USER_CODE_SELECTOR;
+    sregs->ss.selector = USER_DATA_SELECTOR;
+    sregs->cs.dpl = sregs->ss.dpl = 3;
+    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss;
+    sregs->tr = (struct kvm_segment){.base = tables->tss,
+                                     .limit = TSS_BYTES - 1,
+                                     .selector = TSS_SELECTOR,
+                                     .type = TSS_BUSY,
+                                     .present = 1};
+    sregs->gdt = (struct kvm_dtable){.base = tables->gdt, .limit = GDT_BYTES - 1};
+    sregs->idt = (struct kvm_dtable){.base = tables->idt, .limit = IDT_BYTES - 1};
+    cpu.regs.rip = rip;
+    cpu.regs.rsp = rsp;
+    cpu.regs.rflags = RFLAGS_RESERVED | RFLAGS_IF | (uint64_t)iopl << 12;
+    return cpu_state_set(vcpu, &cpu);
+    //@end
+}
