@@ -1,0 +1,322 @@
+/* 04-int-iret.c - dispatcher of lab 04: calls the part's functions on guests that are mere
+ * memory, and runs guests on the real KVM. */
+#include "04-int-iret.h"
+
+#include <string.h>
+
+#include "exit_loop.h"
+#include "guest_loader.h"
+#include "guest_ram.h"
+#include "kvm_open.h"
+#include "memory_slots.h"
+#include "subject.h"
+
+/* --- a guest that is mere memory ------------------------------------------------------------ */
+
+static uint8_t ram[LAB04_RAM];
+
+/* One slot of LAB04_RAM bytes; nothing that the part is to call needs KVM. */
+static void memory_only(struct vm *vm, uint64_t gpa)
+{
+    *vm = (struct vm){.fd = -1};
+    vm->slots[0] = (struct memory_slot){.gpa = gpa, .size = LAB04_RAM, .hva = ram};
+}
+
+static void encode(struct subject *subject)
+{
+    const struct lab04_encode_input *in = subject->input;
+    struct lab04_encode_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < LAB04_ENCODINGS; i++) {
+        guest_gate_encode(&in->gates[i], out->gates[i]);
+        guest_tss_encode(in->bases[i], out->tss[i]);
+    }
+}
+
+static struct interrupt_tables tables_of(const struct lab04_tables *in)
+{
+    struct interrupt_tables tables = {.gdt = in->gdt,
+                                      .tss = in->tss,
+                                      .idt = in->idt,
+                                      .rsp0 = in->rsp0,
+                                      .gates = in->gates,
+                                      .gate_count = in->gate_count};
+
+    memcpy(tables.ist, in->ist, sizeof tables.ist);
+    return tables;
+}
+
+static void tables_write(struct subject *subject)
+{
+    const struct lab04_tables_input *in = subject->input;
+    struct lab04_tables_output *out = subject->output;
+    struct vm vm;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->count; i++) {
+        const struct interrupt_tables tables = tables_of(&in->tables[i]);
+
+        memory_only(&vm, 0);
+        memset(ram, in->fill[i], sizeof ram);
+        out->results[i] = interrupt_tables_write(&vm, &tables);
+        memcpy(out->ram[i], ram, sizeof ram);
+    }
+}
+
+/* Where ram differs from what it was. */
+static void changes_note(const uint8_t *before, struct lab04_case_result *result)
+{
+    uint32_t from = 0, to = LAB04_RAM;
+
+    while (from < LAB04_RAM && ram[from] == before[from])
+        from++;
+    while (to > from && ram[to - 1] == before[to - 1])
+        to--;
+    result->changed_from = from;
+    result->changed_to = to;
+    for (uint32_t i = 0; i < sizeof result->changed && from + i < to; i++)
+        result->changed[i] = ram[from + i];
+}
+
+static void case_emulate(const struct lab04_case *c, const uint8_t *start,
+                         struct lab04_case_result *result)
+{
+    static uint8_t before[LAB04_RAM];
+    struct vm vm;
+
+    memory_only(&vm, 0);
+    memcpy(before, start, sizeof before);
+    for (int i = 0; i < 2; i++)
+        if (c->write_at[i])
+            memcpy(before + c->write_at[i], &c->write_value[i], 8);
+    memcpy(ram, before, sizeof ram);
+    result->cpu = c->cpu;
+    result->fault = (struct guest_fault){.vector = 0xee, .error_code = 0xeeeeeeee};
+    result->result = c->is_return
+                         ? interrupt_return(&vm, &result->cpu, &result->fault)
+                         : interrupt_deliver(&vm, &result->cpu, &c->event, &result->fault);
+    changes_note(before, result);
+}
+
+static void emulate(struct subject *subject)
+{
+    const struct lab04_emulate_input *in = subject->input;
+    struct lab04_emulate_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->count; i++)
+        case_emulate(&in->cases[i], in->ram, &out->results[i]);
+}
+
+static void port_access(void *owner, const struct bus_access *access)
+{
+    uint32_t *writes = owner;
+
+    *writes += access->is_write && access->size == 1;
+}
+
+static uint32_t port_writes;
+
+static const struct device port_device = {.name = "port 80h",
+                                          .base = 0x80,
+                                          .length = 1,
+                                          .owner = &port_writes,
+                                          .access = port_access};
+
+static uint32_t bytes_changed(const uint8_t *bytes, uint8_t was, size_t count)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += bytes[i] != was;
+    return n;
+}
+
+static void patch_try(const struct lab04_patch *in, struct lab04_patch_result *out)
+{
+    static struct int_traps traps;
+    struct vm vm;
+    struct vcpu vcpu = {.fd = -1, .vm = &vm};
+    const uint64_t at = in->text_at - LAB04_TEXT_SLOT;
+
+    memory_only(&vm, LAB04_TEXT_SLOT);
+    memset(&traps, 0, sizeof traps);
+    memset(ram, 0xcd, sizeof ram);
+    memcpy(ram + at, in->text, LAB04_TEXT);
+    if (in->occupied)
+        device_bus_add(&vm.pio, &port_device);
+    out->result = int_traps_install(&traps, &vcpu, in->sites, in->site_count);
+    out->site_count = traps.count;
+    out->devices = vm.pio.count;
+    out->device_base = traps.device.base;
+    out->device_length = traps.device.length;
+    memcpy(out->sites, traps.sites, sizeof traps.sites);
+    memcpy(out->text, ram + at, LAB04_TEXT);
+    out->elsewhere =
+        bytes_changed(ram, 0xcd, at) +
+        bytes_changed(ram + at + LAB04_TEXT, 0xcd, LAB04_RAM - at - LAB04_TEXT);
+}
+
+static void patch(struct subject *subject)
+{
+    const struct lab04_patch_input *in = subject->input;
+    struct lab04_patch_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->count; i++)
+        patch_try(&in->patches[i], &out->results[i]);
+}
+
+/* --- fields of the VMCS ------------------------------------------------------------------------ */
+
+static uint32_t bytes_different(const void *a, const void *b, size_t size)
+{
+    const uint8_t *x = a, *y = b;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < size; i++)
+        n += x[i] != y[i];
+    return n;
+}
+
+static void events(struct subject *subject)
+{
+    const struct lab04_events_input *in = subject->input;
+    struct lab04_events_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct lab04_event_result *r = &out->results[i];
+        struct vmx_controls controls = in->controls;
+
+        r->result =
+            entry_event_encode(&in->events[i].event, &in->events[i].guest, &controls);
+        r->info = controls.entry_interruption_info;
+        r->error_code = controls.entry_exception_error_code;
+        r->instruction_length = controls.entry_instruction_length;
+        controls.entry_interruption_info = in->controls.entry_interruption_info;
+        controls.entry_exception_error_code = in->controls.entry_exception_error_code;
+        controls.entry_instruction_length = in->controls.entry_instruction_length;
+        r->elsewhere = bytes_different(&controls, &in->controls, sizeof controls);
+    }
+}
+
+static void exits(struct subject *subject)
+{
+    const struct lab04_exits_input *in = subject->input;
+    struct lab04_exits_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->wish_count; i++) {
+        const struct vmx_controls *before = &in->controls[i];
+        struct vmx_controls controls = *before;
+
+        out->results[i] = exception_exits_set(&in->wishes[i], &controls);
+        out->bitmap[i] = controls.exception_bitmap;
+        out->mask[i] = controls.page_fault_error_code_mask;
+        out->match[i] = controls.page_fault_error_code_match;
+        controls.exception_bitmap = before->exception_bitmap;
+        controls.page_fault_error_code_mask = before->page_fault_error_code_mask;
+        controls.page_fault_error_code_match = before->page_fault_error_code_match;
+        out->elsewhere[i] = bytes_different(&controls, before, sizeof controls);
+        for (uint32_t q = 0; q < in->query_count; q++)
+            out->exits[i][q] = event_exits(before, &in->queries[q]);
+    }
+}
+
+/* --- LAB04_GUEST ---------------------------------------------------------------------------------- */
+
+static struct {
+    struct kvm kvm;
+    struct vm vm;
+    struct vcpu vcpu;
+    struct guest_ram memory;
+    struct int_traps traps;
+} stage;
+
+static int stage_build(const struct lab04_guest_input *in)
+{
+    int r = vcpu_kick_init();
+
+    if (r == 0)
+        r = kvm_open(&stage.kvm, KVM_DEVICE_PATH, NULL);
+    if (r == 0)
+        r = vm_create(&stage.vm, &stage.kvm, NULL);
+    if (r == 0)
+        r = vcpu_create(&stage.vcpu, &stage.vm, 0, NULL);
+    if (r == 0)
+        r = guest_ram_create(&stage.memory, "ram", LAB04_GUEST_RAM);
+    if (r == 0)
+        r = memory_slot_add(&stage.vm, 0, LAB04_GUEST_RAM, stage.memory.hva, 0);
+    if (r >= 0)
+        r = guest_load(&stage.vcpu, in->image, in->image_size, GUEST_LONG64);
+    if (r < 0)
+        return r;
+    memcpy(stage.memory.hva + GUEST_MAILBOX_GPA, in->mailbox, sizeof in->mailbox);
+    memcpy(stage.memory.hva + in->script_at, in->script, in->script_size);
+    return 0;
+}
+
+/* The way that was asked for: the processor's, or ours. */
+static int traps_prepare(const struct lab04_guest_input *in)
+{
+    if (!in->patched)
+        return device_bus_add(&stage.vm.pio, &port_device);
+    device_bus_add(&stage.traps.behind, &port_device);
+    return int_traps_install(&stage.traps, &stage.vcpu, in->sites, in->site_count);
+}
+
+static void guest_note(struct lab04_guest_output *out)
+{
+    out->trap_error = stage.traps.error;
+    out->port_writes = port_writes;
+    out->ints = stage.traps.ints;
+    out->irets = stage.traps.irets;
+    out->faults = stage.traps.faults;
+    cpu_state_get(&stage.vcpu, &out->ended);
+}
+
+/* guest_load() leaves zeros: who keeps the registers, who clears them? */
+static void registers_mark(struct cpu_state *cpu)
+{
+    if (cpu_state_get(&stage.vcpu, cpu) < 0)
+        return;
+    cpu->regs.rax = cpu->regs.rbx = cpu->regs.rcx = 0x5a5a5a5a5a5a5a5a;
+    cpu->regs.rdx = cpu->regs.rsi = cpu->regs.rdi = 0xa5a5a5a5a5a5a5a5;
+    cpu->regs.rbp = cpu->regs.r8 = cpu->regs.r15 = 0x1122334455667788;
+    cpu_state_set(&stage.vcpu, cpu);
+    cpu_state_get(&stage.vcpu, cpu);
+}
+
+static void guest(struct subject *subject)
+{
+    const struct lab04_guest_input *in = subject->input;
+    struct lab04_guest_output *out = subject->output;
+    const struct interrupt_tables tables = tables_of(&in->tables);
+    struct run_stop stop = {0};
+
+    subject->output_size = sizeof *out;
+    if (stage_build(in) < 0)
+        return;
+    out->ready = 1;
+    registers_mark(&out->loaded);
+    out->tables_result = interrupt_tables_write(&stage.vm, &tables);
+    out->install_result = traps_prepare(in);
+    out->start_result =
+        guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
+    cpu_state_get(&stage.vcpu, &out->started);
+    if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
+        out->run_result = vcpu_run(&stage.vcpu, &stop);
+        out->status = stop.status;
+    }
+    guest_note(out);
+    subject_checkpoint();
+}
+
+const subject_entry subject_entries[] = {
+    [LAB04_ENCODE] = encode, [LAB04_TABLES] = tables_write, [LAB04_EMULATE] = emulate,
+    [LAB04_PATCH] = patch,   [LAB04_EVENTS] = events,       [LAB04_EXITS] = exits,
+    [LAB04_GUEST] = guest,
+};
+const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

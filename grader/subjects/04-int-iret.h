@@ -1,0 +1,198 @@
+/* 04-int-iret.h - what the checks of lab 04 and its dispatcher say to each other. */
+#ifndef SUBJECT_04_INT_IRET_H
+#define SUBJECT_04_INT_IRET_H
+
+#include "cpu_state.h"
+#include "event_injection.h"
+#include "int_emulation.h"
+#include "interrupt_tables.h"
+
+enum {
+    LAB04_ENCODE,  /* gates and TSS descriptors */
+    LAB04_TABLES,  /* interrupt_tables_write() into a guest without KVM */
+    LAB04_EMULATE, /* interrupt_deliver(), interrupt_return(), the same */
+    LAB04_PATCH,   /* int_traps_install(), the same */
+    LAB04_EVENTS,  /* entry_event_encode() */
+    LAB04_EXITS,   /* exception_exits_set(), event_exits() */
+    LAB04_GUEST,   /* a guest in the real KVM */
+};
+
+#define LAB04_RAM 0x10000u /* of guests without KVM */
+
+/* --- LAB04_ENCODE ------------------------------------------------------------------------ */
+
+#define LAB04_ENCODINGS 64
+
+struct lab04_encode_input {
+    struct guest_gate gates[LAB04_ENCODINGS];
+    uint64_t bases[LAB04_ENCODINGS];
+};
+
+struct lab04_encode_output {
+    uint64_t gates[LAB04_ENCODINGS][2];
+    uint64_t tss[LAB04_ENCODINGS][2];
+};
+
+/* --- LAB04_TABLES ------------------------------------------------------------------------ */
+
+#define LAB04_GATES 320
+
+/* struct interrupt_tables, the gates beside it. */
+struct lab04_tables {
+    uint64_t gdt, tss, idt, rsp0, ist[7];
+    uint32_t gate_count;
+    uint32_t reserved;
+    struct guest_gate gates[LAB04_GATES];
+};
+
+#define LAB04_TRIES 12
+
+struct lab04_tables_input {
+    uint32_t count, reserved;
+    uint8_t fill[LAB04_TRIES]; /* all memory has this before the call */
+    struct lab04_tables tables[LAB04_TRIES];
+};
+
+struct lab04_tables_output {
+    int32_t results[LAB04_TRIES];
+    uint8_t ram[LAB04_TRIES][LAB04_RAM];
+};
+
+/* --- LAB04_EMULATE ----------------------------------------------------------------------- */
+
+#define LAB04_CASES 320
+
+struct lab04_case {
+    uint32_t is_return; /* interrupt_return(), else interrupt_deliver() */
+    uint32_t reserved;
+    uint64_t write_at[2], write_value[2]; /* 8 bytes changed in ram first; 0: none */
+    struct guest_event event;
+    struct cpu_state cpu;
+};
+
+struct lab04_emulate_input {
+    uint32_t count, reserved;
+    uint8_t ram[LAB04_RAM]; /* at GPA 0, before each case */
+    struct lab04_case cases[LAB04_CASES];
+};
+
+struct lab04_case_result {
+    int32_t result;
+    uint32_t changed_from, changed_to; /* the bytes of ram that differ lie in between */
+    uint32_t reserved;
+    uint8_t changed[64]; /* the first of them */
+    struct guest_fault fault;
+    struct cpu_state cpu;
+};
+
+struct lab04_emulate_output {
+    struct lab04_case_result results[LAB04_CASES];
+};
+
+/* --- LAB04_PATCH --------------------------------------------------------------------------- */
+
+#define LAB04_PATCHES 40
+#define LAB04_TEXT    512u
+#define LAB04_SITES   (TRAP_SITES_MAX + 2)
+
+struct lab04_patch {
+    uint32_t site_count;
+    uint32_t occupied; /* 1: a device has port 80h already */
+    uint64_t text_at;  /* GPA; the guest has memory from LAB04_TEXT_SLOT on */
+    uint64_t sites[LAB04_SITES];
+    uint8_t text[LAB04_TEXT];
+};
+
+#define LAB04_TEXT_SLOT 0x10000u /* GPA of its LAB04_RAM bytes */
+
+struct lab04_patch_input {
+    uint32_t count, reserved;
+    struct lab04_patch patches[LAB04_PATCHES];
+};
+
+struct lab04_patch_result {
+    int32_t result;
+    uint32_t site_count, devices;
+    uint32_t elsewhere; /* bytes outside the text that have changed */
+    struct trap_site sites[LAB04_SITES];
+    uint64_t device_base, device_length;
+    uint8_t text[LAB04_TEXT];
+};
+
+struct lab04_patch_output {
+    struct lab04_patch_result results[LAB04_PATCHES];
+};
+
+/* --- LAB04_EVENTS, LAB04_EXITS ---------------------------------------------------------------- */
+
+#define LAB04_EVENTS_MAX 1200
+
+struct lab04_event {
+    struct entry_event event;
+    struct entry_guest guest;
+};
+
+struct lab04_events_input {
+    uint32_t count, reserved;
+    struct vmx_controls controls; /* before each */
+    struct lab04_event events[LAB04_EVENTS_MAX];
+};
+
+struct lab04_event_result {
+    int32_t result;
+    uint32_t elsewhere; /* bytes of other controls that have changed */
+    uint32_t info, error_code, instruction_length;
+};
+
+struct lab04_events_output {
+    struct lab04_event_result results[LAB04_EVENTS_MAX];
+};
+
+#define LAB04_WISHES  64
+#define LAB04_QUERIES 64
+
+struct lab04_exits_input {
+    uint32_t wish_count, query_count;
+    struct vmx_controls controls[LAB04_WISHES]; /* before the call */
+    struct exception_wish wishes[LAB04_WISHES];
+    struct entry_event queries[LAB04_QUERIES]; /* asked of each result */
+};
+
+struct lab04_exits_output {
+    int32_t results[LAB04_WISHES];
+    uint32_t elsewhere[LAB04_WISHES];
+    uint32_t bitmap[LAB04_WISHES], mask[LAB04_WISHES], match[LAB04_WISHES];
+    uint8_t exits[LAB04_WISHES][LAB04_QUERIES];
+};
+
+/* --- LAB04_GUEST ------------------------------------------------------------------------------- */
+
+#define LAB04_GUEST_RAM 0x40000u
+#define LAB04_IMAGE     0x2000u
+#define LAB04_SCRIPT    0x1000u
+
+struct lab04_guest_input {
+    uint32_t patched;
+    uint32_t image_size, site_count, script_size;
+    uint64_t program, rsp; /* where it starts in ring 3 */
+    uint32_t iopl, reserved;
+    uint64_t script_at;
+    uint64_t mailbox[4];
+    struct lab04_tables tables;
+    uint64_t sites[TRAP_SITES_MAX];
+    uint8_t script[LAB04_SCRIPT];
+    uint8_t image[LAB04_IMAGE];
+};
+
+struct lab04_guest_output {
+    int32_t ready; /* parts 01 to 03 have done their work */
+    int32_t tables_result, install_result, start_result, run_result;
+    uint32_t status;
+    int32_t trap_error;
+    uint32_t port_writes; /* of the device behind, at port 80h */
+    uint64_t ints, irets, faults;
+    struct cpu_state loaded, started,
+        ended; /* after guest_load(), guest_start_user(), the run */
+};
+
+#endif
