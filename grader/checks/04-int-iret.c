@@ -1024,8 +1024,9 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
     case 0:
         p->site_count = 0;
         return -EINVAL;
-    case 1: /* two share a byte; the second of them has no instruction either */
-        p->sites[p->site_count] = p->sites[site] + below(judge, 2);
+    case 1: /* two share both bytes, or one */
+    case 10:
+        p->sites[p->site_count] = p->sites[site] + how / 10;
         p->site_count++;
         return -EINVAL;
     case 2:
@@ -1058,7 +1059,7 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
     }
 }
 
-#define PATCH_SPOILS 10
+#define PATCH_SPOILS 11
 #define PATCH_GOOD   12
 
 static void patch_text_expect(struct judge *judge, struct lab04_patch *p,
@@ -1244,7 +1245,7 @@ static void event_spoil(struct judge *judge, struct lab04_event *e, unsigned how
 {
     switch (how) {
     case 0:
-        e->event.type = coin(judge) ? 1 : 7;
+        e->event = (struct entry_event){.type = coin(judge) ? 1 : 7};
         break;
     case 1:
         e->event.type = 8 + (uint32_t)below(judge, 8);
