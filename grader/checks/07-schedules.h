@@ -1,0 +1,679 @@
+/* 07-schedules.h - follows what the explorer reports, with a model of its own.
+ *
+ * Nothing of a report is taken for granted: each step is done again on the judge's copy of
+ * the descriptor, and has to have seen what that copy holds; who could have gone on at each
+ * point is computed here, so that a schedule that was left out shows; and whether interrupts
+ * were lost is decided from the steps.
+ */
+#ifndef SCHEDULES_07_H
+#define SCHEDULES_07_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../subjects/07-irt-pid.h"
+#include "check.h"
+#include "posted_interrupt.h"
+
+struct vectors {
+    uint64_t bits[4];
+};
+
+static bool vectors_has(const struct vectors *set, unsigned v)
+{
+    return set->bits[v / 64] >> v % 64 & 1;
+}
+
+static void vectors_put(struct vectors *set, unsigned v, bool in)
+{
+    if (in)
+        set->bits[v / 64] |= 1ull << v % 64;
+    else
+        set->bits[v / 64] &= ~(1ull << v % 64);
+}
+
+struct actor_model {
+    uint8_t park;
+    uint8_t op;     /* function that it is in, or 0 */
+    uint8_t vector; /* of a post */
+    uint8_t order;  /* orders begun */
+    bool urgent, on_set, notified, left_halted;
+    uint64_t control_at_on; /* what control held when this post set ON */
+};
+
+/* The world between two steps. */
+struct model {
+    uint64_t words[LAB07_WORDS];
+    struct vectors moved; /* taken out of PIR, not delivered yet */
+    struct actor_model actors[LAB07_ACTORS];
+    bool active, wakeup; /* notifications pending */
+    uint8_t wakes;
+    uint8_t delivered[256];
+    uint8_t last, preemptions, switches;
+    bool dead; /* this schedule has failed */
+};
+
+struct schedules {
+    struct judge *judge;
+    const struct lab07_explore_input *in;
+    const struct lab07_explore_output *out;
+    struct model now;
+    struct model before[LAB07_DEPTH + 1]; /* each choice */
+    uint8_t choice[LAB07_DEPTH], enabled[LAB07_DEPTH];
+    uint32_t starts[LAB07_DEPTH + 1]; /* of choices, in path */
+    uint32_t path[LAB07_DEPTH * 16]; /* numbers of the records of this schedule */
+    uint32_t depth, path_length;
+    uint32_t complete, failed; /* schedules */
+    /* the shortest one that failed */
+    char reason[700];
+    uint32_t best_switches, best_depth, best_path[LAB07_DEPTH * 16], best_length;
+};
+
+#define FOLLOWS "every step that is reported was done, one after the other"
+
+/* --- words for records ------------------------------------------------------------------------ */
+
+static const char *actor_name(const struct schedules *s, uint32_t actor)
+{
+    static const char *const names[] = {"vCPU", "handler", "poster A", "poster B"};
+
+    return s->in->actor_count > actor ? names[actor] : "?";
+}
+
+static const char *function_name(uint32_t op)
+{
+    switch (op) {
+    case LAB07_POST:
+        return "pid_post";
+    case LAB07_RUN:
+        return "pid_run";
+    case LAB07_READY:
+        return "pid_ready";
+    case LAB07_HALT:
+        return "pid_halt";
+    case LAB07_WAKEUP:
+        return "pid_wakeup";
+    case LAB07_SYNC:
+        return "pid_sync";
+    default:
+        return "the guest";
+    }
+}
+
+static const char *state_name(uint64_t state)
+{
+    return state == VCPU_READY ? "READY" : state == VCPU_RUNNING ? "RUNNING" : "HALTED";
+}
+
+static const char *vector_name(uint32_t vector, char text[16])
+{
+    if (vector == POSTED_ACTIVE_VECTOR || vector == POSTED_WAKEUP_VECTOR)
+        return vector == POSTED_ACTIVE_VECTOR ? "ANV" : "WNV";
+    snprintf(text, 16, "%02Xh", vector);
+    return text;
+}
+
+static void control_text(uint64_t control, char text[64])
+{
+    char nv[16];
+
+    snprintf(text, 64, "ON %u SN %u NV %s", (unsigned)(control & 1),
+             (unsigned)(control >> 1 & 1), vector_name(control >> PID_NV_SHIFT & 0xff, nv));
+}
+
+static uint64_t step_result(const struct lab07_record *r)
+{
+    switch (r->op) {
+    case STEP_STORE:
+    case STEP_EXCHANGE:
+        return r->operand;
+    case STEP_OR:
+        return r->seen | r->operand;
+    case STEP_AND:
+        return r->seen & r->operand;
+    case STEP_COMPARE_EXCHANGE:
+        return r->seen == r->expected ? r->operand : r->seen;
+    default:
+        return r->seen;
+    }
+}
+
+static void step_describe(const struct lab07_record *r, char *text, size_t size)
+{
+    static const char *const names[] = {"?",  "load", "store",           "exchange",
+                                        "or", "and",  "compare-exchange"};
+    const uint64_t result = step_result(r);
+    char from[64], to[64];
+
+    if (r->word == LAB07_STATE_WORD) {
+        snprintf(from, sizeof from, "%s", state_name(r->seen));
+        snprintf(to, sizeof to, "%s", state_name(result));
+    } else if (r->word == 4) {
+        control_text(r->seen, from);
+        control_text(result, to);
+    } else {
+        snprintf(from, sizeof from, "%#" PRIx64, r->seen);
+        snprintf(to, sizeof to, "%#" PRIx64, result);
+    }
+    bool failed = r->op == STEP_COMPARE_EXCHANGE && r->seen != r->expected;
+    size_t n = (size_t)snprintf(text, size, "%s ", names[r->op <= 6 ? r->op : 0]);
+    n += (size_t)snprintf(text + n, size - n,
+                          r->word == LAB07_STATE_WORD ? "state: "
+                          : r->word == 4              ? "control: "
+                                                      : "PIR[%u]: ",
+                          r->word);
+    snprintf(text + n, size - n, "%s%s%s%s", from, r->op == STEP_LOAD ? "" : " -> ",
+             r->op == STEP_LOAD ? "" : to, failed ? " (has changed: fails)" : "");
+}
+
+static void record_describe(const struct lab07_record *r, char *text, size_t size)
+{
+    char vector[16];
+
+    text[0] = 0;
+    switch (r->kind) {
+    case LAB07_STEP:
+        step_describe(r, text, size);
+        break;
+    case LAB07_CALL:
+        if (r->op == LAB07_GUEST_WAIT || r->op == LAB07_GUEST_HLT)
+            snprintf(text, size, "VM entry");
+        else if (r->op == LAB07_POST)
+            snprintf(text, size, "pid_post(%02Xh)", (unsigned)r->operand);
+        else
+            snprintf(text, size, "%s()%s", function_name(r->op),
+                     r->word ? ", by the processor in the guest" : "");
+        break;
+    case LAB07_NOTIFY:
+        snprintf(text, size, "notify(%s)", vector_name((uint32_t)r->operand, vector));
+        break;
+    case LAB07_WAKE:
+        snprintf(text, size, "wake()");
+        break;
+    case LAB07_WOKEN:
+        snprintf(text, size, "wakes up, state is %s", state_name(r->seen));
+        break;
+    case LAB07_TAKES:
+        snprintf(text, size, "guest takes %02Xh", (unsigned)r->operand);
+        break;
+    case LAB07_PARKED:
+        if (r->op == LAB07_ASLEEP)
+            snprintf(text, size, "sleeps");
+        break;
+    default:
+        break;
+    }
+}
+
+/* Looks at an empty part of PIR, as such steps come in fours. */
+static bool looks_at_nothing(const struct lab07_record *r)
+{
+    return r->kind == LAB07_STEP && r->word < 4 && r->seen == 0 &&
+           (r->op == STEP_LOAD || (r->op == STEP_EXCHANGE && r->operand == 0));
+}
+
+/* One line for each step and event. */
+static void path_describe(const struct schedules *s, char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    for (uint32_t i = 0; i < s->best_length && n < size; i++) {
+        const struct lab07_record *r = &s->out->records[s->best_path[i]];
+        char line[200];
+
+        record_describe(r, line, sizeof line);
+        if (!line[0])
+            continue;
+        if (looks_at_nothing(r)) {
+            uint32_t words = 1;
+
+            for (; i + 1 < s->best_length; i++, words++) {
+                const struct lab07_record *next = &s->out->records[s->best_path[i + 1]];
+
+                if (next->actor != r->actor || !looks_at_nothing(next))
+                    break;
+            }
+            if (words > 1)
+                snprintf(line, sizeof line, "PIR[%u] and %u more: empty", r->word,
+                         words - 1);
+        }
+        n += (size_t)snprintf(text + n, size - n, "\n%s: %s",
+                              actor_name(s, r->actor), line);
+    }
+}
+
+/* --- failures ----------------------------------------------------------------------------------- */
+
+/* This schedule breaks a promise. Kept: the one with the fewest switches, then steps. */
+__attribute__((format(printf, 2, 3))) static void
+schedule_fails(struct schedules *s, const char *format, ...)
+{
+    va_list list;
+
+    if (s->now.dead)
+        return;
+    s->now.dead = true;
+    s->failed++;
+    if (s->reason[0] && (s->now.switches > s->best_switches ||
+                         (s->now.switches == s->best_switches && s->depth >= s->best_depth)))
+        return;
+    va_start(list, format);
+    vsnprintf(s->reason, sizeof s->reason, format, list);
+    va_end(list);
+    s->best_switches = s->now.switches;
+    s->best_depth = s->depth;
+    s->best_length = s->path_length;
+    memcpy(s->best_path, s->path, s->path_length * sizeof s->path[0]);
+}
+
+static uint64_t control_field(const struct schedules *s, uint64_t mask)
+{
+    return s->now.words[4] & mask;
+}
+
+static void vectors_text(const struct vectors *set, char text[100])
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    for (unsigned v = 0; v < 256 && n < 80; v++)
+        if (vectors_has(set, v))
+            n += (size_t)snprintf(text + n, 100 - n, "%s%02Xh", n ? ", " : "", v);
+}
+
+/* --- who could go on ------------------------------------------------------------------------------ */
+
+static bool model_enabled(const struct model *m, uint32_t actor)
+{
+    switch (m->actors[actor].park) {
+    case LAB07_BEFORE_STEP:
+        return true;
+    case LAB07_IN_GUEST:
+        return m->active;
+    case LAB07_ASLEEP:
+        return m->wakes > 0;
+    case LAB07_IDLE:
+        return m->wakeup;
+    default:
+        return false;
+    }
+}
+
+static uint8_t model_choices(const struct schedules *s)
+{
+    const struct model *m = &s->now;
+    uint8_t set = 0;
+
+    for (uint32_t i = 0; i < s->in->actor_count; i++)
+        set |= (uint8_t)(model_enabled(m, i) << i);
+    if (s->depth && set >> m->last & 1 && m->preemptions >= s->in->preemptions)
+        set = (uint8_t)(1u << m->last);
+    return set;
+}
+
+/* All that could have been chosen from this depth on has been. */
+static void depth_leave(struct schedules *s, uint32_t depth)
+{
+    CHECK(s->judge, !(s->enabled[depth] >> s->choice[depth] >> 1), FOLLOWS,
+          "the report leaves schedules out: after %u steps, %s was never chosen", depth,
+          actor_name(s, (uint32_t)__builtin_ctz(s->enabled[depth] >> s->choice[depth] >> 1) +
+                            s->choice[depth] + 1));
+}
+
+/* A schedule has ended; the next one shares `shared` choices with it. */
+static void branch_follow(struct schedules *s, uint64_t shared)
+{
+    CHECK(s->judge, shared < s->depth, FOLLOWS, "the report branches off at step %" PRIu64
+          " of %u", shared, s->depth);
+    for (uint32_t depth = s->depth; depth-- > shared + 1;)
+        depth_leave(s, depth);
+    s->depth = (uint32_t)shared;
+    s->now = s->before[shared];
+    s->path_length = s->starts[shared];
+}
+
+static void choice_follow(struct schedules *s, const struct lab07_record *r, bool branched)
+{
+    uint8_t set = model_choices(s), left = set;
+
+    if (branched) /* the choices before this one have been tried */
+        left &= (uint8_t)~((2u << s->choice[s->depth]) - 1);
+    CHECK(s->judge, s->depth < LAB07_DEPTH && r->actor < s->in->actor_count && left &&
+                        r->actor == __builtin_ctz(left),
+          FOLLOWS, "after %u steps %s goes on, which it cannot or which comes out of turn",
+          s->depth, actor_name(s, r->actor));
+    s->before[s->depth] = s->now;
+    s->starts[s->depth] = s->path_length;
+    s->choice[s->depth] = r->actor;
+    s->enabled[s->depth] = set;
+    if (s->depth && s->now.last != r->actor) {
+        s->now.preemptions += set >> s->now.last & 1;
+        s->now.switches++;
+    }
+    s->now.last = r->actor;
+    s->now.actors[r->actor].park = LAB07_BEFORE_STEP;
+    s->depth++;
+}
+
+/* --- what steps and events do ----------------------------------------------------------------------- */
+
+static void step_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+    const uint64_t after = step_result(r);
+
+    CHECK(s->judge, r->word < LAB07_WORDS, "nothing but PIR, control and state is touched",
+          "%s() did a step on a reserved word of the descriptor", function_name(a->op));
+    CHECK(s->judge, s->now.words[r->word] == r->seen && r->op >= STEP_LOAD &&
+                        r->op <= STEP_COMPARE_EXCHANGE,
+          FOLLOWS, "a step of %s() saw %#" PRIx64 " where %#" PRIx64 " was",
+          function_name(a->op), r->seen, s->now.words[r->word]);
+    if (r->word < 4) {
+        uint64_t gone = r->seen & ~after;
+
+        s->now.moved.bits[r->word] |= gone;
+    }
+    if (r->word == 4 && !(r->seen & PID_ON) && after & PID_ON && !a->on_set) {
+        a->on_set = true;
+        a->control_at_on = r->seen;
+    }
+    if (r->word == LAB07_STATE_WORD && r->seen == VCPU_HALTED && after == VCPU_READY)
+        a->left_halted = true;
+    s->now.words[r->word] = after;
+    a->park = LAB07_BEFORE_STEP;
+}
+
+/* Which of its orders it begins: urgent or not is not in the record. */
+static void call_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+    bool ordered = r->op != LAB07_WAKEUP && !r->word;
+    const struct lab07_call *order = &s->in->orders[r->actor][a->order % LAB07_ORDERS];
+
+    CHECK(s->judge, !ordered || (a->order < LAB07_ORDERS && order->op == r->op), FOLLOWS,
+          "%s calls %s(), which was not its turn", actor_name(s, r->actor),
+          function_name(r->op));
+    *a = (struct actor_model){.park = LAB07_BEFORE_STEP,
+                              .op = r->op,
+                              .order = (uint8_t)(a->order + ordered),
+                              .vector = (uint8_t)order->a,
+                              .urgent = ordered && order->b};
+    if (r->op == LAB07_SYNC)
+        s->now.active = false;
+    if (r->op == LAB07_WAKEUP)
+        s->now.wakeup = false;
+}
+
+static void notify_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+    const uint64_t control = a->control_at_on;
+    char vector[16];
+
+    if (a->op != LAB07_POST || !a->on_set || a->notified)
+        schedule_fails(s, "%s() sends a notification %s", function_name(a->op),
+                       a->notified ? "twice" : "without having changed ON from 0 to 1");
+    else if (control & PID_SN && !a->urgent)
+        schedule_fails(s, "pid_post(%02Xh) sends a notification although SN is 1", a->vector);
+    else if (r->operand != (control >> PID_NV_SHIFT & 0xff) ||
+             r->seen != control >> PID_NDST_SHIFT)
+        schedule_fails(s,
+                       "pid_post(%02Xh) notifies with vector %s, destination %#" PRIx64
+                       "; beside the ON that it set stood NV %02Xh, NDST %#" PRIx64,
+                       a->vector, vector_name((uint32_t)r->operand, vector), r->seen,
+                       (unsigned)(control >> PID_NV_SHIFT & 0xff), control >> PID_NDST_SHIFT);
+    a->notified = true;
+    if (r->seen == s->in->cpu) {
+        s->now.active |= r->operand == POSTED_ACTIVE_VECTOR;
+        s->now.wakeup |= r->operand == POSTED_WAKEUP_VECTOR;
+    }
+}
+
+static void wake_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+
+    s->now.wakes++;
+    if (a->op != LAB07_WAKEUP || !a->left_halted)
+        schedule_fails(s, "wake() is called by a %s() that did not take the vCPU out of "
+                          "VCPU_HALTED (state is %s)",
+                       function_name(a->op), state_name(s->now.words[LAB07_STATE_WORD]));
+}
+
+static void takes_follow(struct schedules *s, const struct lab07_record *r)
+{
+    unsigned v = r->operand & 0xff;
+
+    if (!vectors_has(&s->now.moved, v))
+        schedule_fails(s, "the guest takes vector %02Xh %s", v,
+                       s->now.delivered[v] ? "a second time" : "which nobody has posted");
+    vectors_put(&s->now.moved, v, false);
+    s->now.delivered[v]++;
+}
+
+/* What control has to hold when a function returns (nobody else changes SN and NV then). */
+static void return_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+    char control[64];
+
+    control_text(s->now.words[4], control);
+    if (a->op == LAB07_POST && a->on_set && !a->notified)
+        schedule_fails(s, "pid_post(%02Xh) has set ON and does not notify", a->vector);
+    if (a->op == LAB07_RUN &&
+        (control_field(s, PID_SN) ||
+         control_field(s, PID_NV) >> PID_NV_SHIFT != POSTED_ACTIVE_VECTOR ||
+         s->now.words[LAB07_STATE_WORD] != VCPU_RUNNING))
+        schedule_fails(s, "after pid_run() control has %s, state is %s", control,
+                       state_name(s->now.words[LAB07_STATE_WORD]));
+    if ((a->op == LAB07_READY || (a->op == LAB07_HALT && !r->seen)) &&
+        (!control_field(s, PID_SN) || s->now.words[LAB07_STATE_WORD] != VCPU_READY))
+        schedule_fails(s, "after %s control has %s, state is %s",
+                       a->op == LAB07_READY ? "pid_ready()" : "pid_halt() returned false",
+                       control, state_name(s->now.words[LAB07_STATE_WORD]));
+    if (a->op == LAB07_WAKEUP && a->left_halted && s->now.wakes == 0 &&
+        s->now.actors[0].park == LAB07_ASLEEP)
+        schedule_fails(s, "pid_wakeup() has made the vCPU ready and does not call wake()");
+}
+
+static void parked_follow(struct schedules *s, const struct lab07_record *r)
+{
+    struct actor_model *a = &s->now.actors[r->actor];
+
+    a->park = r->op;
+    CHECK(s->judge, r->op != LAB07_BEFORE_STEP && r->op <= LAB07_DONE, FOLLOWS,
+          "an actor waits for %u", r->op);
+    CHECK(s->judge,
+          r->op != LAB07_DONE || a->order == LAB07_ORDERS ||
+              !s->in->orders[r->actor][a->order].op,
+          FOLLOWS, "%s ended before it had done its part", actor_name(s, r->actor));
+}
+
+/* --- the end of a schedule ------------------------------------------------------------------------------ */
+
+/* A vector that was to be delivered, and was not, or too often. */
+static bool deliveries_judge(struct schedules *s, const uint8_t posts[256])
+{
+    for (unsigned v = 0; v < 256; v++) {
+        if (s->now.delivered[v] > posts[v]) {
+            schedule_fails(s, "vector %02Xh was posted %u time%s and delivered %u times", v,
+                           posts[v], posts[v] == 1 ? "" : "s", s->now.delivered[v]);
+            return false;
+        }
+        if (posts[v] && !s->now.delivered[v]) {
+            schedule_fails(s, "vector %02Xh was posted and is gone: neither in PIR nor "
+                              "delivered", v);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void end_judge(struct schedules *s, const uint8_t posts[256])
+{
+    const struct vectors pir = {
+        {s->now.words[0], s->now.words[1], s->now.words[2], s->now.words[3]}};
+    char waiting[100], control[64];
+
+    vectors_text(&pir, waiting);
+    control_text(s->now.words[4], control);
+    if (s->now.actors[0].park == LAB07_ASLEEP)
+        schedule_fails(s, "the vCPU sleeps for ever: state is %s, in PIR: %s; %s, and no "
+                          "notification and no wake() is under way",
+                       state_name(s->now.words[LAB07_STATE_WORD]),
+                       waiting[0] ? waiting : "nothing", control);
+    else if (waiting[0])
+        schedule_fails(s, "lost: %s stays in PIR while the guest runs; %s, and no "
+                          "notification is under way",
+                       waiting, control);
+    else if (!deliveries_judge(s, posts))
+        return;
+    else if (s->now.actors[0].park == LAB07_IN_GUEST && s->now.words[4] & PID_ON)
+        schedule_fails(s, "ON is stuck: it is 1 while the guest runs and no notification is "
+                          "under way; nobody will ever notify again");
+    else if (s->now.actors[0].park == LAB07_IN_GUEST && s->now.words[4] & PID_SN)
+        schedule_fails(s, "the guest runs with SN = 1: nobody will notify it");
+    else if (s->now.wakes)
+        schedule_fails(s, "a wake() is left over: the next halt would end at once");
+}
+
+static void end_follow(struct schedules *s, const struct lab07_record *r,
+                       const uint8_t posts[256])
+{
+    CHECK(s->judge, model_choices(s) == 0, FOLLOWS,
+          "a schedule ends after %u steps although %s could go on", s->depth,
+          actor_name(s, (uint32_t)__builtin_ctz(model_choices(s) | 0x80)));
+    CHECK(s->judge, r->seen == lab07_checksum(s->now.words), FOLLOWS,
+          "at the end of a schedule the descriptor is not what its steps have made of it");
+    s->complete++;
+    if (!s->now.dead)
+        end_judge(s, posts);
+}
+
+static void record_follow(struct schedules *s, const struct lab07_record *r,
+                          const uint8_t posts[256])
+{
+    switch (r->kind) {
+    case LAB07_CALL:
+        call_follow(s, r);
+        break;
+    case LAB07_NOTIFY:
+        notify_follow(s, r);
+        break;
+    case LAB07_WAKE:
+        wake_follow(s, r);
+        break;
+    case LAB07_WOKEN:
+        CHECK(s->judge, s->now.wakes > 0, FOLLOWS, "a thread woke without wake()");
+        s->now.wakes--;
+        break;
+    case LAB07_TAKES:
+        takes_follow(s, r);
+        break;
+    case LAB07_RETURN:
+        return_follow(s, r);
+        break;
+    case LAB07_PARKED:
+        parked_follow(s, r);
+        break;
+    case LAB07_END_OF_RUN:
+        end_follow(s, r, posts);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- a scenario ------------------------------------------------------------------------------------------- */
+
+static void posts_count(const struct lab07_explore_input *in, uint8_t posts[256])
+{
+    memset(posts, 0, 256);
+    for (unsigned v = 0; v < 256; v++)
+        posts[v] = in->words[v / 64] >> v % 64 & 1;
+    for (uint32_t i = 0; i < LAB07_ACTORS; i++)
+        for (uint32_t n = 0; n < LAB07_ORDERS; n++)
+            if (in->orders[i][n].op == LAB07_POST)
+                posts[in->orders[i][n].a & 0xff]++;
+}
+
+static void stray_judge(struct judge *judge, const struct lab07_stray *stray)
+{
+    static const char *const names[] = {"PIR[0]", "PIR[1]",  "PIR[2]", "PIR[3]",
+                                        "control", "*state", "a reserved word"};
+
+    CHECK(judge, !stray->happened,
+          "descriptor and *state are touched through atomic_step.h only",
+          "%s was %s by a plain access (no step of atomic_step.h): other processors could "
+          "come in between",
+          names[stray->word < 7 ? stray->word : 6],
+          stray->happened == 1 ? "read" : "written");
+}
+
+static void records_follow(struct schedules *s)
+{
+    uint8_t posts[256];
+    bool branched = false;
+
+    posts_count(s->in, posts);
+    memcpy(s->now.words, s->in->words, sizeof s->now.words);
+    for (uint32_t i = 0; i < s->in->actor_count; i++)
+        s->now.actors[i].park = LAB07_BEFORE_STEP;
+    for (uint32_t i = 0; i < s->out->record_count && i < LAB07_RECORDS; i++) {
+        const struct lab07_record *r = &s->out->records[i];
+
+        CHECK(s->judge, r->actor < s->in->actor_count, FOLLOWS, "by actor %u?", r->actor);
+        if (r->kind == LAB07_BRANCH) {
+            branch_follow(s, r->operand);
+            branched = true;
+            continue;
+        }
+        if (r->kind == LAB07_STEP || r->kind == LAB07_CHOICE) {
+            choice_follow(s, r, branched);
+            branched = false;
+        }
+        CHECK(s->judge, s->path_length < LAB07_DEPTH * 16, FOLLOWS,
+              "one schedule has more than %u events", LAB07_DEPTH * 16);
+        s->path[s->path_length++] = i;
+        if (r->kind == LAB07_STEP)
+            step_follow(s, r);
+        else
+            record_follow(s, r, posts);
+    }
+    for (uint32_t depth = s->depth; depth-- > 0;)
+        depth_leave(s, depth);
+}
+
+/* Runs one scenario and judges all of its schedules. */
+static void scenario_judge(struct judge *judge, const struct lab07_explore_input *in,
+                           const char *what)
+{
+    static struct schedules s;
+    static char path[1500];
+    const struct run_spec spec = {
+        .entry = LAB07_EXPLORE, .input = in, .input_size = sizeof *in};
+    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_explore_output));
+
+    s = (struct schedules){.judge = judge, .in = in, .out = (const void *)e->answer};
+    stray_judge(judge, &s.out->stray);
+    CHECK(judge, s.out->overflow != 2, "every function comes to its end",
+          "%s: in one order of steps there are more than %u of them: a loop goes on for ever",
+          what, LAB07_DEPTH);
+    CHECK(judge, !s.out->overflow,
+          "the functions take no more steps than the header allows",
+          "%s: there are too many orders to try, more than %u records' worth", what,
+          LAB07_RECORDS);
+    records_follow(&s);
+    CHECK(judge, s.complete == s.out->schedules && s.complete > 0, FOLLOWS,
+          "%u schedules, %u of them complete", s.out->schedules, s.complete);
+    path_describe(&s, path, sizeof path);
+    CHECK(judge, s.failed == 0,
+          "no order of steps loses an interrupt, a wake-up or a notification",
+          "%s: %s. %u schedules tried%s; the shortest one that fails:%s", what, s.reason,
+          s.complete, in->preemptions < LAB07_UNBOUNDED ? " (few preemptions)" : "", path);
+}
+
+#endif
