@@ -106,7 +106,7 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         e->info1 = field(event, record, "error_code");
         break;
     case EVENT_INJECT:
-        e->value = field(event, record, "vec");
+        e->value = field(event, record, "vector");
         break;
     default:
         break;
