@@ -777,6 +777,8 @@ static void highest_vector_is_next(struct judge *judge)
     for (uint32_t i = 0; i < script.call_count; i++) {
         const struct lab07_call *call = &script.calls[i];
         const struct lab07_snapshot *s = &out->snapshots[i];
+        bool looks = call->op == LAB07_PENDING || call->op == LAB07_DELIVER ||
+                     (call->op == LAB07_EOI && highest_of(&model.isr));
         uint32_t before = model_ppr(&model);
         int want = model_call(&model, call);
 
@@ -793,10 +795,7 @@ static void highest_vector_is_next(struct judge *judge)
               "RVI and SVI are the highest vectors in VIRR and in VISR",
               "%s: RVI %02Xh, SVI %02Xh; should be %02Xh and %02Xh", situation, s->rvi,
               s->svi, highest_of(&model.irr), highest_of(&model.isr));
-        CHECK(judge,
-              call->op == LAB07_TPR || call->op == LAB07_REQUEST ||
-                  (call->op == LAB07_EOI && s->ppr == before) || s->ppr == model_ppr(&model),
-              "VPPR follows VTPR and SVI", "%s: VPPR is %02Xh, not %02Xh", situation, s->ppr,
+        CHECK(judge, !looks || s->ppr == model_ppr(&model), "VPPR follows VTPR and SVI", "%s: VPPR is %02Xh, not %02Xh", situation, s->ppr,
               model_ppr(&model));
     }
 }
@@ -871,6 +870,7 @@ static void running_vcpu_loses_nothing(struct judge *judge)
     THREAD(&scene, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_A, 1, random_bool(judge));
+    scene.preemptions = 3;
     scenario_judge(judge, &scene, "a VM entry with ON = 1 from before, one poster, twice");
 }
 
@@ -900,9 +900,15 @@ static void ready_vcpu_finds_all_posted(struct judge *judge)
 static void halted_vcpu_is_woken(struct judge *judge)
 {
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
-    THREAD(&scene, LAB07_HALT, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
+    THREAD(&scene, LAB07_HALT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scenario_judge(judge, &scene, "a vCPU halts, one poster");
+
+    scene_make(judge, &scene, VCPU_RUNNING, false, false);
+    THREAD(&scene, LAB07_HALT, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
+    scene_post(judge, &scene, POSTER_A, 0, false);
+    scene.preemptions = 3;
+    scenario_judge(judge, &scene, "a vCPU halts and is back in the guest, one poster");
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_SYNC, LAB07_GUEST_HLT, LAB07_HALT, LAB07_RUN, LAB07_SYNC,
@@ -1010,14 +1016,25 @@ static const struct evidence *guest_run(struct judge *judge, const struct lab07_
     return e;
 }
 
-/* The vectors that the kernel gave the guest, in order; returns how many. */
+/* The vectors that the kernel gave the guest, in order; returns how many. If a VM exit (a page
+ * fault of the second level) comes in between, KVM injects the same one again: what counts is
+ * the last one before each EOI of the guest's. */
 static uint32_t kernel_injected(const struct evidence *e, uint8_t *vectors, uint32_t max)
 {
     uint32_t n = 0;
+    int last = -1;
 
-    for (size_t i = 0; i < e->events.count; i++)
-        if (e->events.list[i].kind == EVENT_INJECT && n < max)
-            vectors[n++] = (uint8_t)e->events.list[i].value;
+    for (size_t i = 0; i < e->events.count; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+
+        if (event->kind == EVENT_INJECT)
+            last = (int)event->value;
+        if (event->kind == EVENT_PIO && event->address == LAB07_EOI_PORT && last >= 0 &&
+            n < max) {
+            vectors[n++] = (uint8_t)last;
+            last = -1;
+        }
+    }
     return n;
 }
 

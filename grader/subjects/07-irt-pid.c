@@ -58,6 +58,7 @@ static void request_look_up(struct irte *table, const struct lab07_request *in,
     memset(&result, 0x5a, sizeof result);
     table[LAB07_ENTRIES - in->count + in->at] = (struct irte){in->low, in->high};
     out->returned = irt_lookup(&irt, &request, &result);
+    table[LAB07_ENTRIES - in->count + in->at] = (struct irte){0, 0};
     *out = (struct lab07_route){
         .returned = out->returned,
         .fault = result.fault,
@@ -466,8 +467,9 @@ static void explore(struct subject *subject)
     explorer.preemptions_max = scene.in->preemptions;
     explorer.body = actor_live;
     explorer.may_go_on = scene_may_go_on;
+    memcpy(explorer.choice, scene.in->choice, sizeof explorer.choice);
     if (sigsetjmp(world.back, 1) == 0)
-        explorer_run(scene_begin, scene_end);
+        explorer_run(scene.in->given, scene_begin, scene_end);
 }
 
 /* --- LAB07_STRESS ----------------------------------------------------------------------------------------- */
@@ -636,15 +638,16 @@ static uint32_t guest_taken(void)
     return *(volatile uint32_t *)(void *)(stage.ram.hva + TAKEN_GPA);
 }
 
-/* Waits until a condition holds: the vCPU sleeps, or the guest has taken so many. */
+/* Lets the guest execute HLT, once. */
 static bool asleep_wait(void)
 {
-    for (long us = 0; us < WATCH_MS * 1000l; us += 300) {
-        if (atomic_load(&stage.asleep))
-            return true;
+    volatile uint16_t *mode = (void *)(stage.ram.hva + MODE_GPA);
+
+    *mode = 1;
+    for (long us = 0; us < WATCH_MS * 1000l && !atomic_load(&stage.asleep); us += 300)
         sleep_us(300);
-    }
-    return false;
+    *mode = 0;
+    return atomic_load(&stage.asleep);
 }
 
 static bool taken_wait(uint32_t count)
@@ -660,8 +663,6 @@ static bool taken_wait(uint32_t count)
 static bool round_play(const struct lab07_round *round, uint32_t taken)
 {
     stage.round = round;
-    *(volatile uint16_t *)(void *)(stage.ram.hva + MODE_GPA) =
-        round->when == LAB07_WHILE_HALTED;
     if (round->when == LAB07_WHILE_HALTED && !asleep_wait())
         return false;
     if (round->when == LAB07_WHILE_READY) {

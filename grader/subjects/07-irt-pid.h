@@ -116,7 +116,9 @@ struct lab07_explore_input {
     uint64_t words[LAB07_WORDS]; /* at the start */
     uint32_t cpu;                /* APIC ID of the processor */
     uint32_t preemptions;        /* at most so many in a schedule */
-    uint32_t actor_count, reserved;
+    uint32_t actor_count;
+    uint32_t given; /* choices that are given: where the last report broke off; 0: begin */
+    uint8_t choice[LAB07_DEPTH];
     struct lab07_call orders[LAB07_ACTORS][LAB07_ORDERS];
 };
 
@@ -149,14 +151,15 @@ struct lab07_record {
     uint64_t operand, expected, seen;
 };
 
-#define LAB07_RECORDS 32700
+#define LAB07_RECORDS 32700 /* and those of one more schedule have to fit */
 
 struct lab07_explore_output {
     struct lab07_stray stray;
     uint32_t record_count;
-    uint32_t overflow; /* there are more records than fit; 2: a schedule passes LAB07_DEPTH */
+    uint32_t overflow; /* a schedule has more than LAB07_DEPTH steps */
     uint32_t schedules;
-    uint32_t reserved;
+    uint32_t given; /* there are more schedules than fit: how the next one begins */
+    uint8_t choice[LAB07_DEPTH];
     struct lab07_record records[LAB07_RECORDS];
 };
 

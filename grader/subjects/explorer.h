@@ -18,7 +18,8 @@
 
 #include "07-irt-pid.h"
 
-#define EXPLORER_STACK (64u << 10)
+#define EXPLORER_STACK   (64u << 10)
+#define EXPLORER_RESERVE (LAB07_DEPTH * 8u) /* records that a schedule may need */
 
 struct explorer_actor {
     void *stack_pointer; /* where it was left */
@@ -49,7 +50,7 @@ static void explorer_record(struct lab07_record record)
 
     if (explorer.quiet || explorer.depth < explorer.shared || out->overflow)
         return;
-    if (out->record_count == LAB07_RECORDS) {
+    if (out->record_count == LAB07_RECORDS) { /* no schedule is that long */
         out->overflow = 1;
         return;
     }
@@ -152,7 +153,7 @@ static void explorer_schedule(uint32_t given)
         if (!set)
             return;
         if (at == LAB07_DEPTH) {
-            explorer.out->overflow = 2;
+            explorer.out->overflow = 1;
             return;
         }
         if (at >= given)
@@ -184,11 +185,11 @@ static uint32_t explorer_next(void)
     return 0;
 }
 
-/* All schedules. begin() sets the world back before each, end() reports it afterwards. */
-static void explorer_run(void (*begin)(void), void (*end)(void))
+/* All schedules from the one that `given` choices lead to (0: the first), as long as there is
+ * room. begin() sets the world back before each, end() reports it afterwards. */
+static void explorer_run(uint32_t given, void (*begin)(void), void (*end)(void))
 {
     struct lab07_explore_output *out = explorer.out;
-    uint32_t given = 0;
 
     for (uint32_t i = 0; i < explorer.actor_count; i++)
         explorer.actors[i].stack = aligned_alloc(64, EXPLORER_STACK);
@@ -206,7 +207,10 @@ static void explorer_run(void (*begin)(void), void (*end)(void))
         end();
         out->schedules++;
         given = explorer_next();
-    } while (given && !out->overflow);
+    } while (given && !out->overflow &&
+             out->record_count < LAB07_RECORDS - EXPLORER_RESERVE);
+    out->given = given;
+    memcpy(out->choice, explorer.choice, sizeof out->choice);
 }
 
 #endif
