@@ -483,7 +483,7 @@ static void stress_threads(struct subject *subject)
 /* --- LAB07_GUEST ------------------------------------------------------------------------------------------- */
 
 #define RAM_SIZE     0x40000u
-#define WATCH_MS     4000
+#define WATCH_MS     3000
 #define MODE_GPA     GUEST_MAILBOX_GPA        /* 16 bits; 1: the guest halts between interrupts */
 #define TAKEN_GPA    (GUEST_MAILBOX_GPA + 4u) /* 32 bits: interrupts that it has taken */
 
@@ -633,6 +633,14 @@ static void sleep_us(long us)
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static uint32_t guest_taken(void)
 {
     return *(volatile uint32_t *)(void *)(stage.ram.hva + TAKEN_GPA);
@@ -644,7 +652,7 @@ static bool asleep_wait(void)
     volatile uint16_t *mode = (void *)(stage.ram.hva + MODE_GPA);
 
     *mode = 1;
-    for (long us = 0; us < WATCH_MS * 1000l && !atomic_load(&stage.asleep); us += 300)
+    for (uint64_t end = now_ms() + WATCH_MS; now_ms() < end && !atomic_load(&stage.asleep);)
         sleep_us(300);
     *mode = 0;
     return atomic_load(&stage.asleep);
@@ -652,11 +660,9 @@ static bool asleep_wait(void)
 
 static bool taken_wait(uint32_t count)
 {
-    for (long us = 0; us < WATCH_MS * 1000l && !atomic_load(&stage.stop); us += 300) {
-        if (guest_taken() >= count)
-            return true;
+    for (uint64_t end = now_ms() + WATCH_MS;
+         now_ms() < end && !atomic_load(&stage.stop) && guest_taken() < count;)
         sleep_us(300);
-    }
     return guest_taken() >= count;
 }
 
