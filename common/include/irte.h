@@ -101,13 +101,13 @@ struct interrupt_request {
 /* Fault reasons (VT-d 7.1), with the hardware's numbers. */
 enum irt_fault {
     IRT_OK = 0,
-    IRT_REQUEST_RESERVED = 0x20,  /* a reserved bit of the request is 1 */
-    IRT_INDEX_TOO_LARGE = 0x21,   /* the table has no such entry */
-    IRT_NOT_PRESENT = 0x22,       /* P = 0 */
-    IRT_ENTRY_RESERVED = 0x24,    /* P = 1, and a reserved bit is 1 or a field's value is
+    IRT_REQUEST_RESERVED = 0x20, /* a reserved bit of the request is 1 */
+    IRT_INDEX_TOO_LARGE = 0x21,  /* the table has no such entry */
+    IRT_NOT_PRESENT = 0x22,      /* P = 0 */
+    IRT_ENTRY_RESERVED = 0x24,   /* P = 1, and a reserved bit is 1 or a field's value is
                                      reserved (DLM 3 or 6, SVT 3) */
-    IRT_COMPATIBILITY = 0x25,     /* the request is not in remappable format: blocked */
-    IRT_SOURCE_REFUSED = 0x26,    /* SVT, SQ, SID do not let this source in */
+    IRT_COMPATIBILITY = 0x25,    /* the request is not in remappable format: blocked */
+    IRT_SOURCE_REFUSED = 0x26,   /* SVT, SQ, SID do not let this source in */
 };
 
 struct irt_result {

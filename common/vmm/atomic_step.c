@@ -34,7 +34,8 @@ void step_store64(step_word *word, uint64_t value)
 
 uint64_t step_exchange64(step_word *word, uint64_t value)
 {
-    return step_end(word, STEP_EXCHANGE, value, 0, atomic_exchange(step_begin(word), value));
+    return step_end(word, STEP_EXCHANGE, value, 0,
+                    atomic_exchange(step_begin(word), value));
 }
 
 uint64_t step_fetch_or64(step_word *word, uint64_t bits)

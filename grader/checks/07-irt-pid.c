@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../silicon/silicon.h"
 #include "07-schedules.h"
 #include "check.h"
 #include "guest_image.h"
 #include "guest_loader.h"
 #include "irte.h"
-#include "../silicon/silicon.h"
 
 GUEST_IMAGE(counts, "counts.bin");
 GUEST_IMAGE(virtual_guest, "virtual.bin");
@@ -98,7 +98,8 @@ static bool source_refused(const struct lab07_request *r)
     return bits_of(entry, 83, 82) == 2 && (bus < sid >> 8 || bus > (sid & 0xff));
 }
 
-static uint32_t fault_expect(const struct lab07_request *r, uint32_t index, bool *entry_read)
+static uint32_t fault_expect(const struct lab07_request *r, uint32_t index,
+                             bool *entry_read)
 {
     *entry_read = false;
     if (!(r->address >> 4 & 1))
@@ -178,8 +179,8 @@ static void request_text(const struct lab07_request *r, char text[200])
     snprintf(text, 200,
              "address %#x, data %#x from source %04x, table of %u (%s), entry %u: "
              "%016" PRIx64 "_%016" PRIx64,
-             r->address, r->data, r->source, r->count, r->x2apic ? "x2APIC" : "xAPIC", r->at,
-             r->high, r->low);
+             r->address, r->data, r->source, r->count, r->x2apic ? "x2APIC" : "xAPIC",
+             r->at, r->high, r->low);
 }
 
 /* Where two results differ, by name. */
@@ -275,8 +276,8 @@ static uint32_t address_of(uint32_t handle, bool subhandle, uint32_t low)
 /* A handle and a subhandle that together name an entry, or just miss the table. */
 static void request_with_subhandle(struct judge *judge, struct lab07_request *r)
 {
-    static const uint32_t sums[] = {0, 1, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000,
-                                    0x10001, 0x1fffe};
+    static const uint32_t sums[] = {0,      1,      0xff,    0x100,   0x7fff,
+                                    0x8000, 0xffff, 0x10000, 0x10001, 0x1fffe};
     uint64_t pick = judge_random_below(judge, 20);
     uint32_t sum = pick < COUNT(sums) ? sums[pick] : r->at;
     uint32_t least = sum > 0xffff ? sum - 0xffff : 0, most = sum > 0xffff ? 0xffff : sum;
@@ -316,7 +317,8 @@ static void malformed_entry_is_a_fault(struct judge *judge)
 {
     static struct lab07_irt_input in;
 
-    for (uint32_t i = 0; i < 3 * 2 * 128; i++) { /* each bit, in each format, both APIC modes */
+    for (uint32_t i = 0; i < 3 * 2 * 128;
+         i++) { /* each bit, in each format, both APIC modes */
         struct lab07_request *r = request_new(judge, &in);
         uint32_t bit = i / 2 % 128;
 
@@ -416,8 +418,8 @@ static const struct lab07_script_output *script_run(struct judge *judge)
     const struct lab07_script_output *out = (const void *)e->answer;
 
     stray_judge(judge, &out->stray);
-    CHECK(judge, out->call_count == script.call_count, "all calls return",
-          "%u of %u did", out->call_count, script.call_count);
+    CHECK(judge, out->call_count == script.call_count, "all calls return", "%u of %u did",
+          out->call_count, script.call_count);
     return out;
 }
 
@@ -432,7 +434,8 @@ static void words_compare(struct judge *judge, const struct lab07_snapshot *s,
     char got_text[64], want_text[64];
 
     for (int i = 0; i < 4; i++)
-        CHECK(judge, s->words[i] == want[i], "PIR changes as the function says, no other bit",
+        CHECK(judge, s->words[i] == want[i],
+              "PIR changes as the function says, no other bit",
               "%s: PIR[%d] is %#" PRIx64 ", not %#" PRIx64, situation, i, s->words[i],
               want[i]);
     control_text(s->words[4], got_text);
@@ -470,8 +473,7 @@ static void post_decides_in_one_step(struct judge *judge)
         if (i & 8) /* the same interrupt waits already */
             words[i][vectors[i] / 64] |= 1ull << vectors[i] % 64;
         words_set(words[i]);
-        call_add((struct lab07_call){
-            .op = LAB07_POST, .a = vectors[i], .b = i >> 2 & 1});
+        call_add((struct lab07_call){.op = LAB07_POST, .a = vectors[i], .b = i >> 2 & 1});
     }
     const struct lab07_script_output *out = script_run(judge);
     for (uint32_t i = 0; i < 96; i++) {
@@ -488,8 +490,8 @@ static void post_decides_in_one_step(struct judge *judge)
               "notify() is called once if ON = 0 and (SN = 0 or urgent), else not",
               "%s: %u calls", situation, s->notifications);
         CHECK(judge,
-              !notify || (s->vector == (before >> 16 & 0xff) &&
-                          s->destination == before >> 32),
+              !notify ||
+                  (s->vector == (before >> 16 & 0xff) && s->destination == before >> 32),
               "notify() gets NV and NDST of the descriptor",
               "%s: vector %02Xh, destination %#x; the descriptor had NV %02Xh, NDST %#x",
               situation, s->vector, s->destination, (unsigned)(before >> 16 & 0xff),
@@ -585,8 +587,7 @@ static void state_changes_set_their_fields(struct judge *judge)
     for (uint32_t i = 0; i < COUNT(transitions); i++) {
         transition_make(judge, &transitions[i], i);
         words_set(transitions[i].before);
-        call_add((struct lab07_call){
-            .op = transitions[i].op, .a = transitions[i].apic_id});
+        call_add((struct lab07_call){.op = transitions[i].op, .a = transitions[i].apic_id});
     }
     const struct lab07_script_output *out = script_run(judge);
     for (uint32_t i = 0; i < COUNT(transitions); i++) {
@@ -754,9 +755,10 @@ static void delivery_call_add(struct judge *judge)
     uint64_t pick = judge_random_below(judge, 16);
 
     if (pick < 4)
-        call_add((struct lab07_call){.op = LAB07_REQUEST,
-                                     .a = (uint32_t)judge_random_below(judge, 4),
-                                     .value = 1ull << (32 + judge_random_below(judge, 32))});
+        call_add(
+            (struct lab07_call){.op = LAB07_REQUEST,
+                                .a = (uint32_t)judge_random_below(judge, 4),
+                                .value = 1ull << (32 + judge_random_below(judge, 32))});
     else if (pick < 9)
         call_add((struct lab07_call){.op = LAB07_DELIVER});
     else if (pick < 13)
@@ -764,8 +766,9 @@ static void delivery_call_add(struct judge *judge)
     else if (pick < 15)
         call_add((struct lab07_call){.op = LAB07_PENDING});
     else
-        call_add((struct lab07_call){
-            .op = LAB07_TPR, .value = judge_random_below(judge, 4) * judge_random_below(judge, 64)});
+        call_add((struct lab07_call){.op = LAB07_TPR,
+                                     .value = judge_random_below(judge, 4) *
+                                              judge_random_below(judge, 64)});
 }
 
 static void highest_vector_is_next(struct judge *judge)
@@ -797,8 +800,8 @@ static void highest_vector_is_next(struct judge *judge)
               "RVI and SVI are the highest vectors in VIRR and in VISR",
               "%s: RVI %02Xh, SVI %02Xh; should be %02Xh and %02Xh", situation, s->rvi,
               s->svi, highest_of(&model.irr), highest_of(&model.isr));
-        CHECK(judge, !looks || s->ppr == model_ppr(&model), "VPPR follows VTPR and SVI", "%s: VPPR is %02Xh, not %02Xh", situation, s->ppr,
-              model_ppr(&model));
+        CHECK(judge, !looks || s->ppr == model_ppr(&model), "VPPR follows VTPR and SVI",
+              "%s: VPPR is %02Xh, not %02Xh", situation, s->ppr, model_ppr(&model));
     }
 }
 
@@ -842,8 +845,8 @@ static void scene_waiting(struct judge *judge, struct lab07_explore_input *in)
 static void scene_post(struct judge *judge, struct lab07_explore_input *in, uint32_t poster,
                        uint32_t n, bool urgent)
 {
-    in->orders[poster][n] = (struct lab07_call){
-        .op = LAB07_POST, .a = scene_vector(judge, in), .b = urgent};
+    in->orders[poster][n] =
+        (struct lab07_call){.op = LAB07_POST, .a = scene_vector(judge, in), .b = urgent};
     if (poster >= in->actor_count)
         in->actor_count = poster + 1;
 }
@@ -895,7 +898,7 @@ static void ready_vcpu_finds_all_posted(struct judge *judge)
     THREAD(&scene, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, true);
     scene_post(judge, &scene, POSTER_B, 0, false);
-    scene.preemptions = 2;
+    scene.preemptions = 3;
     scenario_judge(judge, &scene, "a ready vCPU goes on, an urgent poster and another");
 }
 
@@ -917,7 +920,7 @@ static void halted_vcpu_is_woken(struct judge *judge)
            LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_A, 1, false);
-    scene.preemptions = 2;
+    scene.preemptions = 3;
     scenario_judge(judge, &scene, "a guest runs, then halts, one poster, twice");
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
@@ -933,26 +936,28 @@ static void halted_vcpu_is_woken(struct judge *judge)
 static void threads_lose_nothing(struct judge *judge)
 {
     const struct lab07_stress_input in = {
-        .posters = LAB07_POSTERS, .rounds = 4000, .seed = judge_random(judge)};
+        .posters = LAB07_POSTERS, .rounds = 20000, .seed = judge_random(judge)};
     const struct run_spec spec = {
         .entry = LAB07_STRESS, .input = &in, .input_size = sizeof in, .deadline_ms = 15000};
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_stress_output));
     const struct lab07_stress_output *out = (const void *)e->answer;
     uint64_t posted = 0;
 
-    CHECK(judge, !out->lost, "no interrupt is lost between real threads",
-          "the vCPU halted (its %u. time) and was not woken for 3 seconds, while "
-          "interrupts were waiting", out->halts);
+    CHECK(
+        judge, !out->lost, "no interrupt is lost between real threads",
+        "nothing came to the vCPU for 3 seconds, while interrupts were waiting for it; it "
+        "had halted %u times, wake() had been called %u times",
+        out->halts, out->wakes);
     for (unsigned v = 0; v < 256; v++) {
         posted += out->posted[v];
-        CHECK(judge, out->posted[v] == out->taken[v],
-              "what is posted is taken, once", "vector %02Xh: posted %" PRIu64
-              " times, taken %" PRIu64 " times", v, out->posted[v], out->taken[v]);
+        CHECK(judge, out->posted[v] == out->taken[v], "what is posted is taken, once",
+              "vector %02Xh: posted %" PRIu64 " times, taken %" PRIu64 " times", v,
+              out->posted[v], out->taken[v]);
     }
     CHECK(judge, posted == (uint64_t)in.posters * in.rounds && out->stray_taken == 0,
-          "what is posted is taken, once", "%" PRIu64 " posts of %u; %" PRIu64
-          " vectors were taken that nobody had posted", posted, in.posters * in.rounds,
-          out->stray_taken);
+          "what is posted is taken, once",
+          "%" PRIu64 " posts of %u; %" PRIu64 " vectors were taken that nobody had posted",
+          posted, in.posters * in.rounds, out->stray_taken);
 }
 
 /* === on the machine: a vCPU of the real KVM =========================================================== */
@@ -986,7 +991,8 @@ static void round_add(struct judge *judge, struct lab07_guest_input *in, uint32_
     }
 }
 
-static const struct evidence *guest_run(struct judge *judge, const struct lab07_guest_input *in)
+static const struct evidence *guest_run(struct judge *judge,
+                                        const struct lab07_guest_input *in)
 {
     static const char *const whens[] = {"running", "ready", "halted"};
     static const struct window mailbox = {
@@ -1007,8 +1013,8 @@ static const struct evidence *guest_run(struct judge *judge, const struct lab07_
     CHECK(judge, !out->run_error, "the vCPU can be run and be given interrupts",
           "vcpu_run() or KVM_INTERRUPT failed in round %u", out->rounds_done + 1);
     CHECK(judge, out->bad_notifications == 0,
-          "notifications go to the vCPU's processor, with ANV or WNV",
-          "%u of %u did not", out->bad_notifications, out->notifications);
+          "notifications go to the vCPU's processor, with ANV or WNV", "%u of %u did not",
+          out->bad_notifications, out->notifications);
     CHECK(judge, !out->lost, "what is posted arrives",
           "round %u (%u interrupts while the vCPU was %s): after 3 seconds the guest has "
           "taken %u in all",
@@ -1099,7 +1105,8 @@ static void ready_guest_gets_highest_first(struct judge *judge)
 
     guest_begin(judge, &in);
     for (uint32_t i = 0; i < 3; i++)
-        round_add(judge, &in, LAB07_WHILE_READY, 16 + (uint32_t)judge_random_below(judge, 16));
+        round_add(judge, &in, LAB07_WHILE_READY,
+                  16 + (uint32_t)judge_random_below(judge, 16));
     const struct evidence *e = guest_run(judge, &in);
     const struct lab07_guest_output *out = (const void *)e->answer;
     counts_compare(judge, e, &in);
@@ -1203,7 +1210,8 @@ static void silicon_delivers_without_exits(struct judge *judge)
           s->log.record_count);
     for (unsigned i = 0; i < 8; i++)
         memcpy(&after.irr[i], s->windows[1].bytes + VAPIC_IRR + i * 16, 4);
-    registers_compare(judge, after.irr, &posted, "VIRR", "what VTPR holds back, after the run");
+    registers_compare(judge, after.irr, &posted, "VIRR",
+                      "what VTPR holds back, after the run");
 }
 
 #define VTD(section) "Intel VT-d specification, " section
@@ -1220,14 +1228,16 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "Interrupt Remapping Table",
         .manual = VTD("5.1.2, 5.1.3, 7.1"),
-        .hints = {"Where are the 16 bits of the handle, and which one is not beside the "
-                  "others? When does the subhandle count?",
-                  "Bit 2 of the address is bit 15 of the handle. Handle and subhandle are "
-                  "added, and the sum may need 17 bits.",
-                  "index in a uint32_t: (address >> 5 & 0x7fff) | (address >> 2 & 1) << 15, "
-                  "plus data & 0xffff if SHV; then compare with count."},
-        .explanation = "With SHV a device with many MSI messages needs one handle: its entries "
-                       "stand side by side, and the data says which.",
+        .hints =
+            {"Where are the 16 bits of the handle, and which one is not beside the "
+             "others? When does the subhandle count?",
+             "Bit 2 of the address is bit 15 of the handle. Handle and subhandle are "
+             "added, and the sum may need 17 bits.",
+             "index in a uint32_t: (address >> 5 & 0x7fff) | (address >> 2 & 1) << 15, "
+             "plus data & 0xffff if SHV; then compare with count."},
+        .explanation =
+            "With SHV a device with many MSI messages needs one handle: its entries "
+            "stand side by side, and the data says which.",
     },
     {
         .id = "malformed_entry_is_a_fault",
@@ -1235,18 +1245,21 @@ static const struct check checks[] = {
         .tenths = 5,
         .target = TARGET_MODEL,
         .run = malformed_entry_is_a_fault,
-        .why = "Reserved bits get a meaning in later hardware: who sets them has a bug today.",
+        .why =
+            "Reserved bits get a meaning in later hardware: who sets them has a bug today.",
         .handout = "Steps, 1",
         .slide = "Interrupt Remapping Table",
         .manual = VTD("7.1, 9.10, 9.11"),
-        .hints = {"The two formats have different reserved bits. Which bit says which format "
-                  "it is?",
-                  "xAPIC mode has more of them: only 8 bits of DST mean anything. And two "
-                  "fields have values that are reserved.",
-                  "Write one mask for each word of each format. P first; FPD of an entry that "
-                  "was read decides `recorded`, also where P = 0."},
-        .explanation = "FPD exists because a device that goes mad faults thousands of times a "
-                       "second: the log is silenced, the interrupt stays blocked.",
+        .hints =
+            {"The two formats have different reserved bits. Which bit says which format "
+             "it is?",
+             "xAPIC mode has more of them: only 8 bits of DST mean anything. And two "
+             "fields have values that are reserved.",
+             "Write one mask for each word of each format. P first; FPD of an entry that "
+             "was read decides `recorded`, also where P = 0."},
+        .explanation =
+            "FPD exists because a device that goes mad faults thousands of times a "
+            "second: the log is silenced, the interrupt stays blocked.",
     },
     {
         .id = "source_is_validated",
@@ -1258,15 +1271,17 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "Interrupt Remapping Table",
         .manual = VTD("5.1.4, 9.10 (SVT, SQ, SID)"),
-        .hints = {"SVT says what SID means: a source, or two bus numbers. What does SQ leave "
-                  "out?",
-                  "A source-id's function is bits 2:0; SQ leaves out bit 2, bits 2:1 or all "
-                  "three. A range of buses includes both ends.",
-                  "((source ^ sid) & mask[sq]) == 0 with masks FFFFh, FFFBh, FFF9h, FFF8h; "
-                  "or sid >> 8 <= bus && bus <= (sid & 0xff)."},
-        .explanation = "SQ is for devices that send under several function numbers (phantom "
-                       "functions), bus ranges for what stands behind a bridge that puts its "
-                       "own name on everything.",
+        .hints =
+            {"SVT says what SID means: a source, or two bus numbers. What does SQ leave "
+             "out?",
+             "A source-id's function is bits 2:0; SQ leaves out bit 2, bits 2:1 or all "
+             "three. A range of buses includes both ends.",
+             "((source ^ sid) & mask[sq]) == 0 with masks FFFFh, FFFBh, FFF9h, FFF8h; "
+             "or sid >> 8 <= bus && bus <= (sid & 0xff)."},
+        .explanation =
+            "SQ is for devices that send under several function numbers (phantom "
+            "functions), bus ranges for what stands behind a bridge that puts its "
+            "own name on everything.",
     },
     {
         .id = "entry_is_decoded",
@@ -1278,12 +1293,14 @@ static const struct check checks[] = {
         .handout = "Steps, 2",
         .slide = "Interrupt Remapping Table",
         .manual = VTD("9.10, 9.11"),
-        .hints = {"Which fields exist in one format only? They have to be 0 in the other.",
-                  "The descriptor's address comes in two pieces: bits 31:6 in the low word, "
-                  "63:32 in the high one. An xAPIC ID is bits 47:40.",
-                  "descriptor = (low >> 38) << 6 | (high >> 32) << 32"},
-        .explanation = "The slide's \"entry maps to the vector of a VM or to a PID\" is one "
-                       "bit, IM; all others change their meaning with it.",
+        .hints =
+            {"Which fields exist in one format only? They have to be 0 in the other.",
+             "The descriptor's address comes in two pieces: bits 31:6 in the low word, "
+             "63:32 in the high one. An xAPIC ID is bits 47:40.",
+             "descriptor = (low >> 38) << 6 | (high >> 32) << 32"},
+        .explanation =
+            "The slide's \"entry maps to the vector of a VM or to a PID\" is one "
+            "bit, IM; all others change their meaning with it.",
     },
     {
         .id = "post_decides_in_one_step",
@@ -1295,12 +1312,14 @@ static const struct check checks[] = {
         .handout = "Steps, 10",
         .slide = "Interrupt delivery",
         .manual = VTD("5.2.3"),
-        .hints = {"What are the four combinations of ON and SN, and what does urgent change?",
-                  "That the bit in PIR was 1 already says nothing about ON.",
-                  "Notify if ON = 0 and (SN = 0 or urgent), with NV and NDST from the same "
-                  "value of control in which you set ON."},
-        .explanation = "ON makes notifications rare: a burst of a hundred interrupts costs one. "
-                       "The slide leaves ON out; without it each post would notify.",
+        .hints =
+            {"What are the four combinations of ON and SN, and what does urgent change?",
+             "That the bit in PIR was 1 already says nothing about ON.",
+             "Notify if ON = 0 and (SN = 0 or urgent), with NV and NDST from the same "
+             "value of control in which you set ON."},
+        .explanation =
+            "ON makes notifications rare: a burst of a hundred interrupts costs one. "
+            "The slide leaves ON out; without it each post would notify.",
     },
     {
         .id = "state_changes_set_their_fields",
@@ -1312,10 +1331,11 @@ static const struct check checks[] = {
         .handout = "Steps, 11",
         .slide = "PID update",
         .manual = VTD("5.2.5, 9.12") "; common/include/posted_interrupt.h",
-        .hints = {"Take the table of the header: which fields does each state change?",
-                  "ON is not yours to change, but in pid_sync() and pid_halt(). A store of "
-                  "the whole word would change it.",
-                  "load, then compare-exchange (seen & ~fields) | value until it succeeds."},
+        .hints =
+            {"Take the table of the header: which fields does each state change?",
+             "ON is not yours to change, but in pid_sync() and pid_halt(). A store of "
+             "the whole word would change it.",
+             "load, then compare-exchange (seen & ~fields) | value until it succeeds."},
         .explanation = "NDST follows the vCPU from processor to processor; KVM does it in "
                        "vmx_vcpu_pi_load().",
     },
@@ -1329,13 +1349,15 @@ static const struct check checks[] = {
         .handout = "Steps, 14",
         .slide = "PID update",
         .manual = SDM("30.1.2, 30.6"),
-        .hints = {"Four words of PIR, eight pieces of VIRR. Where does the piece of vector 32 "
-                  "begin?",
-                  "A piece is 32 bits every 16 bytes. VIRR keeps what waits there already, and "
-                  "so does RVI.",
-                  "vapic_request(): two pieces, |=; RVI = the highest bit of all of VIRR."},
-        .explanation = "The slide says that NV has to be \"set accordingly\" when PIR is not "
-                       "empty; what the processor looks at on entry is RVI.",
+        .hints =
+            {"Four words of PIR, eight pieces of VIRR. Where does the piece of vector 32 "
+             "begin?",
+             "A piece is 32 bits every 16 bytes. VIRR keeps what waits there already, and "
+             "so does RVI.",
+             "vapic_request(): two pieces, |=; RVI = the highest bit of all of VIRR."},
+        .explanation =
+            "The slide says that NV has to be \"set accordingly\" when PIR is not "
+            "empty; what the processor looks at on entry is RVI.",
     },
     {
         .id = "highest_vector_is_next",
@@ -1347,15 +1369,17 @@ static const struct check checks[] = {
         .handout = "Steps, 7",
         .slide = "Interrupt delivery",
         .manual = SDM("30.1.3, 30.1.4, 30.2"),
-        .hints = {"Two things can hold an interrupt back: the task priority and what is in "
-                  "service. What is compared?",
-                  "Only classes, bits 7:4: 4Fh does not interrupt 41h. After an EOI the next "
-                  "lower one in service counts again.",
-                  "pending: RVI >> 4 > VPPR >> 4. deliver: VISR |=, VIRR &= ~, SVI = vector, "
-                  "RVI = highest of VIRR. eoi: clear SVI's bit, SVI = highest of VISR. VPPR "
-                  "each time."},
-        .explanation = "The processor does just this when virtual-interrupt delivery is on: "
-                       "your functions are its microcode.",
+        .hints =
+            {"Two things can hold an interrupt back: the task priority and what is in "
+             "service. What is compared?",
+             "Only classes, bits 7:4: 4Fh does not interrupt 41h. After an EOI the next "
+             "lower one in service counts again.",
+             "pending: RVI >> 4 > VPPR >> 4. deliver: VISR |=, VIRR &= ~, SVI = vector, "
+             "RVI = highest of VIRR. eoi: clear SVI's bit, SVI = highest of VISR. VPPR "
+             "each time."},
+        .explanation =
+            "The processor does just this when virtual-interrupt delivery is on: "
+            "your functions are its microcode.",
     },
     {
         .id = "running_vcpu_loses_nothing",
@@ -1363,18 +1387,21 @@ static const struct check checks[] = {
         .tenths = 8,
         .target = TARGET_MODEL,
         .run = running_vcpu_loses_nothing,
-        .why = "A race that shows once in a month is found by trying every order, not by luck.",
+        .why = "A race that shows once in a month is found by trying every order, not by "
+               "luck.",
         .handout = "Case 1: running",
         .slide = "Interrupts management",
         .manual = SDM("30.6") "; " VTD("5.2.3"),
-        .hints = {"Read the schedule from above: after which line is the interrupt beyond "
-                  "help? Who thought that somebody else would look?",
-                  "Whoever finds ON = 1 relies on a look at PIR that is still to come. So when "
-                  "may ON become 0?",
-                  "pid_sync(): clear ON first, then exchange each word of PIR with 0. "
-                  "pid_post(): PIR first, then one compare-exchange that sets ON."},
-        .explanation = "Put the bell back before you read the letters: then whoever writes a "
-                       "new one rings again.",
+        .hints =
+            {"Read the schedule from above: after which line is the interrupt beyond "
+             "help? Who thought that somebody else would look?",
+             "Whoever finds ON = 1 relies on a look at PIR that is still to come. So when "
+             "may ON become 0?",
+             "pid_sync(): clear ON first, then exchange each word of PIR with 0. "
+             "pid_post(): PIR first, then one compare-exchange that sets ON."},
+        .explanation =
+            "Put the bell back before you read the letters: then whoever writes a "
+            "new one rings again.",
     },
     {
         .id = "ready_vcpu_finds_all_posted",
@@ -1386,14 +1413,16 @@ static const struct check checks[] = {
         .handout = "Case 2: ready",
         .slide = "Interrupts management",
         .manual = VTD("5.2.5") "; " SDM("30.6"),
-        .hints = {"An interrupt that is posted while SN = 1 sends no notification. Which line "
-                  "of yours finds it, and could it be posted after that line?",
-                  "The look at PIR has to come after SN has become 0. And ON says nothing "
-                  "about what was posted while SN was 1.",
-                  "pid_run(): SN = 0 in a compare-exchange. pid_sync(), always: clear ON, "
-                  "exchange all four words, whatever ON was."},
-        .explanation = "First open the door, then look who waited outside. The other way round "
-                       "somebody arrives between the look and the opening.",
+        .hints =
+            {"An interrupt that is posted while SN = 1 sends no notification. Which line "
+             "of yours finds it, and could it be posted after that line?",
+             "The look at PIR has to come after SN has become 0. And ON says nothing "
+             "about what was posted while SN was 1.",
+             "pid_run(): SN = 0 in a compare-exchange. pid_sync(), always: clear ON, "
+             "exchange all four words, whatever ON was."},
+        .explanation =
+            "First open the door, then look who waited outside. The other way round "
+            "somebody arrives between the look and the opening.",
     },
     {
         .id = "halted_vcpu_is_woken",
@@ -1401,19 +1430,22 @@ static const struct check checks[] = {
         .tenths = 10,
         .target = TARGET_MODEL,
         .run = halted_vcpu_is_woken,
-        .why = "A lost wake-up is a virtual machine that hangs until somebody touches a key.",
+        .why =
+            "A lost wake-up is a virtual machine that hangs until somebody touches a key.",
         .handout = "Case 3: halted",
         .slide = "Interrupts management",
         .manual = VTD("5.2.5") "; Linux arch/x86/kvm/vmx/posted_intr.c",
-        .hints = {"There are three at work: thread, poster, handler. Which of them thinks in "
-                  "the schedule that another one will do it?",
-                  "Be findable before you call for notifications; look at PIR after you have. "
-                  "Whoever takes the state from HALTED to READY is the one who does the rest.",
-                  "pid_halt(): state, then control (ON = SN = 0, NV = WNV), then PIR. Leaving: "
-                  "compare-exchange HALTED to READY; only the winner sets SN; pid_wakeup() "
-                  "calls wake() last."},
-        .explanation = "Every sleep has this shape: say that you sleep, then look once more, "
-                       "then sleep. Linux' futex and wait queues are the same.",
+        .hints =
+            {"There are three at work: thread, poster, handler. Which of them thinks in "
+             "the schedule that another one will do it?",
+             "Be findable before you call for notifications; look at PIR after you have. "
+             "Whoever takes the state from HALTED to READY is the one who does the rest.",
+             "pid_halt(): state, then control (ON = SN = 0, NV = WNV), then PIR. Leaving: "
+             "compare-exchange HALTED to READY; only the winner sets SN; pid_wakeup() "
+             "calls wake() last."},
+        .explanation =
+            "Every sleep has this shape: say that you sleep, then look once more, "
+            "then sleep. Linux' futex and wait queues are the same.",
     },
     {
         .id = "threads_lose_nothing",
@@ -1425,13 +1457,15 @@ static const struct check checks[] = {
         .handout = "Run it",
         .slide = "Posted Interrupts",
         .manual = "common/include/posted_interrupt.h",
-        .hints = {"If one of the checks of every order fails, look at that one: it shows the "
-                  "steps.",
-                  "Any number of threads post: what if two set bits of the same word?",
-                  "step_fetch_or64() sets a bit and leaves those of others; a load and a store "
-                  "do not."},
-        .explanation = "That it went well proves little: the orders that lose are rare. `make "
-                       "test SUITE=stress` runs it under ThreadSanitizer as well.",
+        .hints =
+            {"If one of the checks of every order fails, look at that one: it shows the "
+             "steps.",
+             "Any number of threads post: what if two set bits of the same word?",
+             "step_fetch_or64() sets a bit and leaves those of others; a load and a store "
+             "do not."},
+        .explanation =
+            "That it went well proves little: the orders that lose are rare. `make "
+            "test SUITE=stress` runs it under ThreadSanitizer as well.",
     },
     {
         .id = "guest_counts_what_was_posted",
@@ -1443,14 +1477,16 @@ static const struct check checks[] = {
         .handout = "Run it",
         .slide = "Interrupts management",
         .manual = "Linux Documentation/virt/kvm/api.rst, 4.16 (KVM_INTERRUPT)",
-        .hints = {"If the model checks pass, this one does: start with the first of them that "
-                  "fails.",
-                  "The failing round says in which state the vCPU was. `make trace LAB=7` "
-                  "shows what was injected.",
-                  "running: notify() with ANV kicks the vCPU, and pid_sync() comes before each "
-                  "entry. halted: pid_wakeup() has to call wake()."},
-        .explanation = "The kernel's kvm_inj_virq records and the guest's counts agree with "
-                       "what was posted.",
+        .hints =
+            {"If the model checks pass, this one does: start with the first of them that "
+             "fails.",
+             "The failing round says in which state the vCPU was. `make trace LAB=7` "
+             "shows what was injected.",
+             "running: notify() with ANV kicks the vCPU, and pid_sync() comes before each "
+             "entry. halted: pid_wakeup() has to call wake()."},
+        .explanation =
+            "The kernel's kvm_inj_virq records and the guest's counts agree with "
+            "what was posted.",
     },
     {
         .id = "silicon_delivers_without_exits",
@@ -1462,13 +1498,15 @@ static const struct check checks[] = {
         .handout = "On silicon",
         .slide = "Interrupts",
         .manual = SDM("25.4.2, 30.1, 30.2"),
-        .hints = {"The CPU reads the page that your pid_sync() has filled, and the RVI that it "
-                  "returned. What does the model check of pid_sync() say?",
-                  "A vector that the CPU does not find stands in the wrong piece of VIRR; one "
-                  "that never comes has no RVI that leads to it.",
-                  "Piece v / 32 at 200h + (v / 32) * 16, bit v % 32; RVI = the highest one."},
-        .explanation = "Delivery, EOI and the next one: all inside of the guest. 48 posts, and "
-                       "the only VM exit was the guest's goodbye.",
+        .hints =
+            {"The CPU reads the page that your pid_sync() has filled, and the RVI that it "
+             "returned. What does the model check of pid_sync() say?",
+             "A vector that the CPU does not find stands in the wrong piece of VIRR; one "
+             "that never comes has no RVI that leads to it.",
+             "Piece v / 32 at 200h + (v / 32) * 16, bit v % 32; RVI = the highest one."},
+        .explanation =
+            "Delivery, EOI and the next one: all inside of the guest. 48 posts, and "
+            "the only VM exit was the guest's goodbye.",
     },
     {
         .id = "ready_guest_gets_highest_first",
@@ -1483,8 +1521,9 @@ static const struct check checks[] = {
         .hints = {"Who sorts interrupts that have been posted in any order?",
                   "VIRR needs no sorting: its highest bit is next.",
                   "vapic_deliver() takes RVI, then finds the new highest bit of VIRR."},
-        .explanation = "Interrupts have no order of arrival: PIR and IRR are sets. A device "
-                       "that needs order keeps a queue in memory.",
+        .explanation =
+            "Interrupts have no order of arrival: PIR and IRR are sets. A device "
+            "that needs order keeps a queue in memory.",
     },
 };
 

@@ -64,7 +64,7 @@ struct schedules {
     struct model now;
     struct model before[LAB07_DEPTH + 1]; /* each choice */
     uint8_t choice[LAB07_DEPTH], enabled[LAB07_DEPTH];
-    uint32_t starts[LAB07_DEPTH + 1]; /* of choices, in path */
+    uint32_t starts[LAB07_DEPTH + 1];           /* of choices, in path */
     struct lab07_record path[PATH_MAX_RECORDS]; /* of this schedule */
     uint32_t depth, path_length;
     bool branched;
@@ -244,16 +244,16 @@ static void path_describe(const struct schedules *s, char *text, size_t size)
                 snprintf(line, sizeof line, "PIR[%u] and %u more: empty", r->word,
                          words - 1);
         }
-        n += (size_t)snprintf(text + n, size - n, "\n%s: %s",
-                              actor_name(s, r->actor), line);
+        n +=
+            (size_t)snprintf(text + n, size - n, "\n%s: %s", actor_name(s, r->actor), line);
     }
 }
 
 /* --- failures ----------------------------------------------------------------------------------- */
 
 /* This schedule breaks a promise. Kept: the one with the fewest switches, then steps. */
-__attribute__((format(printf, 2, 3))) static void
-schedule_fails(struct schedules *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void schedule_fails(struct schedules *s,
+                                                                 const char *format, ...)
 {
     va_list list;
 
@@ -261,8 +261,9 @@ schedule_fails(struct schedules *s, const char *format, ...)
         return;
     s->now.dead = true;
     s->failed++;
-    if (s->reason[0] && (s->now.switches > s->best_switches ||
-                         (s->now.switches == s->best_switches && s->depth >= s->best_depth)))
+    if (s->reason[0] &&
+        (s->now.switches > s->best_switches ||
+         (s->now.switches == s->best_switches && s->depth >= s->best_depth)))
         return;
     va_start(list, format);
     vsnprintf(s->reason, sizeof s->reason, format, list);
@@ -331,8 +332,8 @@ static void depth_leave(struct schedules *s, uint32_t depth)
 /* A schedule has ended; the next one shares `shared` choices with it. */
 static void branch_follow(struct schedules *s, uint64_t shared)
 {
-    CHECK(s->judge, shared < s->depth, FOLLOWS, "the report branches off at step %" PRIu64
-          " of %u", shared, s->depth);
+    CHECK(s->judge, shared < s->depth, FOLLOWS,
+          "the report branches off at step %" PRIu64 " of %u", shared, s->depth);
     for (uint32_t depth = s->depth; depth-- > shared + 1;)
         depth_leave(s, depth);
     s->depth = (uint32_t)shared;
@@ -345,9 +346,10 @@ static void choice_follow(struct schedules *s, const struct lab07_record *r, boo
     uint8_t set = model_choices(s), left = set;
 
     if (branched) /* the choices before this one have been tried */
-        left &= (uint8_t)~((2u << s->choice[s->depth]) - 1);
-    CHECK(s->judge, s->depth < LAB07_DEPTH && r->actor < s->in->actor_count && left &&
-                        r->actor == __builtin_ctz(left),
+        left &= (uint8_t) ~((2u << s->choice[s->depth]) - 1);
+    CHECK(s->judge,
+          s->depth < LAB07_DEPTH && r->actor < s->in->actor_count && left &&
+              r->actor == __builtin_ctz(left),
           FOLLOWS, "after %u steps %s goes on, which it cannot or which comes out of turn",
           s->depth, actor_name(s, r->actor));
     s->before[s->depth] = s->now;
@@ -372,8 +374,9 @@ static void step_follow(struct schedules *s, const struct lab07_record *r)
 
     CHECK(s->judge, r->word < LAB07_WORDS, "nothing but PIR, control and state is touched",
           "%s() did a step on a reserved word of the descriptor", function_name(a->op));
-    CHECK(s->judge, s->now.words[r->word] == r->seen && r->op >= STEP_LOAD &&
-                        r->op <= STEP_COMPARE_EXCHANGE,
+    CHECK(s->judge,
+          s->now.words[r->word] == r->seen && r->op >= STEP_LOAD &&
+              r->op <= STEP_COMPARE_EXCHANGE,
           FOLLOWS, "a step of %s() saw %#" PRIx64 " where %#" PRIx64 " was",
           function_name(a->op), r->seen, s->now.words[r->word]);
     if (r->word < 4) {
@@ -422,14 +425,16 @@ static void notify_follow(struct schedules *s, const struct lab07_record *r)
         schedule_fails(s, "%s() sends a notification %s", function_name(a->op),
                        a->notified ? "twice" : "without having changed ON from 0 to 1");
     else if (control & PID_SN && !a->urgent)
-        schedule_fails(s, "pid_post(%02Xh) sends a notification although SN is 1", a->vector);
+        schedule_fails(s, "pid_post(%02Xh) sends a notification although SN is 1",
+                       a->vector);
     else if (r->operand != (control >> PID_NV_SHIFT & 0xff) ||
              r->seen != control >> PID_NDST_SHIFT)
         schedule_fails(s,
                        "pid_post(%02Xh) notifies with vector %s, destination %#" PRIx64
                        "; beside the ON that it set stood NV %02Xh, NDST %#" PRIx64,
                        a->vector, vector_name((uint32_t)r->operand, vector), r->seen,
-                       (unsigned)(control >> PID_NV_SHIFT & 0xff), control >> PID_NDST_SHIFT);
+                       (unsigned)(control >> PID_NV_SHIFT & 0xff),
+                       control >> PID_NDST_SHIFT);
     a->notified = true;
     if (r->seen == s->in->cpu) {
         s->now.active |= r->operand == POSTED_ACTIVE_VECTOR;
@@ -443,8 +448,9 @@ static void wake_follow(struct schedules *s, const struct lab07_record *r)
 
     s->now.wakes++;
     if (a->op != LAB07_WAKEUP || !a->left_halted)
-        schedule_fails(s, "wake() is called by a %s() that did not take the vCPU out of "
-                          "VCPU_HALTED (state is %s)",
+        schedule_fails(s,
+                       "wake() is called by a %s() that did not take the vCPU out of "
+                       "VCPU_HALTED (state is %s)",
                        function_name(a->op), state_name(s->now.words[LAB07_STATE_WORD]));
 }
 
@@ -509,8 +515,10 @@ static bool deliveries_judge(struct schedules *s, const uint8_t posts[256])
             return false;
         }
         if (posts[v] && !s->now.delivered[v]) {
-            schedule_fails(s, "vector %02Xh was posted and is gone: neither in PIR nor "
-                              "delivered", v);
+            schedule_fails(s,
+                           "vector %02Xh was posted and is gone: neither in PIR nor "
+                           "delivered",
+                           v);
             return false;
         }
     }
@@ -521,8 +529,9 @@ static bool deliveries_judge(struct schedules *s, const uint8_t posts[256])
 static void ready_judge(struct schedules *s, const char *control)
 {
     if (s->now.words[LAB07_STATE_WORD] != VCPU_READY || !(s->now.words[4] & PID_SN))
-        schedule_fails(s, "the vCPU is back from its halt; state is %s, %s: a ready vCPU has "
-                          "SN = 1",
+        schedule_fails(s,
+                       "the vCPU is back from its halt; state is %s, %s: a ready vCPU has "
+                       "SN = 1",
                        state_name(s->now.words[LAB07_STATE_WORD]), control);
     else if (s->now.wakes)
         schedule_fails(s, "a wake() is left over: the next halt would end at once");
@@ -537,20 +546,23 @@ static void end_judge(struct schedules *s, const uint8_t posts[256])
     vectors_text(&pir, waiting);
     control_text(s->now.words[4], control);
     if (s->now.actors[0].park == LAB07_ASLEEP && waiting[0])
-        schedule_fails(s, "the vCPU sleeps for ever: state is %s, in PIR: %s; %s, and no "
-                          "notification and no wake() is under way",
+        schedule_fails(s,
+                       "the vCPU sleeps for ever: state is %s, in PIR: %s; %s, and no "
+                       "notification and no wake() is under way",
                        state_name(s->now.words[LAB07_STATE_WORD]), waiting, control);
     else if (s->now.actors[0].park == LAB07_DONE)
         ready_judge(s, control);
     else if (waiting[0])
-        schedule_fails(s, "lost: %s stays in PIR while the guest runs; %s, and no "
-                          "notification is under way",
+        schedule_fails(s,
+                       "lost: %s stays in PIR while the guest runs; %s, and no "
+                       "notification is under way",
                        waiting, control);
     else if (!deliveries_judge(s, posts))
         return;
     else if (s->now.words[4] & PID_ON)
-        schedule_fails(s, "ON is stuck: it is 1 and no notification is under way; nobody will "
-                          "ever notify this vCPU again");
+        schedule_fails(s,
+                       "ON is stuck: it is 1 and no notification is under way; nobody will "
+                       "ever notify this vCPU again");
     else if (s->now.words[4] & PID_SN)
         schedule_fails(s, "the vCPU runs or sleeps with SN = 1: nobody will notify it");
     else if (s->now.wakes)
@@ -619,7 +631,7 @@ static void posts_count(const struct lab07_explore_input *in, uint8_t posts[256]
 
 static void stray_judge(struct judge *judge, const struct lab07_stray *stray)
 {
-    static const char *const names[] = {"PIR[0]", "PIR[1]",  "PIR[2]", "PIR[3]",
+    static const char *const names[] = {"PIR[0]",  "PIR[1]", "PIR[2]",         "PIR[3]",
                                         "control", "*state", "a reserved word"};
 
     CHECK(judge, !stray->happened,
@@ -671,9 +683,10 @@ static void report_follow(struct schedules *s, const uint8_t posts[256], const c
 
     s->out = (const void *)e->answer;
     stray_judge(s->judge, &s->out->stray);
-    CHECK(s->judge, !s->out->overflow, "every function comes to its end",
-          "%s: in one order of steps there are more than %u of them: a loop goes on for ever",
-          what, LAB07_DEPTH);
+    CHECK(
+        s->judge, !s->out->overflow, "every function comes to its end",
+        "%s: in one order of steps there are more than %u of them: a loop goes on for ever",
+        what, LAB07_DEPTH);
     records_follow(s, posts);
     CHECK(s->judge, s->complete - before == s->out->schedules && s->out->schedules > 0,
           FOLLOWS, "%u schedules, %u of them complete", s->out->schedules,
@@ -711,8 +724,6 @@ static void scenario_judge(struct judge *judge, struct lab07_explore_input *in,
           s.complete);
     for (uint32_t depth = s.depth; depth-- > 0;)
         depth_leave(&s, depth);
-    if (getenv("LAB07_COUNT"))
-        fprintf(stderr, "%s: %u schedules, %u reports\n", what, s.complete, reports + 1);
 }
 
 #endif

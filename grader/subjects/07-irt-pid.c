@@ -35,8 +35,8 @@ static void outside_table(int signal)
 static struct irte *table_make(void)
 {
     const size_t size = LAB07_ENTRIES * sizeof(struct irte);
-    void *memory = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
         return NULL;
@@ -118,7 +118,9 @@ static uint32_t word_number(const void *address)
 {
     size_t at = (size_t)((const uint8_t *)address - (const uint8_t *)world.hidden);
 
-    return at == STATE_AT ? LAB07_STATE_WORD : at < 40 && at % 8 == 0 ? (uint32_t)at / 8 : 6;
+    return at == STATE_AT           ? LAB07_STATE_WORD
+           : at < 40 && at % 8 == 0 ? (uint32_t)at / 8
+                                    : 6;
 }
 
 static bool is_hidden(const void *address)
@@ -403,7 +405,8 @@ static void order_follow(const struct lab07_call *order)
     switch (order->op) {
     case LAB07_GUEST_WAIT:
     case LAB07_GUEST_HLT:
-        explorer_record((struct lab07_record){.kind = LAB07_CALL, .op = (uint8_t)order->op});
+        explorer_record(
+            (struct lab07_record){.kind = LAB07_CALL, .op = (uint8_t)order->op});
         guest_stay(order->op == LAB07_GUEST_HLT);
         break;
     case LAB07_SYNC:
@@ -482,10 +485,10 @@ static void stress_threads(struct subject *subject)
 
 /* --- LAB07_GUEST ------------------------------------------------------------------------------------------- */
 
-#define RAM_SIZE     0x40000u
-#define WATCH_MS     3000
-#define MODE_GPA     GUEST_MAILBOX_GPA        /* 16 bits; 1: the guest halts between interrupts */
-#define TAKEN_GPA    (GUEST_MAILBOX_GPA + 4u) /* 32 bits: interrupts that it has taken */
+#define RAM_SIZE  0x40000u
+#define WATCH_MS  3000
+#define MODE_GPA  GUEST_MAILBOX_GPA /* 16 bits; 1: the guest halts between interrupts */
+#define TAKEN_GPA (GUEST_MAILBOX_GPA + 4u) /* 32 bits: interrupts that it has taken */
 
 static struct {
     const struct lab07_guest_input *in;
@@ -744,8 +747,8 @@ static void guest_rounds(struct subject *subject)
 }
 
 const subject_entry subject_entries[] = {
-    [LAB07_IRT] = irt_requests,      [LAB07_SCRIPT] = script_run,
-    [LAB07_EXPLORE] = explore,       [LAB07_STRESS] = stress_threads,
+    [LAB07_IRT] = irt_requests,   [LAB07_SCRIPT] = script_run,
+    [LAB07_EXPLORE] = explore,    [LAB07_STRESS] = stress_threads,
     [LAB07_GUEST] = guest_rounds,
 };
 const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

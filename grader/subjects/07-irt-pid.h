@@ -46,18 +46,18 @@ struct lab07_irt_output {
 
 enum lab07_op {
     LAB07_END,
-    LAB07_POST,    /* a: vector, b: urgent */
-    LAB07_RUN,     /* a: APIC ID */
+    LAB07_POST, /* a: vector, b: urgent */
+    LAB07_RUN,  /* a: APIC ID */
     LAB07_READY,
-    LAB07_HALT,    /* a: APIC ID */
+    LAB07_HALT, /* a: APIC ID */
     LAB07_WAKEUP,
     LAB07_SYNC,
     LAB07_REQUEST, /* a: word, value: bits */
     LAB07_PENDING,
     LAB07_DELIVER,
     LAB07_EOI,
-    LAB07_SET,     /* a: word of the descriptor (0 to 4), or 5: state */
-    LAB07_TPR,     /* value: VTPR */
+    LAB07_SET,        /* a: word of the descriptor (0 to 4), or 5: state */
+    LAB07_TPR,        /* value: VTPR */
     LAB07_GUEST_WAIT, /* LAB07_EXPLORE: in the guest, until a notification comes */
     LAB07_GUEST_HLT,  /* LAB07_EXPLORE: in the guest until it has no interrupt left */
 };

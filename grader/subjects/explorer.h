@@ -32,8 +32,8 @@ static struct {
     struct explorer_actor actors[LAB07_ACTORS];
     uint32_t actor_count;
     uint32_t preemptions_max;
-    void (*body)(uint32_t actor);       /* an actor's life */
-    bool (*may_go_on)(uint32_t actor);  /* of one that waits */
+    void (*body)(uint32_t actor);      /* an actor's life */
+    bool (*may_go_on)(uint32_t actor); /* of one that waits */
     void *main_pointer;
     uint32_t current; /* actor that runs */
     bool running;     /* an actor runs, not the explorer itself */
@@ -175,7 +175,8 @@ static void explorer_schedule(uint32_t given)
 static uint32_t explorer_next(void)
 {
     for (uint32_t at = explorer.depth; at-- > 0;) {
-        uint8_t later = (uint8_t)(explorer.enabled[at] & ~((2u << explorer.choice[at]) - 1));
+        uint8_t later =
+            (uint8_t)(explorer.enabled[at] & ~((2u << explorer.choice[at]) - 1));
 
         if (later) {
             explorer.choice[at] = (uint8_t)__builtin_ctz(later);

@@ -25,10 +25,19 @@ static struct {
     struct virtual_apic apic;
     struct posted_vcpu vcpu;
     sem_t wakes;
-    atomic_bool active;           /* a notification with ANV is pending */
-    atomic_uint waiting[256];     /* by vector: posted, not taken yet */
+    atomic_bool active;       /* a notification with ANV is pending */
+    atomic_uint waiting[256]; /* by vector: posted, not taken yet */
     atomic_uint posters, notified, woken;
+    uint64_t taken_at; /* when the last interrupt came, in ms */
 } stress;
+
+static uint64_t stress_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static bool stress_sem_wait(sem_t *sem, int ms)
 {
@@ -86,6 +95,7 @@ static void stress_take(void)
 
     while ((vector = vapic_deliver(&stress.apic)) >= 0) {
         stress.out->taken[vector]++;
+        stress.taken_at = stress_now_ms();
         if (atomic_exchange(&stress.waiting[vector], 0) == 0)
             stress.out->stray_taken++;
         vapic_eoi(&stress.apic);
@@ -138,6 +148,7 @@ static void stress_vcpu(void)
     uint32_t turn = (uint32_t)stress.in->seed;
     bool alive = true;
 
+    stress.taken_at = stress_now_ms();
     while (alive && (atomic_load(&stress.posters) || stress_any_waiting())) {
         pid_run(&stress.vcpu, STRESS_CPU);
         atomic_store(&stress.active, false); /* in the VMM it has no effect */
@@ -148,8 +159,10 @@ static void stress_vcpu(void)
             stress_preempted();
         else
             alive = stress_halted();
+        if (stress_now_ms() - stress.taken_at > STRESS_WAIT_MS)
+            alive = false;
     }
-    if (!alive && stress_any_waiting())
+    if (stress_any_waiting())
         __atomic_store_n(&stress.out->lost, 1, __ATOMIC_RELAXED);
 }
 

@@ -8,11 +8,11 @@
 #define REQUEST_REMAPPABLE (1u << 4)
 #define REQUEST_SHV        (1u << 3)
 
-#define RESERVED_HIGH          (~0ull << 20)
-#define REMAPPED_RESERVED_LOW  (0x7ull << 12 | 0xffull << 24)
-#define XAPIC_RESERVED_LOW     (0xffull << 32 | 0xffffull << 48)
-#define POSTED_RESERVED_LOW    (0x3full << 2 | 0x3ull << 12 | 0x3fffull << 24)
-#define POSTED_RESERVED_HIGH   (0xfffull << 20)
+#define RESERVED_HIGH         (~0ull << 20)
+#define REMAPPED_RESERVED_LOW (0x7ull << 12 | 0xffull << 24)
+#define XAPIC_RESERVED_LOW    (0xffull << 32 | 0xffffull << 48)
+#define POSTED_RESERVED_LOW   (0x3full << 2 | 0x3ull << 12 | 0x3fffull << 24)
+#define POSTED_RESERVED_HIGH  (0xfffull << 20)
 
 static unsigned field(uint64_t word, unsigned shift, uint64_t mask)
 {
@@ -63,8 +63,8 @@ static void entry_decode(const struct irt *irt, const struct irte *entry,
     result->vector = (uint8_t)field(entry->low, IRTE_V_SHIFT, 0xff);
     if (result->posted) {
         result->urgent = entry->low & IRTE_URG;
-        result->descriptor = (entry->low >> IRTE_PDAL_SHIFT) << 6 |
-                             (entry->high >> IRTE_PDAH_SHIFT) << 32;
+        result->descriptor =
+            (entry->low >> IRTE_PDAL_SHIFT) << 6 | (entry->high >> IRTE_PDAH_SHIFT) << 32;
         return;
     }
     result->delivery = field(entry->low, IRTE_DLM_SHIFT, 7);
