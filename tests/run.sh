@@ -6,12 +6,13 @@
 #   build     everything under -Werror
 #   starters  labs/ is what solutions/ makes; every check fails on it
 #   unit      cmocka tests of core, agent and grader, under ASan and UBSan
+#   stress    real threads post to a vCPU (lab 07), under ThreadSanitizer
 #   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 set -u
-suites=${*:-format build starters unit grade mutants attacks usage}
+suites=${*:-format build starters unit stress grade mutants attacks usage}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -103,6 +104,17 @@ suite_unit() {
         grader/silicon/confined.c common/vmm/exit_names.c
     unit silicon_test -Wa,-Ibuild/silicon tests/silicon_test.c grader/silicon/*.c \
         grader/judge/text.c common/vmm/vmx_names.c common/vmm/guest_tables.c
+}
+
+suite_stress() {
+    check "the stress run of lab 07 builds for ThreadSanitizer" gcc -std=gnu11 -O1 -g \
+        -fsanitize=thread -Icommon/include tests/posted_stress.c common/vmm/atomic_step.c \
+        solutions/07-irt-pid/*.c -o "$scratch/stress"
+    if "$scratch/stress" 2>&1 | grep -q 'unexpected memory mapping'; then
+        skip "ThreadSanitizer does not work with this kernel's address layout"
+    else
+        check "threads that post to a vCPU have no data race and lose nothing" "$scratch/stress"
+    fi
 }
 
 suite_grade() {

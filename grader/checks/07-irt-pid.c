@@ -750,34 +750,41 @@ static const char *apic_call_name(uint32_t op)
     }
 }
 
-static void delivery_call_add(struct judge *judge)
+/* Some task priority; often of the class of what is in service. */
+static uint64_t random_tpr(struct judge *judge, const struct apic_model *model)
+{
+    uint32_t service = highest_of(&model->isr);
+
+    return service && random_bool(judge) ? (service & 0xf0) | judge_random_below(judge, 16)
+                                         : judge_random_below(judge, 0x50);
+}
+
+static void delivery_call_add(struct judge *judge, struct apic_model *model)
 {
     uint64_t pick = judge_random_below(judge, 16);
+    struct lab07_call call = {.op = LAB07_PENDING};
 
     if (pick < 4)
-        call_add(
-            (struct lab07_call){.op = LAB07_REQUEST,
-                                .a = (uint32_t)judge_random_below(judge, 4),
-                                .value = 1ull << (32 + judge_random_below(judge, 32))});
+        call = (struct lab07_call){.op = LAB07_REQUEST,
+                                   .a = (uint32_t)judge_random_below(judge, 4),
+                                   .value = 1ull << (32 + judge_random_below(judge, 32))};
     else if (pick < 9)
-        call_add((struct lab07_call){.op = LAB07_DELIVER});
-    else if (pick < 13)
-        call_add((struct lab07_call){.op = LAB07_EOI});
-    else if (pick < 15)
-        call_add((struct lab07_call){.op = LAB07_PENDING});
-    else
-        call_add((struct lab07_call){.op = LAB07_TPR,
-                                     .value = judge_random_below(judge, 4) *
-                                              judge_random_below(judge, 64)});
+        call.op = LAB07_DELIVER;
+    else if (pick < 12)
+        call.op = LAB07_EOI;
+    else if (pick >= 14)
+        call = (struct lab07_call){.op = LAB07_TPR, .value = random_tpr(judge, model)};
+    model_call(model, &call);
+    call_add(call);
 }
 
 static void highest_vector_is_next(struct judge *judge)
 {
-    struct apic_model model = {.tpr = 0};
+    struct apic_model model = {.tpr = 0}, planned = {.tpr = 0};
     char situation[100];
 
     while (script.call_count < LAB07_CALLS)
-        delivery_call_add(judge);
+        delivery_call_add(judge, &planned);
     const struct lab07_script_output *out = script_run(judge);
     for (uint32_t i = 0; i < script.call_count; i++) {
         const struct lab07_call *call = &script.calls[i];
@@ -822,16 +829,19 @@ static void scene_make(struct judge *judge, struct lab07_explore_input *in, uint
     in->words[5] = state;
 }
 
-/* A vector that no other part of the scene uses. */
+/* A vector that no other part of the scene uses; all lie in one word of PIR, where posters
+ * are in each other's way. */
 static uint32_t scene_vector(struct judge *judge, struct lab07_explore_input *in)
 {
     uint8_t used[256];
-    uint32_t vector;
+    uint32_t vector, others = 256;
 
     posts_count(in, used);
+    for (uint32_t v = 0; v < 256; v++)
+        others = used[v] ? v : others;
     do
         vector = random_vector(judge);
-    while (used[vector]);
+    while (used[vector] || (others < 256 && vector / 64 != others / 64));
     return vector;
 }
 
