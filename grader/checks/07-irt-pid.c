@@ -874,11 +874,13 @@ static struct lab07_explore_input scene;
 
 static void running_vcpu_loses_nothing(struct judge *judge)
 {
+    uint32_t tried = 0;
+
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_B, 0, false);
-    scenario_judge(judge, &scene, "a guest that runs, two posters");
+    tried += scenario_judge(judge, &scene, "a guest that runs, two posters");
 
     scene_make(judge, &scene, VCPU_RUNNING, true, false);
     scene_waiting(judge, &scene);
@@ -886,15 +888,19 @@ static void running_vcpu_loses_nothing(struct judge *judge)
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_A, 1, random_bool(judge));
     scene.preemptions = 3;
-    scenario_judge(judge, &scene, "a VM entry with ON = 1 from before, one poster, twice");
+    tried += scenario_judge(judge, &scene,
+                            "a VM entry with ON = 1 from before, one poster, twice");
+    judge_figure(judge, "orders tried, a running vCPU", tried, "");
 }
 
 static void ready_vcpu_finds_all_posted(struct judge *judge)
 {
+    uint32_t tried = 0;
+
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_READY, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
-    scenario_judge(judge, &scene, "a vCPU is preempted and goes on, one poster");
+    tried += scenario_judge(judge, &scene, "a vCPU is preempted and goes on, one poster");
 
     scene_make(judge, &scene, VCPU_READY, false, true);
     scene_waiting(judge, &scene);
@@ -902,28 +908,33 @@ static void ready_vcpu_finds_all_posted(struct judge *judge)
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_A, 1, false);
     scene.preemptions = 3;
-    scenario_judge(judge, &scene, "a ready vCPU goes on, one poster, twice");
+    tried += scenario_judge(judge, &scene, "a ready vCPU goes on, one poster, twice");
 
     scene_make(judge, &scene, VCPU_READY, false, true);
     THREAD(&scene, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, true);
     scene_post(judge, &scene, POSTER_B, 0, false);
     scene.preemptions = 3;
-    scenario_judge(judge, &scene, "a ready vCPU goes on, an urgent poster and another");
+    tried +=
+        scenario_judge(judge, &scene, "a ready vCPU goes on, an urgent poster and another");
+    judge_figure(judge, "orders tried, a ready vCPU", tried, "");
 }
 
 static void halted_vcpu_is_woken(struct judge *judge)
 {
+    uint32_t tried = 0;
+
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_HALT);
     scene_post(judge, &scene, POSTER_A, 0, false);
-    scenario_judge(judge, &scene, "a vCPU halts, one poster");
+    tried += scenario_judge(judge, &scene, "a vCPU halts, one poster");
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_HALT, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene.preemptions = 3;
-    scenario_judge(judge, &scene, "a vCPU halts and is back in the guest, one poster");
+    tried +=
+        scenario_judge(judge, &scene, "a vCPU halts and is back in the guest, one poster");
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_SYNC, LAB07_GUEST_HLT, LAB07_HALT, LAB07_RUN, LAB07_SYNC,
@@ -931,14 +942,15 @@ static void halted_vcpu_is_woken(struct judge *judge)
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_A, 1, false);
     scene.preemptions = 3;
-    scenario_judge(judge, &scene, "a guest runs, then halts, one poster, twice");
+    tried += scenario_judge(judge, &scene, "a guest runs, then halts, one poster, twice");
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_HALT, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);
     scene_post(judge, &scene, POSTER_A, 0, false);
     scene_post(judge, &scene, POSTER_B, 0, false);
     scene.preemptions = 2;
-    scenario_judge(judge, &scene, "a vCPU halts, two posters");
+    tried += scenario_judge(judge, &scene, "a vCPU halts, two posters");
+    judge_figure(judge, "orders tried, a halted vCPU", tried, "");
 }
 
 /* === real threads ================================================================================== */
@@ -1020,6 +1032,8 @@ static const struct evidence *guest_run(struct judge *judge,
           "one of their functions failed");
     CHECK(judge, kvm_events_count(&e->events, EVENT_ENTRY, KVM_EVENT_ANY) > 0,
           "the guest runs", "the kernel has no VM entry");
+    CHECK(judge, e->windows[0][0].length == MAILBOX_WINDOW, "the guest's memory is there",
+          "no memfd guest-ram of the size that the dispatcher has made");
     CHECK(judge, !out->run_error, "the vCPU can be run and be given interrupts",
           "vcpu_run() or KVM_INTERRUPT failed in round %u", out->rounds_done + 1);
     CHECK(judge, out->bad_notifications == 0,

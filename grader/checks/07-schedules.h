@@ -695,9 +695,9 @@ static void report_follow(struct schedules *s, const uint8_t posts[256], const c
 
 #define REPORTS_MAX 6
 
-/* Runs one scenario and judges all of its schedules. */
-static void scenario_judge(struct judge *judge, struct lab07_explore_input *in,
-                           const char *what)
+/* Runs one scenario and judges all of its schedules; returns how many there are. */
+static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *in,
+                               const char *what)
 {
     static struct schedules s;
     static char path[1500];
@@ -724,6 +724,7 @@ static void scenario_judge(struct judge *judge, struct lab07_explore_input *in,
           s.complete);
     for (uint32_t depth = s.depth; depth-- > 0;)
         depth_leave(&s, depth);
+    return s.complete;
 }
 
 #endif
