@@ -2,7 +2,7 @@
 # only: running_vcpu_loses_nothing
 # tries: do all of a function behind the watcher's back, in one step, so that no order can hurt
 # says: sends a notification without having changed ON
-# says: every step that is reported was done
+# says: a step of pid_
 # end of description
 cat >posted_interrupt.c <<'PART'
 #include "posted_interrupt.h"

@@ -127,6 +127,28 @@ static void control_text(uint64_t control, char text[64])
              (unsigned)(control >> 1 & 1), vector_name(control >> PID_NV_SHIFT & 0xff, nv));
 }
 
+/* The fields in which control has changed. */
+static void control_change_text(uint64_t from, uint64_t to, char text[64])
+{
+    char nv[16];
+    size_t n = 0;
+
+    text[0] = 0;
+    if ((from ^ to) & PID_ON)
+        n += (size_t)snprintf(text + n, 64 - n, "ON %u ", (unsigned)(to & 1));
+    if ((from ^ to) & PID_SN)
+        n += (size_t)snprintf(text + n, 64 - n, "SN %u ", (unsigned)(to >> 1 & 1));
+    if ((from ^ to) & PID_NV)
+        n += (size_t)snprintf(text + n, 64 - n, "NV %s ",
+                              vector_name(to >> PID_NV_SHIFT & 0xff, nv));
+    if ((from ^ to) & PID_NDST)
+        n += (size_t)snprintf(text + n, 64 - n, "NDST %#x", (unsigned)(to >> 32));
+    if (n == 0)
+        snprintf(text, 64, "the same");
+    else if (text[n - 1] == ' ')
+        text[n - 1] = 0;
+}
+
 static uint64_t step_result(const struct lab07_record *r)
 {
     switch (r->op) {
@@ -156,7 +178,7 @@ static void step_describe(const struct lab07_record *r, char *text, size_t size)
         snprintf(to, sizeof to, "%s", state_name(result));
     } else if (r->word == 4) {
         control_text(r->seen, from);
-        control_text(result, to);
+        control_change_text(r->seen, result, to);
     } else {
         snprintf(from, sizeof from, "%#" PRIx64, r->seen);
         snprintf(to, sizeof to, "%#" PRIx64, result);
@@ -717,8 +739,10 @@ static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *
     path_describe(&s, path, sizeof path);
     CHECK(judge, s.failed == 0,
           "no order of steps loses an interrupt, a wake-up or a notification",
-          "%s: %s. %u schedules tried%s; the shortest one that fails:%s", what, s.reason,
-          s.complete, in->preemptions < LAB07_UNBOUNDED ? " (few preemptions)" : "", path);
+          "%s: %s. %u schedules tried%s; the shortest of them that fails:%s", what,
+          s.reason, s.complete,
+          in->preemptions < LAB07_UNBOUNDED ? " (of those with few preemptions)" : "",
+          path);
     CHECK(judge, !in->given, "the functions take no more steps than the header allows",
           "%s: there are too many orders to try: %u have been, and there are more", what,
           s.complete);
