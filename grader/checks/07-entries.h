@@ -311,6 +311,9 @@ static void malformed_entry_is_a_fault(struct judge *judge)
         r->x2apic = i >= 2 * 128;
         r->address = address_of(r->at, false, i);
         entry_fill(judge, r, i % 2);
+        r->source &= 0x7fff;
+        r->high &= ~0xffffull; /* should the bit choose a range of buses: it is in it, */
+        r->high |= bit == 64 + IRTE_SVT_SHIFT ? r->source : 0xff; /* or the source itself */
         if (i >= 4 * 128) /* the fault stays, but is not recorded */
             r->low |= IRTE_FPD;
         if (bit < 64)

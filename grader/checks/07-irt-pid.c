@@ -652,7 +652,8 @@ static const struct evidence *guest_run(struct judge *judge,
                                   .input = in,
                                   .input_size = sizeof *in,
                                   .windows = &mailbox,
-                                  .window_count = 1};
+                                  .window_count = 1,
+                                  .deadline_ms = 20000};
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_guest_output));
     const struct lab07_guest_output *out = (const void *)e->answer;
 
@@ -668,8 +669,8 @@ static const struct evidence *guest_run(struct judge *judge,
           "notifications go to the vCPU's processor, with ANV or WNV", "%u of %u did not",
           out->bad_notifications, out->notifications);
     CHECK(judge, !out->lost, "what is posted arrives",
-          "round %u (%u interrupts while the vCPU was %s): after 3 seconds the guest has "
-          "taken %u in all",
+          "round %u (%u interrupts while the vCPU was %s): for 3 seconds nothing came "
+          "to the guest any more; it has taken %u in all",
           out->lost, in->rounds[(out->lost - 1) % LAB07_ROUNDS].count,
           whens[in->rounds[(out->lost - 1) % LAB07_ROUNDS].when % 3],
           window_u32(e, 0, 0, TAKEN_AT));
@@ -1000,7 +1001,7 @@ static const struct check checks[] = {
         .why = "From here on the interrupt is the guest's: nothing of it may stay behind.",
         .handout = "Steps, 14",
         .slide = "PID update",
-        .manual = SDM("30.1.2, 30.6"),
+        .manual = SDM("30.1.1, 30.6"),
         .hints =
             {"Four words of PIR, eight pieces of VIRR. Where does the piece of vector 32 "
              "begin?",

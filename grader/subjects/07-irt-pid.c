@@ -661,11 +661,18 @@ static bool asleep_wait(void)
     return atomic_load(&stage.asleep);
 }
 
+/* Until the guest has taken so many interrupts, or takes no more. */
 static bool taken_wait(uint32_t count)
 {
-    for (uint64_t end = now_ms() + WATCH_MS;
-         now_ms() < end && !atomic_load(&stage.stop) && guest_taken() < count;)
+    uint64_t end = now_ms() + WATCH_MS;
+    uint32_t last = guest_taken();
+
+    while (now_ms() < end && !atomic_load(&stage.stop) && guest_taken() < count) {
         sleep_us(300);
+        if (guest_taken() != last)
+            end = now_ms() + WATCH_MS;
+        last = guest_taken();
+    }
     return guest_taken() >= count;
 }
 
