@@ -84,7 +84,8 @@ static void *stress_poster(void *argument)
         }
         vector = vector + posters < 256 ? vector + posters : 32 + number;
     }
-    atomic_fetch_sub(&stress.posters, 1);
+    if (atomic_fetch_sub(&stress.posters, 1) == 1)
+        sem_post(&stress.wakes); /* nobody will wake a vCPU that halts now */
     return NULL;
 }
 
@@ -129,7 +130,12 @@ static bool stress_any_waiting(void)
     return false;
 }
 
-/* Sleeps until it is woken. False: nothing came any more. */
+static bool stress_over(void)
+{
+    return atomic_load(&stress.posters) == 0 && !stress_any_waiting();
+}
+
+/* Sleeps until it is woken, or all is over. False: nothing came any more. */
 static bool stress_halted(void)
 {
     stress.out->halts++;
@@ -139,7 +145,7 @@ static bool stress_halted(void)
         while (!stress_sem_wait(&stress.wakes, STRESS_WAIT_MS))
             if (stress_any_waiting() || atomic_load(&stress.posters) == 0)
                 return false;
-    } while (atomic_load(&stress.state) == VCPU_HALTED);
+    } while (atomic_load(&stress.state) == VCPU_HALTED && !stress_over());
     return true;
 }
 
@@ -149,7 +155,7 @@ static void stress_vcpu(void)
     bool alive = true;
 
     stress.taken_at = stress_now_ms();
-    while (alive && (atomic_load(&stress.posters) || stress_any_waiting())) {
+    while (alive && !stress_over()) {
         pid_run(&stress.vcpu, STRESS_CPU);
         atomic_store(&stress.active, false); /* in the VMM it has no effect */
         pid_sync(&stress.vcpu);
