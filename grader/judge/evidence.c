@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,22 @@ static const char *request_name(uint32_t request)
         {(uint32_t)KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION"},
         {(uint32_t)KVM_GET_DIRTY_LOG, "KVM_GET_DIRTY_LOG"},
         {(uint32_t)KVM_RUN, "KVM_RUN"},
+        {(uint32_t)KVM_SET_GSI_ROUTING, "KVM_SET_GSI_ROUTING"},
+        {(uint32_t)KVM_IRQFD, "KVM_IRQFD"},
+        {VFIO_GET_API_VERSION, "VFIO_GET_API_VERSION"},
+        {VFIO_CHECK_EXTENSION, "VFIO_CHECK_EXTENSION"},
+        {VFIO_SET_IOMMU, "VFIO_SET_IOMMU"},
+        {VFIO_GROUP_GET_STATUS, "VFIO_GROUP_GET_STATUS"},
+        {VFIO_GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER"},
+        {VFIO_GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER"},
+        {VFIO_GROUP_GET_DEVICE_FD, "VFIO_GROUP_GET_DEVICE_FD"},
+        {VFIO_DEVICE_GET_INFO, "VFIO_DEVICE_GET_INFO"},
+        {VFIO_DEVICE_GET_REGION_INFO, "VFIO_DEVICE_GET_REGION_INFO"},
+        {VFIO_DEVICE_GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO"},
+        {VFIO_DEVICE_SET_IRQS, "VFIO_DEVICE_SET_IRQS"},
+        {VFIO_DEVICE_RESET, "VFIO_DEVICE_RESET"},
+        {VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA"},
+        {VFIO_IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA"},
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -274,9 +291,11 @@ static const char *request_name(uint32_t request)
 
 void call_describe(const struct call *call, char *buffer, size_t size)
 {
-    static const char *const objects[] = {"?", "kvm", "vm", "vcpu", "closed descriptor"};
+    static const char *const objects[] = {
+        "?", "kvm", "vm", "vcpu", "closed descriptor", "container", "group", "device"};
     const struct call_record *r = call->record;
-    const char *object = objects[r->object < 5 ? r->object : 0];
+    const char *object =
+        objects[r->object < sizeof objects / sizeof objects[0] ? r->object : 0];
     char result[64] = "";
 
     if (r->result < 0)
@@ -295,6 +314,12 @@ void call_describe(const struct call *call, char *buffer, size_t size)
         break;
     case CALL_MUNMAP:
         snprintf(buffer, size, "munmap(%" PRIu64 " bytes)%s", r->args[1], result);
+        break;
+    case CALL_READ:
+    case CALL_WRITE:
+        snprintf(buffer, size, "%s(%s %u, %" PRIu64 " bytes, offset %#" PRIx64 ")%s",
+                 r->kind == CALL_READ ? "pread" : "pwrite", object, r->serial, r->args[0],
+                 r->args[1], result);
         break;
     default:
         snprintf(buffer, size, "ioctl(%s %u, %s, %" PRIu64 ")%s", object, r->serial,

@@ -1,4 +1,4 @@
-/* call_supervisor.c - answers for KVM from outside the subject's process. */
+/* call_supervisor.c - answers for KVM (and, in pretended_vfio.c, VFIO) from outside the subject's process. */
 #define _GNU_SOURCE
 #include "call_supervisor.h"
 
@@ -17,11 +17,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "supervised_call.h"
+
 #define FDS_MAX      1024
 #define LOG_MAX      (8u << 20)
 #define DEVICE_PATH  "/dev/kvm"
 #define RUN_DATA_AT  4096
-#define OBJECT_KINDS 5
+#define OBJECT_KINDS (OBJECT_DEVICE + 1)
 
 /* Answers of a call: let the kernel do it. */
 #define LET_THROUGH INT64_MIN
@@ -48,22 +50,16 @@ struct call_supervisor {
         char path[256];
         struct kvm_userspace_memory_region region;
         struct call_run_state state;
+        struct kvm_irqfd irqfd;
+        uint64_t written;
+        uint8_t payload[PLAN_PAYLOAD];
     } scratch;
-};
-
-/* One call on its way from the notification to the answer. */
-struct call {
-    const struct seccomp_notif *request;
-    struct call_record record;
-    const void *payload;
-    int install; /* descriptor to give to the subject as the result, or -1 */
-    bool cloexec;
 };
 
 int call_filter_install(void)
 {
-    static const int watched[] = {SYS_openat, SYS_open, SYS_close,
-                                  SYS_ioctl,  SYS_mmap, SYS_munmap};
+    static const int watched[] = {SYS_openat, SYS_open,   SYS_close,   SYS_ioctl,
+                                  SYS_mmap,   SYS_munmap, SYS_pread64, SYS_pwrite64};
     enum { COUNT = sizeof watched / sizeof watched[0] };
     struct sock_filter filter[COUNT + 3];
     struct sock_fprog program = {.len = COUNT + 3, .filter = filter};
@@ -133,8 +129,8 @@ void call_supervisor_free(struct call_supervisor *s)
 
 /* --- the subject's memory --------------------------------------------------------------- */
 
-static bool subject_read(const struct call *call, uint64_t address, void *buffer,
-                         size_t size)
+bool subject_read(const struct supervised_call *call, uint64_t address, void *buffer,
+                  size_t size)
 {
     struct iovec local = {buffer, size};
     struct iovec remote = {(void *)(uintptr_t)address, size};
@@ -143,8 +139,8 @@ static bool subject_read(const struct call *call, uint64_t address, void *buffer
            (ssize_t)size;
 }
 
-static bool subject_write(const struct call *call, uint64_t address, const void *buffer,
-                          size_t size)
+bool subject_write(const struct supervised_call *call, uint64_t address, const void *buffer,
+                   size_t size)
 {
     struct iovec local = {(void *)(uintptr_t)buffer, size};
     struct iovec remote = {(void *)(uintptr_t)address, size};
@@ -154,8 +150,8 @@ static bool subject_write(const struct call *call, uint64_t address, const void 
 }
 
 /* A path may end just before a page that is not there: read it page by page. */
-static void subject_read_string(const struct call *call, uint64_t address, char *buffer,
-                                size_t size)
+void subject_read_string(const struct supervised_call *call, uint64_t address, char *buffer,
+                         size_t size)
 {
     size_t done = 0;
 
@@ -182,12 +178,12 @@ static struct object *object_of(struct call_supervisor *s, int fd)
     return fd >= 0 && fd < FDS_MAX ? &s->objects[fd] : &none;
 }
 
-static bool object_is(const struct call *call, enum call_object kind)
+static bool object_is(const struct supervised_call *call, enum call_object kind)
 {
     return call->record.object == (uint32_t)kind;
 }
 
-static void log_add(struct call_supervisor *s, const struct call *call)
+static void log_add(struct call_supervisor *s, const struct supervised_call *call)
 {
     size_t padded = (call->record.payload + 7u) & ~7u;
 
@@ -231,12 +227,13 @@ static int fault_of(struct call_supervisor *s, const struct call_record *record)
     return error;
 }
 
-/* A new object: a memfd that only serves as its descriptor (and, for a vCPU, its memory). */
-static int64_t object_create(struct call *call, enum call_object kind, size_t memory_size,
-                             bool cloexec)
+int64_t object_create(struct supervised_call *call, enum call_object kind,
+                      size_t memory_size, bool cloexec)
 {
     static const char *const names[OBJECT_KINDS] = {
-        [OBJECT_KVM] = "kvm", [OBJECT_VM] = "kvm-vm", [OBJECT_VCPU] = "kvm-vcpu"};
+        [OBJECT_KVM] = "kvm",          [OBJECT_VM] = "kvm-vm",
+        [OBJECT_VCPU] = "kvm-vcpu",    [OBJECT_CONTAINER] = "vfio-container",
+        [OBJECT_GROUP] = "vfio-group", [OBJECT_DEVICE] = "vfio-device"};
     int fd = memfd_create(names[kind], MFD_CLOEXEC);
 
     if (fd < 0)
@@ -251,7 +248,8 @@ static int64_t object_create(struct call *call, enum call_object kind, size_t me
     return 0;
 }
 
-static void object_installed(struct call_supervisor *s, struct call *call, int fd)
+static void object_installed(struct call_supervisor *s, struct supervised_call *call,
+                             int fd)
 {
     enum call_object kind = (enum call_object)call->record.serial;
     struct object *object = object_of(s, fd);
@@ -277,7 +275,7 @@ static int64_t extension_value(const struct kvm_plan *plan, uint64_t capability)
     return 1;
 }
 
-static int64_t kvm_ioctl(struct call_supervisor *s, struct call *call)
+static int64_t kvm_ioctl(struct call_supervisor *s, struct supervised_call *call)
 {
     switch ((uint32_t)call->record.args[0]) {
     case KVM_GET_API_VERSION:
@@ -293,7 +291,24 @@ static int64_t kvm_ioctl(struct call_supervisor *s, struct call *call)
     }
 }
 
-static int64_t vm_ioctl(struct call_supervisor *s, struct call *call)
+static int64_t routing_note(struct call_supervisor *s, struct supervised_call *call)
+{
+    struct kvm_irq_routing head;
+    size_t size;
+
+    if (!subject_read(call, call->record.args[1], &head, sizeof head))
+        return -EFAULT;
+    size = sizeof head + head.nr * sizeof(struct kvm_irq_routing_entry);
+    if (size > sizeof s->scratch.payload)
+        return -EINVAL;
+    if (!subject_read(call, call->record.args[1], s->scratch.payload, size))
+        return -EFAULT;
+    call->payload = s->scratch.payload;
+    call->record.payload = (uint32_t)size;
+    return 0;
+}
+
+static int64_t vm_ioctl(struct call_supervisor *s, struct supervised_call *call)
 {
     struct kvm_userspace_memory_region *region = &s->scratch.region;
     struct kvm_dirty_log log;
@@ -317,12 +332,21 @@ static int64_t vm_ioctl(struct call_supervisor *s, struct call *call)
             return -EFAULT;
         call->record.args[2] = log.slot;
         return 0;
+    case (uint32_t)KVM_SET_GSI_ROUTING:
+        return routing_note(s, call);
+    case (uint32_t)KVM_IRQFD:
+        if (!subject_read(call, call->record.args[1], &s->scratch.irqfd,
+                          sizeof s->scratch.irqfd))
+            return -EFAULT;
+        call->payload = &s->scratch.irqfd;
+        call->record.payload = sizeof s->scratch.irqfd;
+        return 0;
     default:
         return -ENOTTY;
     }
 }
 
-static int64_t vcpu_run_ioctl(struct call_supervisor *s, struct call *call)
+static int64_t vcpu_run_ioctl(struct call_supervisor *s, struct supervised_call *call)
 {
     struct call_run_state *state = &s->scratch.state;
     const struct object *vcpu = object_of(s, call->record.fd);
@@ -349,7 +373,7 @@ static int64_t vcpu_run_ioctl(struct call_supervisor *s, struct call *call)
     return 0;
 }
 
-static int64_t ioctl_answer(struct call_supervisor *s, struct call *call)
+static int64_t ioctl_answer(struct call_supervisor *s, struct supervised_call *call)
 {
     switch (call->record.object) {
     case OBJECT_KVM:
@@ -359,6 +383,10 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct call *call)
     case OBJECT_VCPU:
         return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call)
                                                          : -ENOTTY;
+    case OBJECT_CONTAINER:
+    case OBJECT_GROUP:
+    case OBJECT_DEVICE:
+        return vfio_ioctl(&s->plan.vfio, call, s->scratch.payload);
     default:
         return LET_THROUGH;
     }
@@ -367,7 +395,8 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct call *call)
 /* --- one call ---------------------------------------------------------------------------- */
 
 /* The number of a closed object may be an ordinary file's by now: then it is not stale. */
-static void stale_forget(struct call_supervisor *s, const struct call *call, int fd)
+static void stale_forget(struct call_supervisor *s, const struct supervised_call *call,
+                         int fd)
 {
     struct object *object = object_of(s, fd);
     char path[64], target[8];
@@ -379,8 +408,30 @@ static void stale_forget(struct call_supervisor *s, const struct call *call, int
         object->kind = OBJECT_NONE;
 }
 
+/* pread64(), pwrite64(): only of a VFIO device. */
+static bool transfer_decode(struct call_supervisor *s, struct supervised_call *call)
+{
+    const struct seccomp_data *data = &call->request->data;
+    struct call_record *r = &call->record;
+    bool write = data->nr == SYS_pwrite64;
+
+    r->kind = write ? CALL_WRITE : CALL_READ;
+    r->fd = (int32_t)data->args[0];
+    r->object = (uint32_t)object_of(s, r->fd)->kind;
+    r->serial = object_of(s, r->fd)->serial;
+    r->args[0] = data->args[2];
+    r->args[1] = data->args[3];
+    s->scratch.written = 0;
+    if (write && subject_read(call, data->args[1], &s->scratch.written,
+                              r->args[0] < 8 ? r->args[0] : 8)) {
+        call->payload = &s->scratch.written;
+        r->payload = sizeof s->scratch.written;
+    }
+    return r->object == OBJECT_DEVICE;
+}
+
 /* Which call is it, on which object? False: none that we keep a record of. */
-static bool call_decode(struct call_supervisor *s, struct call *call)
+static bool call_decode(struct call_supervisor *s, struct supervised_call *call)
 {
     char *path = s->scratch.path;
     const struct seccomp_data *data = &call->request->data;
@@ -396,8 +447,8 @@ static bool call_decode(struct call_supervisor *s, struct call *call)
         r->args[0] = data->args[at ? 2 : 1];
         call->payload = path;
         r->payload = (uint32_t)strlen(path) + 1;
-        r->object = strcmp(path, DEVICE_PATH) == 0 ? OBJECT_KVM : OBJECT_NONE;
-        return r->object == OBJECT_KVM;
+        r->object = strcmp(path, DEVICE_PATH) == 0 ? OBJECT_KVM : vfio_object_of(path);
+        return r->object != OBJECT_NONE;
     case SYS_close:
         r->kind = CALL_CLOSE;
         r->fd = (int32_t)data->args[0];
@@ -416,6 +467,9 @@ static bool call_decode(struct call_supervisor *s, struct call *call)
         r->args[2] = data->args[3];
         r->args[3] = data->args[5];
         break;
+    case SYS_pread64:
+    case SYS_pwrite64:
+        return transfer_decode(s, call);
     default:
         r->kind = CALL_MUNMAP;
         r->args[0] = data->args[0];
@@ -428,7 +482,7 @@ static bool call_decode(struct call_supervisor *s, struct call *call)
     return r->object != OBJECT_NONE;
 }
 
-static int64_t call_answer(struct call_supervisor *s, struct call *call)
+static int64_t call_answer(struct call_supervisor *s, struct supervised_call *call)
 {
     int error = fault_of(s, &call->record);
 
@@ -438,7 +492,8 @@ static int64_t call_answer(struct call_supervisor *s, struct call *call)
     }
     switch (call->record.kind) {
     case CALL_OPEN:
-        return object_create(call, OBJECT_KVM, 0, (call->record.args[0] & O_CLOEXEC) != 0);
+        return object_create(call, (enum call_object)call->record.object, 0,
+                             (call->record.args[0] & O_CLOEXEC) != 0);
     case CALL_IOCTL:
         return object_is(call, OBJECT_STALE) ? LET_THROUGH : ioctl_answer(s, call);
     case CALL_CLOSE:
@@ -450,7 +505,8 @@ static int64_t call_answer(struct call_supervisor *s, struct call *call)
     }
 }
 
-static bool call_reply(struct call_supervisor *s, const struct call *call, int64_t answer)
+static bool call_reply(struct call_supervisor *s, const struct supervised_call *call,
+                       int64_t answer)
 {
     struct seccomp_notif_resp reply = {.id = call->request->id};
 
@@ -465,7 +521,7 @@ static bool call_reply(struct call_supervisor *s, const struct call *call, int64
 }
 
 /* Puts our descriptor into the subject: the answer is its number there. */
-static int64_t call_install(struct call_supervisor *s, struct call *call)
+static int64_t call_install(struct call_supervisor *s, struct supervised_call *call)
 {
     struct seccomp_notif_addfd add = {
         .id = call->request->id,
@@ -490,7 +546,7 @@ bool call_supervisor_step(struct call_supervisor *s)
         struct seccomp_notif notif;
         char room[512]; /* a newer kernel's may be larger */
     } request;
-    struct call call = {.request = &request.notif, .install = -1};
+    struct supervised_call call = {.request = &request.notif, .install = -1};
     int64_t answer = LET_THROUGH;
     bool noted;
 

@@ -1,8 +1,8 @@
-/* call_supervisor.h - a pretended KVM, and a log of the calls made to it.
+/* call_supervisor.h - a pretended KVM and VFIO, and a log of the calls made to them.
  *
  * The subject's system calls that matter (open, close, ioctl, mmap, munmap) stop in the
  * kernel and are handed to the agent (seccomp user notification, seccomp_unotify(2)). The
- * agent answers those that concern KVM from a plan, lets the others through, and notes what
+ * agent answers those that concern KVM or VFIO from a plan, lets the others through, and notes what
  * it saw. So any call can be made to fail, and the log is written by a process that the
  * subject cannot reach.
  */
@@ -21,6 +21,8 @@ enum call_kind {
     CALL_MMAP,   /* args: length, prot, flags, offset */
     CALL_MUNMAP, /* args: address, length */
     CALL_IOCTL,  /* args: request, argument; payload: see below */
+    CALL_READ,   /* pread64() of a VFIO device; args: length, offset */
+    CALL_WRITE,  /* pwrite64() to one; args: length, offset; payload: the first 8 bytes */
 };
 
 /* Which object a descriptor stands for. */
@@ -29,12 +31,19 @@ enum call_object {
     OBJECT_KVM,
     OBJECT_VM,
     OBJECT_VCPU,
-    OBJECT_STALE, /* a number that was one of the above and has been closed */
+    OBJECT_STALE,     /* a number that was one of these and has been closed */
+    OBJECT_CONTAINER, /* of VFIO */
+    OBJECT_GROUP,
+    OBJECT_DEVICE,
 };
 
 /* One supervised call. Payload bytes follow it, padded to 8.
  *   KVM_SET_USER_MEMORY_REGION: the struct kvm_userspace_memory_region
- *   KVM_RUN: struct call_run_state as the VMM left it before the call */
+ *   KVM_RUN: struct call_run_state as the VMM left it before the call
+ *   KVM_SET_GSI_ROUTING: the header and the entries (PLAN_PAYLOAD bytes at most)
+ *   KVM_IRQFD: the struct kvm_irqfd
+ *   of VFIO: the structure, as long as its argsz says (PLAN_PAYLOAD bytes at most);
+ *     VFIO_GROUP_SET_CONTAINER: the descriptor; VFIO_GROUP_GET_DEVICE_FD: the name */
 struct call_record {
     uint32_t kind;
     uint32_t object; /* of the descriptor */
@@ -65,9 +74,11 @@ struct plan_exit {
 #define PLAN_FAULTS     4
 #define PLAN_EXTENSIONS 8
 #define PLAN_DIRTY      16
+#define PLAN_CONFIG     64
+#define PLAN_PAYLOAD    1024
 
 /* Makes one call fail: the nth (from 0) of those that match. kind 0: of all calls that
- * concern KVM and can fail (not close, not munmap). */
+ * concern KVM or VFIO and can fail (not close, not munmap). */
 struct plan_fault {
     uint32_t kind;
     uint32_t request; /* for CALL_IOCTL: the request */
@@ -75,6 +86,22 @@ struct plan_fault {
     int32_t error;
     uint32_t repeat; /* how many in a row; 0 = no fault */
     uint32_t reserved;
+};
+
+/* What VFIO answers. The device's descriptor is a file in memory called "vfio-device": BAR 0 at
+ * its begin, configuration space at config_offset. */
+struct vfio_plan {
+    int32_t api_version;
+    int32_t type1v2; /* answer to VFIO_CHECK_EXTENSION(VFIO_TYPE1v2_IOMMU); others: 0 */
+    uint32_t group_flags;
+    uint32_t device_flags;
+    uint32_t bar_flags, config_flags;
+    uint32_t msi_flags, msi_count;
+    uint64_t bar_size;
+    uint64_t config_offset, config_size;
+    uint64_t unmap_short;        /* VFIO_IOMMU_UNMAP_DMA unmaps so many bytes fewer */
+    uint64_t config_cut;         /* if not 0: reading ends after so many bytes of it */
+    uint8_t config[PLAN_CONFIG]; /* how configuration space begins */
 };
 
 struct kvm_plan {
@@ -88,6 +115,7 @@ struct kvm_plan {
     uint64_t dirty[PLAN_DIRTY]; /* answer of KVM_GET_DIRTY_LOG */
     uint32_t dirty_words;       /* how many of them it writes */
     uint32_t exit_count;        /* struct plan_exit that follow; then KVM_RUN: HLT */
+    struct vfio_plan vfio;
 };
 
 struct call_supervisor;
