@@ -245,7 +245,9 @@ int verb_bench(const struct settings *s)
         char name[80];
 
         snprintf(name, sizeof name, "make grade LAB=%d, warm", b.labs.list[i].number);
-        bench_grade(&b, b.labs.list[i].name, name, 1.0);
+        /* The device of labs 08 and 09 takes 0.1 s for each DMA. */
+        bool device = b.labs.list[i].number == 8 || b.labs.list[i].number == 9;
+        bench_grade(&b, b.labs.list[i].name, name, device ? 2.5 : 1.0);
     }
     bench_grade(&b, NULL, "make grade, all labs, warm", 8.0);
     bench_restore(&b);
