@@ -1,21 +1,21 @@
 /* device_assign.h - contract of part 08, second half: the device becomes the guest's.
  *
- *                 guest                               device
- *    registers    load/store at bar_gpa  ----------->  BAR 0        no VM exit: a memory slot
- *    DMA          guest-physical memory  <-----------  IOVA = GPA   no VMM: the IOMMU
- *    interrupt    its own IDT  <-- vector <-- irqfd <--  MSI        no VMM: the kernel
+ *                 guest                              device
+ *    registers    load/store at bar_gpa  --------->  BAR 0    no VM exit: a memory slot
+ *    DMA          guest-physical memory  <---------  IOVA     = GPA: the IOMMU translates
+ *    interrupt    its own IDT <-- vector <-- irqfd <--  MSI   no VMM: the kernel
  *
- * Source: Documentation/virt/kvm/api.rst of Linux, 4.35 (KVM_SET_USER_MEMORY_REGION), 4.52
- * (KVM_SET_GSI_ROUTING), 4.75 (KVM_IRQFD); SDM 3A 11.11 (Message Signalled Interrupts).
- */
+ * Source: Documentation/virt/kvm/api.rst of Linux, 4.35 (KVM_SET_USER_MEMORY_REGION),
+ * 4.52 (KVM_SET_GSI_ROUTING), 4.75 (KVM_IRQFD); SDM 3A 11.11 (Message Signalled
+ * Interrupts). */
 #ifndef DEVICE_ASSIGN_H
 #define DEVICE_ASSIGN_H
 
 #include "vfio_device.h"
 #include "vmm.h"
 
-/* KVM keeps one table of interrupt routes a VM, and each KVM_SET_GSI_ROUTING replaces all of
- * it. So whoever adds a route has to tell the others again. */
+/* KVM keeps one table of interrupt routes a VM, and each KVM_SET_GSI_ROUTING replaces
+ * all of it. So whoever adds a route has to tell the others again. */
 #define IRQ_ROUTES_MAX 16
 
 struct irq_routes {
@@ -58,39 +58,43 @@ static inline struct device_assignment device_assignment_of(struct vm *vm,
  *           |    0     | TM|L |   0   | mode | vector  |   TM = L = 0: edge; mode 0: fixed
  *           +----------+---+--+-------+------+---------+
  *
- * Fills address_lo, address_hi (0) and data of *msi. Returns 0, or -EINVAL: vectors below 16 are
- * reserved (SDM 3A 11.5.2), apic_id 255 is everybody. *msi is unchanged then. */
+ * Fills address_lo, address_hi (0) and data of *msi. Returns 0, or -EINVAL: vectors
+ * below 16 are reserved (SDM 3A 11.5.2), apic_id 255 is everybody. *msi is unchanged
+ * then. */
 int msi_message(uint32_t apic_id, uint32_t vector, struct kvm_irq_routing_msi *msi);
 
-/* Makes BAR 0 a memory slot of the guest at gpa: read-write, no dirty log. Fills bar_slot.
- * Returns 0, -EBUSY (it has one already; ARGUMENT), or what memory_slot_add() returned. Step
- * BAR_SLOT. */
+/* Makes BAR 0 a memory slot of the guest at gpa: read-write, no dirty log. Fills
+ * bar_slot. Returns 0, -EBUSY (it has one already; ARGUMENT), or what memory_slot_add()
+ * returned. Step BAR_SLOT. */
 int device_assign_bar(struct device_assignment *assignment, uint64_t gpa,
                       struct vfio_error *error);
 
-/* Lets the device reach the guest's memory at the guest's own addresses (IOVA = GPA): every slot
- * of the VM but that of the BAR, in the order of their numbers; a read-only slot for reading only.
- * When all are mapped, and only then, the device becomes bus master. Fills ranges. All or
- * nothing: on failure what was mapped is unmapped again. Returns 0, -EBUSY (ranges are mapped
- * already; ARGUMENT, step DMA_MAP), or what failed. */
+/* Lets the device reach the guest's memory at the guest's own addresses (IOVA = GPA):
+ * every slot of the VM but that of the BAR, in the order of their numbers; a read-only
+ * slot for reading only. When all are mapped, and only then, the device becomes bus
+ * master. Fills ranges. All or nothing: on failure what was mapped is unmapped again.
+ * Returns 0, -EBUSY (ranges are mapped already; ARGUMENT, step DMA_MAP), or what
+ * failed. */
 int device_assign_memory(struct device_assignment *assignment, struct vfio_error *error);
 
-/* Brings the device's MSI to the guest as `vector` of CPU `apic_id`, in this order, so that no
- * interrupt comes before somebody waits for it: eventfd (EFD_CLOEXEC, EFD_NONBLOCK), the route
- * `gsi` added to *routes and KVM told all of them (KVM_SET_GSI_ROUTING), KVM_IRQFD,
- * vfio_msi_connect(). Fills routes, gsi and eventfd. *routes belongs to the caller and has to
- * outlive the assignment. On failure all is undone, and KVM has the routes that it had.
- * Returns 0, or (step ROUTING, kind ARGUMENT) -EBUSY: an interrupt is assigned already, -EINVAL:
- * as msi_message(), -EEXIST: gsi has a route, -ENOSPC: the table is full, checked in this
- * order; or what failed. */
+/* Brings the device's MSI to the guest as `vector` of CPU `apic_id`, in this order, so
+ * that no interrupt comes before somebody waits for it: eventfd (EFD_CLOEXEC,
+ * EFD_NONBLOCK), the route `gsi` added to *routes and KVM told all of them
+ * (KVM_SET_GSI_ROUTING), KVM_IRQFD, vfio_msi_connect(). Fills routes, gsi and eventfd.
+ * *routes belongs to the caller and has to outlive the assignment. On failure all is
+ * undone, and KVM has the routes that it had. Returns 0, or (step ROUTING, kind
+ * ARGUMENT) -EBUSY: an interrupt is assigned already, -EINVAL: as msi_message(),
+ * -EEXIST: gsi has a route, -ENOSPC: the table is full, checked in this order; or what
+ * failed. */
 int device_assign_interrupt(struct device_assignment *assignment, struct irq_routes *routes,
                             uint32_t gsi, uint32_t apic_id, uint32_t vector,
                             struct vfio_error *error);
 
-/* Takes the device away from the guest, in this order: bus master off; MSI disconnected, irqfd
- * taken off (KVM_IRQFD_FLAG_DEASSIGN), our route taken out of the table and KVM told, eventfd
- * closed; the ranges unmapped, the last one first; the BAR's slot removed. What is not there is
- * skipped; what fails does not stop the rest. Afterwards the assignment is as it began. */
+/* Takes the device away from the guest, in this order: bus master off; MSI
+ * disconnected, irqfd taken off (KVM_IRQFD_FLAG_DEASSIGN), our route taken out of the
+ * table and KVM told, eventfd closed; the ranges unmapped, the last one first; the
+ * BAR's slot removed. What is not there is skipped; what fails does not stop the rest.
+ * Afterwards the assignment is as it began. */
 void device_unassign(struct device_assignment *assignment);
 
 #endif

@@ -1,5 +1,5 @@
-/* vfio_error.h - errors of device passthrough as values: what failed, at which step, and what
- * to do about it. The same idea as vmm_error.h. */
+/* vfio_error.h - errors of device passthrough as values: what failed, at which step,
+ * and what to do about it. The same idea as vmm_error.h. */
 #ifndef VFIO_ERROR_H
 #define VFIO_ERROR_H
 
@@ -70,8 +70,9 @@ struct vfio_error {
 int vfio_error_set(struct vfio_error *error, enum vfio_step step, enum vfio_error_kind kind,
                    int errnum, int64_t detail);
 
-/* The same for a call that has failed with this errno at this step: which kind that is stands
- * in the list above. detail is 0. vfio_call_failed() takes the errno from `errno`. */
+/* The same for a call that has failed with this errno at this step: which kind that is
+ * stands in the list above. detail is 0. vfio_call_failed() takes the errno from
+ * `errno`. */
 int vfio_step_failed(struct vfio_error *error, enum vfio_step step, int errnum);
 int vfio_call_failed(struct vfio_error *error, enum vfio_step step);
 

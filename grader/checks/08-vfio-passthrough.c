@@ -1,10 +1,10 @@
 /* 08-vfio-passthrough.c - the checks of lab 08.
  *
- * Target model: the agent answers for VFIO and KVM as the check's plan says; judged is what was
- * asked of them, in which order, and what was left behind. Target machine: a driver in a guest
- * uses a true device. Registers: the kernel's tracepoints. DMA: guest memory, and the IOMMU's
- * own trace from outside the machine. Interrupts: what KVM injected, and what the guest counted.
- */
+ * Target model: the agent answers for VFIO and KVM as the check's plan says; judged is
+ * what was asked of them, in which order, and what was left behind. Target machine: a
+ * driver in a guest uses a true device. Registers: the kernel's tracepoints. DMA: guest
+ * memory, and the IOMMU's own trace from outside the machine. Interrupts: what KVM
+ * injected, and what the guest counted. */
 #define _GNU_SOURCE
 #include "../subjects/08-vfio-passthrough.h"
 
@@ -30,7 +30,7 @@
 
 GUEST_IMAGE(driver_guest, "driver.bin");
 
-/* --- a script: operations, and the log of calls that each has made -------------------------- */
+/* --- a script: operations, and the log of calls that each has made ----------------- */
 
 struct script {
     struct judge *judge;
@@ -174,7 +174,7 @@ static void op_returns(const struct script *s, uint32_t op, int wanted, const ch
           number_name(wanted, was, sizeof was));
 }
 
-/* --- the log --------------------------------------------------------------------------------- */
+/* --- the log ----------------------------------------------------------------------- */
 
 #define NONE SIZE_MAX
 
@@ -219,8 +219,8 @@ static const void *payload_at(const struct script *s, size_t at, size_t size)
                                                                  : NULL;
 }
 
-/* Is this one of the calls that the order is about? Reading and writing the configuration is
- * not (what is written is looked at), nor is unmapping anything. */
+/* Is this one of the calls that the order is about? Reading and writing the
+ * configuration is not (what is written is looked at), nor is unmapping anything. */
 static bool call_counts(const struct call *call)
 {
     const struct call_record *r = call->record;
@@ -275,7 +275,7 @@ static void order_check(const struct script *s, uint32_t op, const struct call_i
           op_name(s, op), n, due);
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------- */
 
 static const struct call_id open_calls[] = {
     {CALL_OPEN, OBJECT_CONTAINER, 0},
@@ -405,7 +405,7 @@ static void open_follows_the_protocol(struct judge *judge)
     }
 }
 
-/* --- errors ------------------------------------------------------------------------------------ */
+/* --- errors ------------------------------------------------------------------------ */
 
 static void error_check(const struct script *s, uint32_t op, const struct vfio_error *due,
                         const char *asked)
@@ -603,7 +603,8 @@ static void failures_have_names(struct judge *judge)
     op_returns(s, open, -EPERM, "struct vfio_error may be NULL");
 }
 
-/* Each object was closed once, in the opposite order; the group left its container before. */
+/* Each object was closed once, in the opposite order; the group left its container
+ * before. */
 static void closing_order_check(const struct script *s, uint32_t op, const char *asked)
 {
     static const struct call_id closes[] = {
@@ -658,7 +659,7 @@ static void failed_open_leaves_nothing(struct judge *judge)
     }
 }
 
-/* --- configuration space ------------------------------------------------------------------------ */
+/* --- configuration space ----------------------------------------------------------- */
 
 static uint16_t command_of(const uint8_t *config)
 {
@@ -717,7 +718,7 @@ static void command_register_is_set(struct judge *judge)
     }
 }
 
-/* --- mapping memory for DMA ---------------------------------------------------------------------- */
+/* --- mapping memory for DMA -------------------------------------------------------- */
 
 /* What vfio_dma_map() has to answer, argument by argument as the contract lists them. */
 static int map_due(const struct lab08_op *op, unsigned bits, uint64_t ram_hva)
@@ -895,7 +896,7 @@ static void unmap_reports_what_was_missing(struct judge *judge)
                                         (int64_t)(size - PAGE)});
 }
 
-/* --- assigning memory ------------------------------------------------------------------------------ */
+/* --- assigning memory -------------------------------------------------------------- */
 
 #define SLOTS 5
 
@@ -969,8 +970,8 @@ static void layout_mapped_check(const struct script *s, const struct layout *l)
           calls_of(s, l->assign_memory, map_id), n);
 }
 
-/* The command register as the last write of an operation left it (or would have, if the plan had
- * not made it fail), or `before`. */
+/* The command register as the last write of an operation left it (or would have, if the
+ * plan had not made it fail), or `before`. */
 static uint16_t command_after(const struct script *s, uint32_t op, uint16_t before,
                               size_t *at)
 {
@@ -985,6 +986,26 @@ static uint16_t command_after(const struct script *s, uint32_t op, uint16_t befo
             memcpy(&command, s->e->calls[*at].payload, 2);
     }
     return command;
+}
+
+/* Where the guest has memory already there is no room for the BAR. */
+static void bar_in_the_way(struct judge *judge)
+{
+    static const char asked[] = "a BAR that finds no room is no slot";
+    struct script *s = script_new(judge);
+    uint32_t op;
+
+    OP(s, .kind = LAB08_OPEN);
+    OP(s, .kind = LAB08_SLOT, .at = 0x100000, .size = 4 * PAGE);
+    op = OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x101000);
+    OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x800000);
+    script_run(s, NULL, 0);
+    error_check(s, op,
+                &(struct vfio_error){VFIO_STEP_BAR_SLOT, VFIO_ERR_SYSCALL, EEXIST, 0},
+                asked);
+    CHECK(judge, s->out->results[op].state.bar_slot == -1, asked,
+          "bar_slot is %d; due is -1", s->out->results[op].state.bar_slot);
+    op_returns(s, op + 1, 0, "a BAR that found no room may be put elsewhere");
 }
 
 static void guest_memory_is_reachable(struct judge *judge)
@@ -1018,6 +1039,7 @@ static void guest_memory_is_reachable(struct judge *judge)
                     &(struct vfio_error){VFIO_STEP_BAR_SLOT, VFIO_ERR_ARGUMENT, EBUSY, 0},
                     "the BAR is assigned once");
     }
+    bar_in_the_way(judge);
 }
 
 /* All that was mapped in an operation has been unmapped in it again, and no bus master. */
@@ -1072,7 +1094,7 @@ static void memory_is_mapped_all_or_nothing(struct judge *judge)
     }
 }
 
-/* --- interrupts ------------------------------------------------------------------------------------ */
+/* --- interrupts -------------------------------------------------------------------- */
 
 static void message_check(struct judge *judge, uint32_t apic, uint32_t vector,
                           const struct lab08_message *is)
@@ -1315,11 +1337,12 @@ static void failed_wiring_is_undone(struct judge *judge)
     interrupt_arguments_check(judge);
 }
 
-/* --- taking it away ---------------------------------------------------------------------------------- */
+/* --- taking it away ---------------------------------------------------------------- */
 
 static const struct call_id slot_id = IOCTL(OBJECT_VM, KVM_SET_USER_MEMORY_REGION);
 
-/* Everything assigned; returns the operation that takes it away. Checkpoint 0 is behind it. */
+/* Everything assigned; returns the operation that takes it away. Checkpoint 0 is behind
+ * it. */
 static uint32_t teardown_add(struct script *s, struct layout *l)
 {
     uint32_t op;
@@ -1332,8 +1355,8 @@ static uint32_t teardown_add(struct script *s, struct layout *l)
     return op;
 }
 
-/* The payload of an operation's first such call; where the plan has made it fail, nobody has looked
- * at it, and having tried is all that counts. */
+/* The payload of an operation's first such call; where the plan has made it fail,
+ * nobody has looked at it, and having tried is all that counts. */
 static bool call_tried(const struct script *s, uint32_t op, struct call_id id, size_t size,
                        const void **payload)
 {
@@ -1424,6 +1447,30 @@ static void teardown_order_check(const struct script *s, uint32_t op,
     }
 }
 
+/* Only one of the three was assigned: only that one is taken away. */
+static void partly_assigned_check(struct judge *judge)
+{
+    static const struct call_id slot[] = {IOCTL(OBJECT_VM, KVM_SET_USER_MEMORY_REGION)};
+    static const struct call_id wire[] = {IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS),
+                                          IOCTL(OBJECT_VM, KVM_IRQFD),
+                                          IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING)};
+    static const char asked[] = "what was not assigned is not taken away";
+    struct script *s = script_new(judge);
+    uint32_t op;
+
+    OP(s, .kind = LAB08_OPEN);
+    OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x800000);
+    op = OP(s, .kind = LAB08_UNASSIGN);
+    script_run(s, NULL, 0);
+    order_check(s, op, slot, 1, asked);
+
+    s = script_new(judge);
+    op = interrupt_add(s, 2) + 1;
+    OP(s, .kind = LAB08_UNASSIGN);
+    script_run(s, NULL, 0);
+    order_check(s, op, wire, 3, asked);
+}
+
 static void unassigning_is_orderly(struct judge *judge)
 {
     static const struct {
@@ -1452,6 +1499,7 @@ static void unassigning_is_orderly(struct judge *judge)
             teardown_order_check(s, op, &l);
         order_check(s, again, NULL, 0, "what is not assigned cannot be taken away");
     }
+    partly_assigned_check(judge);
 }
 
 static void close_check(const struct script *s, uint32_t close, bool resets)
@@ -1514,7 +1562,7 @@ static void closing_is_orderly(struct judge *judge)
     }
 }
 
-/* --- the machine: a guest drives the device ------------------------------------------------------------ */
+/* --- the machine: a guest drives the device ---------------------------------------- */
 
 /* What the guest does, and where its mailbox has what (guests/driver.protected32.c). */
 #define DO_REGISTERS 1u
@@ -1605,7 +1653,8 @@ static void drive_go(struct drive *d, uint32_t deadline_ms)
 
 /* --- registers */
 
-/* What the guest's rounds with the liveness register add up to: it reads as the complement. */
+/* What the guest's rounds with the liveness register add up to: it reads as the
+ * complement. */
 static uint32_t liveness_sum(uint32_t number, uint64_t rounds)
 {
     uint32_t sum = 0;
@@ -1904,7 +1953,7 @@ static void device_is_free_again(struct judge *judge)
           "after vfio_close() the BAR is still mapped");
 }
 
-/* --- the declarations ------------------------------------------------------------------------------------ */
+/* --- the declarations -------------------------------------------------------------- */
 
 #define VFIO_RST           "Linux Documentation/driver-api/vfio.rst"
 #define API(section)       "Linux Documentation/virt/kvm/api.rst, " section

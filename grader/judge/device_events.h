@@ -1,5 +1,5 @@
-/* device_events.h - what the emulated IOMMU did with the device's DMA: QEMU's own trace, written
- * outside the machine, where no program in it can reach. */
+/* device_events.h - what the emulated IOMMU did with the device's DMA: QEMU's own
+ * trace, written outside the machine, where no program in it can reach. */
 #ifndef DEVICE_EVENTS_H
 #define DEVICE_EVENTS_H
 

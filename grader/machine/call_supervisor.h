@@ -1,11 +1,10 @@
 /* call_supervisor.h - a pretended KVM and VFIO, and a log of the calls made to them.
  *
  * The subject's system calls that matter (open, close, ioctl, mmap, munmap) stop in the
- * kernel and are handed to the agent (seccomp user notification, seccomp_unotify(2)). The
- * agent answers those that concern KVM or VFIO from a plan, lets the others through, and notes what
- * it saw. So any call can be made to fail, and the log is written by a process that the
- * subject cannot reach.
- */
+ * kernel and are handed to the agent (seccomp user notification, seccomp_unotify(2)).
+ * The agent answers those that concern KVM or VFIO from a plan, lets the others
+ * through, and notes what it saw. So any call can be made to fail, and the log is
+ * written by a process that the subject cannot reach. */
 #ifndef CALL_SUPERVISOR_H
 #define CALL_SUPERVISOR_H
 
@@ -88,8 +87,8 @@ struct plan_fault {
     uint32_t reserved;
 };
 
-/* What VFIO answers. The device's descriptor is a file in memory called "vfio-device": BAR 0 at
- * its begin, configuration space at config_offset. */
+/* What VFIO answers. The device's descriptor is a file in memory called "vfio-device":
+ * BAR 0 at its begin, configuration space at config_offset. */
 struct vfio_plan {
     int32_t api_version;
     int32_t type1v2; /* answer to VFIO_CHECK_EXTENSION(VFIO_TYPE1v2_IOMMU); others: 0 */

@@ -1,5 +1,6 @@
-/* device_lend.h - the PCI device that a subject may drive: QEMU's "edu" (docs/specs/edu.txt of
- * QEMU), bound to vfio-pci. Only runs that ask for it (RUN_DEVICE) get it. */
+/* device_lend.h - the PCI device that a subject may drive: QEMU's "edu"
+ * (docs/specs/edu.txt of QEMU), bound to vfio-pci. Only runs that ask for it
+ * (RUN_DEVICE) get it. */
 #ifndef DEVICE_LEND_H
 #define DEVICE_LEND_H
 
@@ -13,8 +14,9 @@ bool device_prepare(void);
  * kernel's log (/dev/kmsg: refused DMA is reported there). 0 or -errno. */
 int device_lend(void);
 
-/* After a run, when all processes of the subject are gone: waits for a DMA that still goes on
- * (what it does belongs to this run), clears the registers, locks the group away. */
+/* After a run, when all processes of the subject are gone: waits for a DMA that still
+ * goes on (what it does belongs to this run), clears the registers, locks the group
+ * away. */
 void device_take_back(void);
 
 #endif

@@ -1,5 +1,6 @@
-/* pretended_vfio.c - what VFIO answers, according to the plan. The plan's word is all: nothing here
- * knows in which order the calls have to come; the log shows it to whoever judges. */
+/* pretended_vfio.c - what VFIO answers, according to the plan. The plan's word is all:
+ * nothing here knows in which order the calls have to come; the log shows it to whoever
+ * judges. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/vfio.h>

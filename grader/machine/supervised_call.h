@@ -1,5 +1,5 @@
-/* supervised_call.h - inside of the call supervisor: what call_supervisor.c and pretended_vfio.c
- * share. */
+/* supervised_call.h - inside of the call supervisor: what call_supervisor.c and
+ * pretended_vfio.c share. */
 #ifndef SUPERVISED_CALL_H
 #define SUPERVISED_CALL_H
 
@@ -34,8 +34,8 @@ int64_t object_create(struct supervised_call *call, enum call_object kind,
 /* Which object a path of VFIO opens; OBJECT_NONE: it is not VFIO's. */
 enum call_object vfio_object_of(const char *path);
 
-/* The answer to an ioctl on one of VFIO's objects; payload has PLAN_PAYLOAD bytes and lives as
- * long as the call. */
+/* The answer to an ioctl on one of VFIO's objects; payload has PLAN_PAYLOAD bytes and
+ * lives as long as the call. */
 int64_t vfio_ioctl(const struct vfio_plan *plan, struct supervised_call *call,
                    void *payload);
 

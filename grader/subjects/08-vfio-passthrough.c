@@ -50,7 +50,7 @@ static void group_find(struct lab *lab)
              number ? number + 1 : "?");
 }
 
-/* --- LAB08_SCRIPT ------------------------------------------------------------------------- */
+/* --- LAB08_SCRIPT ------------------------------------------------------------------ */
 
 static int assign_op(struct lab *lab, const struct lab08_op *op, struct vfio_error *error)
 {
@@ -163,7 +163,7 @@ static void script_run(struct subject *subject)
     syscall(SYS_munmap, (uintptr_t)in->op_count, (size_t)0);
 }
 
-/* --- LAB08_MESSAGES ------------------------------------------------------------------------ */
+/* --- LAB08_MESSAGES ---------------------------------------------------------------- */
 
 static void messages_make(struct subject *subject)
 {
@@ -182,7 +182,7 @@ static void messages_make(struct subject *subject)
     }
 }
 
-/* --- LAB08_GUEST --------------------------------------------------------------------------- */
+/* --- LAB08_GUEST ------------------------------------------------------------------- */
 
 static void mark_access(void *owner, const struct bus_access *access)
 {

@@ -1,5 +1,6 @@
-/* device_assign.c - part 08, second half: registers, memory and interrupts of the device
- * become the guest's. The contract of every function is in common/include/device_assign.h. */
+/* device_assign.c - part 08, second half: registers, memory and interrupts of the
+ * device become the guest's. The contract of every function is in
+ * common/include/device_assign.h. */
 #include "device_assign.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 
 #include "memory_slots.h"
 
-/* Given: what KVM has to be told about interrupts. All three return -1 where they fail or find
- * nothing. */
+/* Given: what KVM has to be told about interrupts. All three return -1 where they fail
+ * or find nothing. */
 static inline int routes_tell(struct device_assignment *a, const struct irq_routes *routes)
 {
     struct {
@@ -52,8 +53,8 @@ int device_assign_bar(struct device_assignment *a, uint64_t gpa, struct vfio_err
     return -ENOSYS;
 }
 
-/* TODO 10: which slots are the guest's memory, what may the device do with each, and what has
- * been done when the third of five cannot be mapped? */
+/* TODO 10: which slots are the guest's memory, what may the device do with each, and
+ * what has been done when the third of five cannot be mapped? */
 
 int device_assign_memory(struct device_assignment *a, struct vfio_error *error)
 {
@@ -61,10 +62,11 @@ int device_assign_memory(struct device_assignment *a, struct vfio_error *error)
     return -ENOSYS;
 }
 
-/* TODO 11: the table of routes. Add, and tell; take out, and tell. If KVM refuses, the table has
- * to be what KVM knows. */
+/* TODO 11: the table of routes. Add, and tell; take out, and tell. If KVM refuses, the
+ * table has to be what KVM knows. */
 
-/* TODO 12: four objects, made in the order of the contract: consumer first, producer last. */
+/* TODO 12: four objects, made in the order of the contract: consumer first, producer
+ * last. */
 
 int device_assign_interrupt(struct device_assignment *a, struct irq_routes *routes,
                             uint32_t gsi, uint32_t apic_id, uint32_t vector,

@@ -1,11 +1,12 @@
-/* driver.protected32.c - a guest's driver for the edu device: registers, a factorial, DMA and
- * interrupts, with nothing between it and the device.
+/* driver.protected32.c - a guest's driver for the edu device: registers, a factorial,
+ * DMA and interrupts, with nothing between it and the device.
  *
  * Mailbox, filled before the run:
- *   0 what to do (DO_*)       1 GPA of BAR 0           2 first number for the liveness register
- *   3 rounds, direct          4 GPA of the copy of BAR 0 that has no memory slot (trapped)
- *   5 rounds, trapped         6 number of the factorial   7 vector of the device's interrupt
- *   8 number of DMA transfers  9 ticks after which an interrupt counts as lost   10 raises
+ *   0 what to do (DO_*)      1 GPA of BAR 0      2 first number for the liveness register
+ *   3 rounds, direct         4 GPA of the copy of BAR 0 that has no memory slot (trapped)
+ *   5 rounds, trapped        6 number of the factorial
+ *   7 vector of the device   8 number of DMA transfers
+ *   9 ticks after which an interrupt counts as lost       10 raises
  *   32 + 4 n: source, destination, length, command of transfer n
  * Written by the guest:
  *   16 id register   17 sum, direct   18 sum, trapped   19 the factorial
@@ -83,9 +84,9 @@ static uint64_t ticks(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Waits until `count` interrupts have come. Spins: the machine loses the interrupt shadow of
- * STI, so "sti; hlt" could sleep for ever. A long pause between two looks at the clock is the
- * machine's, which stood still: it counts as a short one. */
+/* Waits until `count` interrupts have come. Spins: the machine loses the interrupt
+ * shadow of STI, so "sti; hlt" could sleep for ever. A long pause between two looks at
+ * the clock is the machine's, which stood still: it counts as a short one. */
 static int interrupts_wait(uint32_t count, uint32_t doing)
 {
     uint64_t waited = 0, last = ticks();
