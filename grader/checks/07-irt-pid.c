@@ -15,6 +15,7 @@
 #include "../silicon/silicon.h"
 #include "07-entries.h"
 #include "07-schedules.h"
+#include "07-view.h"
 #include "check.h"
 #include "guest_image.h"
 #include "guest_loader.h"

@@ -73,6 +73,9 @@ struct schedules {
     char reason[700];
     uint32_t best_switches, best_depth, best_length;
     struct lab07_record best_path[PATH_MAX_RECORDS];
+    /* the one with the most switches, for `make trace` */
+    uint32_t example_switches, example_length;
+    struct lab07_record example[PATH_MAX_RECORDS];
 };
 
 #define FOLLOWS "every step that is reported was done, one after the other"
@@ -602,6 +605,11 @@ static void end_follow(struct schedules *s, const struct lab07_record *r,
     s->complete++;
     if (!s->now.dead)
         end_judge(s, posts);
+    if (s->now.switches > s->example_switches) {
+        s->example_switches = s->now.switches;
+        s->example_length = s->path_length;
+        memcpy(s->example, s->path, s->path_length * sizeof s->path[0]);
+    }
 }
 
 static void record_follow(struct schedules *s, const struct lab07_record *r,
@@ -717,6 +725,9 @@ static void report_follow(struct schedules *s, const uint8_t posts[256], const c
 
 #define REPORTS_MAX 6
 
+/* 07-view.h */
+static void schedule_view(const struct schedules *s, const char *what);
+
 /* Runs one scenario and judges all of its schedules; returns how many there are. */
 static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *in,
                                const char *what)
@@ -737,6 +748,7 @@ static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *
         memcpy(in->choice, s.out->choice, sizeof in->choice);
     } while (in->given && !s.failed && ++reports < REPORTS_MAX);
     path_describe(&s, path, sizeof path);
+    schedule_view(&s, what);
     CHECK(judge, s.failed == 0,
           "no order of steps loses an interrupt, a wake-up or a notification",
           "%s: %s. %u schedules tried%s; the shortest of them that fails:%s", what,
