@@ -93,7 +93,7 @@ static void next_step(const struct grading *list, int count, const struct settin
     }
     if (count != 1 || list[0].only || list[0].unjudged)
         return;
-    if (trace_there(list[0].lab, s))
+    if (trace_there(list[0].lab, s, NULL))
         printf("Next: see what happened: make trace LAB=%d%s. Then the next lab.\n",
                list[0].lab->number, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
     else

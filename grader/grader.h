@@ -236,8 +236,8 @@ int verb_help(const struct settings *s);
 /* Where recorded runs of a lab are kept (PATH_ROOM bytes); "": nowhere. */
 void traces_folder(char *folder, const struct lab *lab, const struct settings *s);
 
-/* Is there anything that `make trace` can show of the lab? */
-bool trace_there(const struct lab *lab, const struct settings *s);
+/* Is there anything that `make trace` can show of a check, or (NULL) of the lab? */
+bool trace_there(const struct lab *lab, const struct settings *s, const char *check);
 
 /* --- trace_page.c -------------------------------------------------------------------------------- */
 

@@ -117,11 +117,9 @@ static void again_print(const struct grading *g, const struct settings *s, const
 /* What the kernel recorded of the failed run, if it got that far. */
 static void trace_offer(const struct grading *g, const struct settings *s, const char *id)
 {
-    char folder[PATH_ROOM], file[PATH_ROOM], command[200];
+    char command[200];
 
-    traces_folder(folder, g->lab, s);
-    path_make(file, "%s/%s", folder, id);
-    if (!folder[0] || access(file, F_OK) < 0)
+    if (!trace_there(g->lab, s, id))
         return;
     snprintf(command, sizeof command, "make trace LAB=%d CHECK=%.100s%s", g->lab->number,
              id, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");

@@ -75,12 +75,12 @@ static bool run_choose(char *id, size_t size, const struct lab *lab,
     return id[0] != 0;
 }
 
-bool trace_there(const struct lab *lab, const struct settings *s)
+bool trace_there(const struct lab *lab, const struct settings *s, const char *check)
 {
-    const struct settings any = {.from = s->from};
+    const struct settings wanted = {.from = s->from, .check = check};
     char id[256];
 
-    return run_choose(id, sizeof id, lab, &any);
+    return run_choose(id, sizeof id, lab, &wanted);
 }
 
 static void runs_list(const struct lab *lab, const struct settings *s)
