@@ -61,8 +61,7 @@ static enum vtd_reason context_find(struct walk *w)
         (context[1] & VTD_CONTEXT_RESERVED_HIGH))
         return VTD_CONTEXT_RESERVED;
     w->levels = (unsigned)(context[1] & VTD_CONTEXT_AW) + 2;
-    if ((context[0] & VTD_CONTEXT_TT) ||
-        !((w->levels == 3 && w->iommu->levels_3) || (w->levels == 4 && w->iommu->levels_4)))
+    if ((context[0] & VTD_CONTEXT_TT) || !(w->iommu->sagaw >> VTD_AW(w->levels) & 1))
         return VTD_CONTEXT_INVALID;
     return VTD_OK;
 }
