@@ -947,10 +947,10 @@ static void cached_translations_spare_the_walk(struct judge *judge)
     for (int t = 0; t < 3; t++)
         tables[t] = device_make(s, sources[t], ids[t], 3, t == 1 ? tables[0] : 0);
     iovas[0] = random_bits(judge, 38, 21) | 0x3000;
-    for (int n = 1; n < CACHE_PAGES; n++) /* some share an entry of the IOTLB */
-        iovas[n] = n < 4   ? iovas[0] + (uint64_t)n * VTD_PAGE
-                   : n < 7 ? iovas[0] + (uint64_t)(n - 3) * IOTLB_ENTRIES * VTD_PAGE
-                           : (iovas[0] ^ 1ull << 30) + (uint64_t)n * VTD_PAGE;
+    for (unsigned n = 1; n < CACHE_PAGES; n++) /* some share an entry of the IOTLB */
+        iovas[n] = n < 4   ? iovas[0] + n * VTD_PAGE
+                   : n < 7 ? iovas[0] + (n - 3) * IOTLB_ENTRIES * VTD_PAGE
+                           : (iovas[0] ^ 1ull << 30) + n * VTD_PAGE;
     for (int t = 0; t < 3; t++)
         for (int n = 0; n < CACHE_PAGES; n++)
             entries[t][n] = t == 1 ? entries[0][n]
@@ -1284,7 +1284,7 @@ static void contexts_expect(struct space *v)
     bool seen[POOL] = {true};
 
     for (unsigned source = 0; source < 65536; source++) {
-        uint64_t root[2], context[2];
+        uint64_t root[2] = {0}, context[2] = {0};
 
         pair_read(v->s, v->s->in.root_table + (source >> 8) * 16, root);
         CHECK(v->s->judge, root[1] == 0 && (root[0] & ones(11, 0)) <= 1,
@@ -1479,7 +1479,7 @@ static void unmap_leaves_nothing_stale(struct judge *judge)
     attach_put(v, b, other);
     map_put(v, a, iova, random_bits(judge, v->s->in.haw - 2u, 12), 12 * VTD_PAGE, 3);
     map_put(v, b, iova, random_bits(judge, v->s->in.haw - 2u, 12), 24 * VTD_PAGE, 3);
-    for (int round = 0; round < 9; round++) {
+    for (unsigned round = 0; round < 9; round++) {
         uint64_t first = judge_random_below(judge, 10);
 
         /* all into the IOTLB (pages 12 to 15 are the other domain's), then some are unmapped */
@@ -2195,8 +2195,8 @@ static void your_walk_agrees_with_the_machine(struct judge *judge)
     move_put(d, 0, 2 * VTD_PAGE - 100, 0, 300, false); /* pages 1 and 2 */
     move_put(d, 1, 2 * VTD_PAGE + 8, 0, 64, true);     /* refused */
     DMA_OP(d, .kind = LAB09_CHECKPOINT);
-    for (int i = 0; i < 4; i++)
-        dump_iovas[i] = d->in.buffers[i / 3].iova + (i < 3 ? i : 2u) * VTD_PAGE;
+    for (unsigned i = 0; i < 4; i++)
+        dump_iovas[i] = d->in.buffers[i / 3].iova + (i < 3 ? i : 2) * VTD_PAGE;
     dma_run(d, &(struct run_spec){.flags = RUN_DEVICE | RUN_HOLD,
                                   RAM_WINDOW,
                                   .at_checkpoint = tables_dump});

@@ -31,6 +31,10 @@ struct check {
     const char *title; /* for the report, at most 58 characters */
     int tenths;        /* points, in tenths */
     enum target target;
+    /* Target machine: one in which no check has run. (The kernel reports only about three
+     * refused transfers of the device in five seconds: a check that wants to read such reports
+     * needs a machine of its own, if another check has used them up.) */
+    bool fresh_machine;
     void (*run)(struct judge *judge);
     const char *why;     /* one line: why it matters */
     const char *handout; /* section of the lab's README.md */

@@ -25,6 +25,7 @@ struct judge_options {
 /* A place where subjects run: an agent behind a channel. */
 struct place {
     bool started;
+    bool used;    /* a check has run here */
     int channel;  /* -1: not there */
     double scale; /* how many times slower than a machine of normal speed */
     pid_t sandbox;

@@ -258,10 +258,15 @@ static bool target_there(const struct targets *t, const struct check *check,
 static bool place_ready(struct targets *t, const struct check *check,
                         struct outcome *outcome)
 {
-    struct place *place = place_get(t, place_of(t, check));
+    struct place *place;
 
-    if (place)
+    if (check->fresh_machine && t->machine.used)
+        place_drop(t, TARGET_MACHINE);
+    place = place_get(t, place_of(t, check));
+    if (place) {
+        place->used = true;
         return true;
+    }
     *outcome = (struct outcome){.verdict = VERDICT_ERROR};
     snprintf(outcome->seen, sizeof outcome->seen, "%s",
              place_of(t, check) == TARGET_MODEL ? t->model.why : t->machine.why);

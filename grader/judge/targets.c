@@ -126,7 +126,7 @@ void place_drop(struct targets *t, enum target target)
         place->machine = (struct machine)MACHINE_NONE;
     }
     place->channel = -1;
-    place->started = false;
+    place->started = place->used = false;
 }
 
 void targets_close(struct targets *t)

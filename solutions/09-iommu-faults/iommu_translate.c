@@ -13,24 +13,24 @@ struct walk {
     uint64_t page, rights; /* the result */
 };
 
-static bool entry_read(const struct walk *w, uint64_t address, uint64_t words[2])
+static inline bool entry_read(const struct walk *w, uint64_t address, uint64_t words[2])
 {
     return w->memory->read(w->memory->owner, address, &words[0]) &&
            w->memory->read(w->memory->owner, address + 8, &words[1]);
 }
 
 /* Bits 63:N of an address in a table. */
-static uint64_t beyond_host(const struct walk *w)
+static inline uint64_t beyond_host(const struct walk *w)
 {
     return ~((1ull << w->iommu->haw) - 1);
 }
 
-static enum vtd_reason denied(const struct walk *w)
+static inline enum vtd_reason denied(const struct walk *w)
 {
     return w->request->write ? VTD_NO_WRITE : VTD_NO_READ;
 }
 
-static uint64_t right_needed(const struct walk *w)
+static inline uint64_t right_needed(const struct walk *w)
 {
     return w->request->write ? VTD_SL_WRITE : VTD_SL_READ;
 }
