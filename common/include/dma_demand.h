@@ -9,11 +9,13 @@
  *      |                                 v and the device notices nothing
  *      +-------- the kernel's report: who, read or write, which page, why
  *
- * The device cannot wait for us, as a CPU would in a page fault: the transfer has to be made once
- * more, as a whole. So this works only for devices and transfers that can be repeated.
+ * The device cannot wait for us, as a CPU would in a page fault: the transfer has to be
+ * made once more, as a whole. So this works only for devices and transfers that can be
+ * repeated.
  *
- * Source: VT-d 7.1 to 7.3 (faults that cannot be recovered from), 7.4 to 7.7 (page requests, for
- * devices that can wait); drivers/iommu/intel/dmar.c of Linux (the text of reports).
+ * Source: VT-d 7.1 to 7.3 (faults that cannot be recovered from), 7.4 to 7.7 (page
+ * requests, for devices that can wait); drivers/iommu/intel/dmar.c of Linux (the text of
+ * reports).
  */
 #ifndef DMA_DEMAND_H
 #define DMA_DEMAND_H
@@ -34,8 +36,8 @@ struct dma_engine {
     void *owner;
     /* Makes a transfer and waits for its end; that all was refused is no error. */
     int (*transfer)(void *owner, const struct dma_transfer *transfer);
-    /* The next line of the kernel's log: 1; 0: there is none at present; or -errno. It is cut
-     * off at size - 1 characters. */
+    /* The next line of the kernel's log: 1; 0: there is none at present; or -errno. It is
+     * cut off at size - 1 characters. */
     int (*report)(void *owner, char *line, size_t size);
     int (*map)(void *owner, uint64_t iova, void *hva, uint64_t size, uint64_t rights);
     int (*unmap)(void *owner, uint64_t iova, uint64_t size);
@@ -56,42 +58,43 @@ struct dma_buffer {
     uint64_t faults; /* pages that were mapped because the device touched them */
 };
 
-/* --- given (common/vmm/dma_buffer.c) -------------------------------------------------------- */
+/* --- given (common/vmm/dma_buffer.c) ------------------------------------------------- */
 
-/* Maps pages [first, first + count), each by a call of its own (so that each can be unmapped
- * alone), from first upwards. Returns 0, or
+/* Maps pages [first, first + count), each by a call of its own (so that each can be
+ * unmapped alone), from first upwards. Returns 0, or
  *   -EINVAL  count is 0, or the range leaves the buffer (sums may wrap around)
  *   -EEXIST  one of the pages is mapped already
  *   -errno   of engine->map(): the pages that this call had mapped are unmapped again */
 int dma_buffer_map(struct dma_buffer *buffer, unsigned first, unsigned count);
 
-/* Unmaps those pages of [first, first + count) that are mapped. One that cannot be unmapped does not
- * stop the others, and stays marked as mapped. Returns 0, -EINVAL as above, or the first -errno of
- * engine->unmap(). */
+/* Unmaps those pages of [first, first + count) that are mapped. One that cannot be unmapped
+ * does not stop the others, and stays marked as mapped. Returns 0, -EINVAL as above, or the
+ * first -errno of engine->unmap(). */
 int dma_buffer_unmap(struct dma_buffer *buffer, unsigned first, unsigned count);
 
-/* --- the part -------------------------------------------------------------------------------- */
+/* --- the part ------------------------------------------------------------------------ */
 
 /* One line of the kernel's log, as read from /dev/kmsg or printed by dmesg:
  *
  *   4,612,2318821,-;DMAR: [DMA Read NO_PASID] Request device [00:05.0] fault addr 0x200000
  *   [fault reason 0x06] PTE Read access is not set                        (all in one line)
  *
- * True if "DMAR: [DMA Read NO_PASID] ..." or "... Write ..." up to the reason's "]" stands in it;
- * what is before and after may be anything. Bus, device and function, the address, and the reason are
- * hexadecimal with lower- or upper-case digits; device is at most 1f, function at most 7.
- * *fault is filled in then; page is the address rounded down to 4096. False for any other
- * line (with a PASID, about interrupts, cut off): *fault is untouched. */
+ * True if "DMAR: [DMA Read NO_PASID] ..." or "... Write ..." up to the reason's "]" stands
+ * in it; what is before and after may be anything. Bus, device and function, the address,
+ * and the reason are hexadecimal with lower- or upper-case digits; device is at most 1f,
+ * function at most 7. *fault is filled in then; page is the address rounded down to 4096.
+ * False for any other line (with a PASID, about interrupts, cut off): *fault is
+ * untouched. */
 bool dmar_report_parse(const char *line, struct vtd_fault *fault);
 
 /* Makes a transfer whose pages may not be mapped yet. Repeats:
  *
- *   make the transfer; read all lines of the kernel's log; map each page that the device was
- *   refused; until a transfer brings no report.
+ *   make the transfer; read all lines of the kernel's log; map each page that the device
+ *   was refused; until a transfer brings no report.
  *
  * Reports of other devices, and lines that are no report, do not count. A second report of
- * a page that this round has mapped is fine: one fault may be reported twice. Each page that
- * is mapped adds 1 to buffer->faults. Returns 0, or
+ * a page that this round has mapped is fine: one fault may be reported twice. Each page
+ * that is mapped adds 1 to buffer->faults. Returns 0, or
  *   -EINVAL  length is 0, or the transfer leaves the buffer (sums may wrap around): nothing
  *            is done
  *   -EFAULT  our device was refused a page that is not in the buffer
@@ -99,8 +102,8 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault);
  *            this round's transfer: mapping does not help
  *   -EACCES  the buffer's rights do not allow what the device wanted
  *   -errno   of the engine's functions
- * Each report is checked in this order; the first that cannot be repaired ends the work, and
- * what is mapped stays mapped. */
+ * Each report is checked in this order; the first that cannot be repaired ends the work,
+ * and what is mapped stays mapped. */
 int dma_demand_transfer(struct dma_buffer *buffer, const struct dma_transfer *transfer);
 
 #endif

@@ -1,7 +1,7 @@
 /* dma_device.h - QEMU's edu device behind VFIO, as a dma_engine: the plumbing under lab 09.
  *
- * Lab 08 does the same in earnest (errors that say what to do, interrupts, a guest as the driver);
- * here the device only has to move bytes. Registers: docs/specs/edu.txt of QEMU.
+ * Lab 08 does the same in earnest (errors that say what to do, interrupts, a guest as the
+ * driver); here the device only has to move bytes. Registers: docs/specs/edu.txt of QEMU.
  */
 #ifndef DMA_DEVICE_H
 #define DMA_DEVICE_H
@@ -25,8 +25,8 @@ int dma_device_open(struct dma_device *device);
 /* Gives it back. What is still mapped is unmapped by the kernel. Forgiving. */
 void dma_device_close(struct dma_device *device);
 
-/* How part 09 reaches it. `offset` of a transfer counts from DMA_DEVICE_BUFFER; one that leaves
- * the device's memory, or its address lines, is -EINVAL. */
+/* How part 09 reaches it. `offset` of a transfer counts from DMA_DEVICE_BUFFER; one that
+ * leaves the device's memory, or its address lines, is -EINVAL. */
 struct dma_engine dma_device_engine(struct dma_device *device);
 
 #endif

@@ -1,7 +1,8 @@
-/* vtd.h - formats of Intel VT-d's DMA remapping in legacy mode: the tables that the IOMMU walks
- * for each access of a device, and the register in which it notes an access that it refused.
+/* vtd.h - formats of Intel VT-d's DMA remapping in legacy mode: the tables that the IOMMU
+ * walks for each access of a device, and the register in which it notes an access that it
+ * refused.
  *
- *   the device says who it is (source-id: bus, device, function) and where it wants to go (IOVA)
+ *   the device says who it is (source-id) and where it wants to go (IOVA)
  *
  *      bus            device, function            IOVA
  *       |                   |                       |
@@ -14,9 +15,10 @@
  * tables are below 1 << N, so their bits 63:N are reserved.
  *
  * Source: Intel Virtualization Technology for Directed I/O, Architecture Specification:
- * chapter 3 (3.4 root and context tables, 3.7 second-level translation), chapter 7 (faults),
- * chapter 9 (9.1, 9.3, 9.8: formats), chapter 10 or, from revision 4 on, 11 (10.4.9
- * FSTS_REG, 10.4.14 FRCD_REG), appendix A (fault reasons). Revision 4 says second-stage.
+ * chapter 3 (3.4 root and context tables, 3.7 second-level translation), chapter 7
+ * (faults), chapter 9 (9.1, 9.3, 9.8: formats), chapter 10 or, from revision 4 on, 11
+ * (10.4.9 FSTS_REG, 10.4.14 FRCD_REG), appendix A (fault reasons). Revision 4 says
+ * second-stage.
  */
 #ifndef VTD_H
 #define VTD_H
@@ -51,11 +53,11 @@
  *    63                 24 23           8   7   6     3 2  0
  *   |      reserved       | domain (DID) | res. | ign. | AW |            high
  *
- *   TT   translation type: 0 is the one that we use; 1 (device TLBs), 2 (pass through) and 3 are
- *        not offered by our IOMMU
- *   FPD  fault processing disable: faults that are found with the help of this entry are not
- *        recorded. Counts even where P is 0
- *   AW   address width: 1 = 39 bits, 3 levels; 2 = 48 bits, 4 levels; others are not used here
+ *   TT   translation type: 0 is the one that we use; 1 (device TLBs), 2 (pass through) and
+ *        3 are not offered by our IOMMU
+ *   FPD  fault processing disable: faults that are found with the help of this entry are
+ *        not recorded. Counts even where P is 0
+ *   AW   address width: 1 = 39 bits, 3 levels; 2 = 48 bits, 4 levels; no other here
  *   DID  domain: the tag of what is cached. Devices that share tables share it */
 #define VTD_CONTEXT_PRESENT       0x1ull
 #define VTD_CONTEXT_FPD           0x2ull
@@ -76,12 +78,12 @@
  *   |ign|res| ignored| table or page    |res| ign. |L| ign.|W R|
  *
  *   R, W  the device may read, write. Both 0: not present, and no other bit counts
- *   L     1: the entry maps a large page, at level 3 (1 GiB) and level 2 (2 MiB); reserved at
- *         level 4; ignored at level 1
+ *   L     1: the entry maps a large page, at level 3 (1 GiB) and level 2 (2 MiB); reserved
+ *         at level 4; ignored at level 1
  *   Reserved too: bits 51:N of the address, and the bits of a large page's address that
  *   lie within the page: 29:12 at level 3, 20:12 at level 2.
- * (Bit 11 is snoop behaviour, bit 62 transient mapping: for an IOMMU that has neither, as ours
- * and QEMU's, they are reserved.) */
+ * (Bit 11 is snoop behaviour, bit 62 transient mapping: for an IOMMU that has neither, as
+ * ours and QEMU's, they are reserved.) */
 #define VTD_SL_READ     0x1ull
 #define VTD_SL_WRITE    0x2ull
 #define VTD_SL_RIGHTS   0x3ull
@@ -130,7 +132,7 @@ enum vtd_reason {
  *    63                              12 11                 0
  *   | page of the IOVA (FI)            |     reserved       |      low
  *
- *   F   fault: the record is waiting for software, which clears the bit by writing a 1 to it
+ *   F   fault: the record is waiting for software, which clears the bit by writing 1
  *   T   type: 1 = the device wanted to read, 0 = to write
  * AT, PASID and what is drawn as dots are 0 where devices have no TLB and no PASID. */
 #define VTD_FRCD_FAULT        (1ull << 63)
@@ -146,8 +148,8 @@ struct vtd_frcd {
  *    31      16 15      8 7           2   1     0
  *   | reserved |   FRI   |    ...      | PPF | PFO |
  *
- *   PFO  primary fault overflow: a fault came while no record was free; it is lost. While the bit
- *        is set, nothing is recorded. Cleared by software
+ *   PFO  primary fault overflow: a fault came while no record was free; it is lost. While
+ *        the bit is set, nothing is recorded. Cleared by software
  *   PPF  primary pending fault: F is set in some record (read-only: it follows F)
  *   FRI  number of the first record with F; we have only one: 0 */
 #define VTD_FSTS_PFO 0x1u

@@ -29,7 +29,7 @@
 #define WAIT_STEP_US 2000
 #define WAIT_STEPS   2000 /* a transfer takes 100 ms */
 
-/* --- taking the device ------------------------------------------------------------------------ */
+/* --- taking the device --------------------------------------------------------------- */
 
 static int group_open(void)
 {
@@ -122,7 +122,7 @@ void dma_device_close(struct dma_device *d)
     descriptor_close(&d->container);
 }
 
-/* --- the engine ------------------------------------------------------------------------------- */
+/* --- the engine ---------------------------------------------------------------------- */
 
 static int device_transfer(void *owner, const struct dma_transfer *t)
 {

@@ -1,9 +1,9 @@
 /* 09-iommu-faults.c - the checks of lab 09.
  *
- * Target model: scripts of operations. What tables mean is found out by a walk of the judge's
- * own, which first collects entries and then judges them; what was mapped, by a list of
- * pages. Target machine: QEMU's trace of the emulated IOMMU, the machine's page tables read
- * from outside, and guest RAM.
+ * Target model: scripts of operations. What tables mean is found out by a walk of the
+ * judge's own, which first collects entries and then judges them; what was mapped, by a
+ * list of pages. Target machine: QEMU's trace of the emulated IOMMU, the machine's page
+ * tables read from outside, and guest RAM.
  */
 #define _GNU_SOURCE
 #include "../subjects/09-iommu-faults.h"
@@ -51,7 +51,7 @@ static uint64_t ones(unsigned high, unsigned low)
     return high < low ? 0 : (~0ull >> (63 - high) >> low) << low;
 }
 
-/* === a script for the model ===================================================================== */
+/* === a script for the model ========================================================== */
 
 struct cached {
     bool valid;
@@ -119,7 +119,7 @@ static void script_run(struct script *s)
                  ->answer;
 }
 
-/* --- in words ------------------------------------------------------------------------------------- */
+/* --- in words ------------------------------------------------------------------------ */
 
 static const char *reason_name(uint64_t reason)
 {
@@ -255,7 +255,7 @@ static void result_text(const struct lab09_op *op, const struct lab09_result *r,
     }
 }
 
-/* --- comparing ------------------------------------------------------------------------------------ */
+/* --- comparing ----------------------------------------------------------------------- */
 
 static bool fault_same(const struct lab09_fault *a, const struct lab09_fault *b)
 {
@@ -307,7 +307,7 @@ static void op_expect(const struct script *s, uint32_t i, const struct lab09_res
           s->because[i] ? ": " : "", s->because[i] ? s->because[i] : "");
 }
 
-/* === the judge's own IOMMU ====================================================================== */
+/* === the judge's own IOMMU =========================================================== */
 
 static bool word_read(struct script *s, uint64_t address, uint64_t *word)
 {
@@ -588,7 +588,7 @@ static void script_compare(struct script *s, const char *asked)
     }
 }
 
-/* === tables made by the judge ===================================================================== */
+/* === tables made by the judge ======================================================== */
 
 static bool address_is_used(const struct script *s, uint64_t address)
 {
@@ -696,7 +696,7 @@ static uint16_t random_source(struct judge *judge, unsigned bus)
     return (uint16_t)(bus << 8 | judge_random_below(judge, 256));
 }
 
-/* === the walk ===================================================================================== */
+/* === the walk ======================================================================== */
 
 #define TREES 4
 
@@ -758,12 +758,12 @@ static void walk_finds_the_page(struct judge *judge)
     script_compare(s, "iommu_translate() finds the page, or says what is not allowed");
 }
 
-/* --- reasons --------------------------------------------------------------------------------------- */
+/* --- reasons ------------------------------------------------------------------------- */
 
 #define OTHER_PAGE (1ull << 17) /* away; it has the same entry of the IOTLB */
 
-/* Sets a word for one translation, and then back to what it was. Another page pushes out what
- * may have got into the IOTLB. */
+/* Sets a word for one translation, and then back to what it was. Another page pushes out
+ * what may have got into the IOTLB. */
 static void with_word(struct script *s, uint64_t address, uint64_t word, uint16_t source,
                       uint64_t iova, const char *because)
 {
@@ -931,7 +931,7 @@ static void walk_names_the_reason(struct judge *judge)
     script_compare(widths, "an IOVA beyond MGAW or the domain's width is reason 4");
 }
 
-/* --- IOTLB ------------------------------------------------------------------------------------------ */
+/* --- IOTLB --------------------------------------------------------------------------- */
 
 #define CACHE_PAGES 10
 
@@ -979,7 +979,7 @@ static void cached_translations_spare_the_walk(struct judge *judge)
     script_compare(s, "what is in the IOTLB is translated by it, and nothing else is");
 }
 
-/* === faults ======================================================================================= */
+/* === faults ========================================================================== */
 
 static struct lab09_fault random_fault(struct judge *judge)
 {
@@ -1065,7 +1065,7 @@ static void faults_of_translations_are_recorded(struct judge *judge)
     script_compare(s, "a fault of iommu_translate() is in the log, unless FPD is set");
 }
 
-/* === the tables that the part makes =================================================================== */
+/* === the tables that the part makes ================================================== */
 
 #define POOL       64
 #define MAPPED_MAX 900
@@ -1083,7 +1083,8 @@ struct space {
     int64_t wants[LAB09_OPS];
 };
 
-/* A script that begins with empty tables: root in page 0, domain n's table in page n + 1. */
+/* A script that begins with empty tables: root in page 0, domain n's table in page n + 1.
+ */
 static struct space *space_new(struct judge *judge)
 {
     struct space *v = memory_get(judge, sizeof *v);
@@ -1439,7 +1440,7 @@ static void map_does_all_or_nothing(struct judge *judge)
     trees_expect(v);
 }
 
-/* --- stale translations -------------------------------------------------------------------------------- */
+/* --- stale translations -------------------------------------------------------------- */
 
 /* An access to a page, and what it has to give. hit: 4 words read are enough. */
 static void access_expect(struct space *v, uint32_t i, const struct mapping *m, bool stale)
@@ -1482,7 +1483,8 @@ static void unmap_leaves_nothing_stale(struct judge *judge)
     for (unsigned round = 0; round < 9; round++) {
         uint64_t first = judge_random_below(judge, 10);
 
-        /* all into the IOTLB (pages 12 to 15 are the other domain's), then some are unmapped */
+        /* all into the IOTLB (pages 12 to 15 are the other domain's), then some are
+         * unmapped */
         for (int pass = 0; pass < 2; pass++) {
             for (uint64_t n = 0; n < 16; n++) {
                 struct mapping *m = mapping_find(v, n < 12 ? a : b, iova + n * VTD_PAGE);
@@ -1521,7 +1523,7 @@ static void unmap_leaves_nothing_stale(struct judge *judge)
     CHECK(judge, accesses > 0, "the check translates", "nothing");
 }
 
-/* === DMA ============================================================================================ */
+/* === DMA ============================================================================= */
 
 struct dma_script {
     struct judge *judge;
@@ -1567,7 +1569,7 @@ static void dma_run(struct dma_script *d, const struct run_spec *how)
                     strerror(-d->out->opened));
 }
 
-/* --- the kernel's text -------------------------------------------------------------------------- */
+/* --- the kernel's text --------------------------------------------------------------- */
 
 /* The next line of the script: its number. NULL: no report that counts. */
 static uint32_t line_put(struct dma_script *d, const char *text,
@@ -1661,7 +1663,7 @@ static void kernel_reports_are_decoded(struct judge *judge)
     }
 }
 
-/* --- demand mapping with a pretended device ---------------------------------------------------------- */
+/* --- demand mapping with a pretended device ------------------------------------------ */
 
 /* What has to be called, and returned, in order. */
 struct demand_truth {
@@ -1855,7 +1857,8 @@ static struct lab09_fault *refusal_put(struct dma_script *d, uint64_t n, bool wr
     return &d->faults[line];
 }
 
-/* The line that was put last is about another device, or another page, or another reason. */
+/* The line that was put last is about another device, or another page, or another reason.
+ */
 static void refusal_change(struct dma_script *d, const struct lab09_fault *f)
 {
     d->line_count--;
@@ -1984,7 +1987,7 @@ static void demand_gives_up_with_a_reason(struct judge *judge)
     demand_compare(d, "a page that is mapped is refused again");
 }
 
-/* === the machine ===================================================================================== */
+/* === the machine ===================================================================== */
 
 #define OUTSIDE_MAX 16
 
@@ -2096,7 +2099,7 @@ static void refused_accesses_are_reported(struct judge *judge)
     ram_expect(d, 0, want);
 }
 
-/* --- the machine's own tables ----------------------------------------------------------------------- */
+/* --- the machine's own tables -------------------------------------------------------- */
 
 #define VTD_REGISTERS 0xfed90000ull
 #define REG_CAP       0x08
@@ -2209,7 +2212,7 @@ static void your_walk_agrees_with_the_machine(struct judge *judge)
     agree_with_hardware(dump, d->e);
 }
 
-/* --- demand mapping ----------------------------------------------------------------------------------- */
+/* --- demand mapping ------------------------------------------------------------------ */
 
 static void demand_works_on_the_device(struct judge *judge)
 {
@@ -2251,7 +2254,7 @@ static void demand_works_on_the_device(struct judge *judge)
     ram_expect(d, 0, want);
 }
 
-/* === the table ======================================================================================= */
+/* === the table ======================================================================= */
 
 #define VTD(section) "Intel VT-d specification, " section
 
@@ -2450,7 +2453,7 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = one_record_collapses_or_overflows,
         .why = "A device can fault millions of times a second, with one place to note it.",
-        .handout = "Steps, 10",
+        .handout = "Steps, 11",
         .slide = "IOMMU and virtualization",
         .manual = VTD("7.2.1, 10.4.9 (FSTS_REG)"),
         .hints =
@@ -2471,7 +2474,7 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = faults_of_translations_are_recorded,
         .why = "A refusal that nobody hears of is data that is silently wrong.",
-        .handout = "Steps, 8",
+        .handout = "Steps, 7",
         .slide = "IOMMU and virtualization",
         .manual = VTD("7.2, 9.3 (FPD)"),
         .hints = {"For which faults has the IOMMU seen a context entry?",
@@ -2490,7 +2493,7 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = kernel_reports_are_decoded,
         .why = "For a process this text is the only way to hear of a DMA fault.",
-        .handout = "Steps, 11",
+        .handout = "Steps, 13",
         .slide = "IOMMU and virtualization",
         .manual = "drivers/iommu/intel/dmar.c of Linux; common/include/dma_demand.h",
         .hints =
@@ -2511,7 +2514,7 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = demand_maps_each_page_once,
         .why = "Fault, map, again: that is demand paging, for a device.",
-        .handout = "Steps, 12",
+        .handout = "Steps, 14",
         .slide = "IOMMU and virtualization",
         .manual = "common/include/dma_demand.h",
         .hints =
@@ -2532,7 +2535,7 @@ static const struct check checks[] = {
         .target = TARGET_MODEL,
         .run = demand_gives_up_with_a_reason,
         .why = "A retry that can never succeed is an endless loop.",
-        .handout = "Steps, 12",
+        .handout = "Steps, 14",
         .slide = "IOMMU and virtualization",
         .manual = "common/include/dma_demand.h",
         .hints =

@@ -23,7 +23,7 @@ static struct vtd_fault fault_in(const struct lab09_fault *f)
         .page = f->page, .source = f->source, .reason = f->reason, .write = f->write != 0};
 }
 
-/* === the model ================================================================================ */
+/* === the model ======================================================================= */
 
 struct model {
     const struct lab09_model_input *in;
@@ -208,7 +208,7 @@ static void model_run(struct subject *subject)
     free(m.pages);
 }
 
-/* === DMA ====================================================================================== */
+/* === DMA ============================================================================= */
 
 struct dma {
     const struct lab09_dma_input *in;
@@ -222,7 +222,7 @@ struct dma {
     uint32_t turns;
 };
 
-/* --- the pretended engine ----------------------------------------------------------------------- */
+/* --- the pretended engine ------------------------------------------------------------ */
 
 static int call_note(struct dma *d, struct lab09_call call)
 {
@@ -281,7 +281,7 @@ static int pretend_unmap(void *owner, uint64_t iova, uint64_t size)
         owner, (struct lab09_call){.kind = LAB09_CALL_UNMAP, .iova = iova, .size = size});
 }
 
-/* --- operations --------------------------------------------------------------------------------- */
+/* --- operations ---------------------------------------------------------------------- */
 
 static void op_parse(const char *line, struct lab09_dma_result *r)
 {

@@ -1,12 +1,12 @@
 /* 09-iommu-faults.h - what checks and dispatcher of lab 09 say to each other.
  *
- * LAB09_MODEL: a script of operations on one IOMMU. Its physical memory is a set of pages that the
- * check fills before and reads after the run; the first ones are the pool for tables, the
- * others lie anywhere. All that is not in a page cannot be read by the IOMMU.
+ * LAB09_MODEL: a script of operations on one IOMMU. Its physical memory is a set of pages
+ * that the check fills before and reads after the run; the first ones are the pool for
+ * tables, the others lie anywhere. All that is not in a page cannot be read by the IOMMU.
  *
- * LAB09_DMA: a script of operations on buffers for DMA. The engine is either the real device or
- * pretended: then the check has written what each transfer makes the kernel's log say, and
- * each call of the engine is noted.
+ * LAB09_DMA: a script of operations on buffers for DMA. The engine is either the real
+ * device or pretended: then the check has written what each transfer makes the kernel's log
+ * say, and each call of the engine is noted.
  */
 #ifndef SUBJECT_09_H
 #define SUBJECT_09_H
@@ -27,7 +27,7 @@ struct lab09_fault {
     uint32_t reserved;
 };
 
-/* --- LAB09_MODEL -------------------------------------------------------------------------------- */
+/* --- LAB09_MODEL --------------------------------------------------------------------- */
 
 #define LAB09_OPS     600
 #define LAB09_DOMAINS 6
@@ -97,7 +97,7 @@ struct lab09_model_output {
     uint8_t pages[LAB09_PAGES][4096];
 };
 
-/* --- LAB09_DMA ---------------------------------------------------------------------------------- */
+/* --- LAB09_DMA ----------------------------------------------------------------------- */
 
 #define LAB09_LINES     160
 #define LAB09_LINE_MAX  200
@@ -128,8 +128,7 @@ struct lab09_dma_op {
 
 struct lab09_dma_result {
     int32_t value;
-    uint32_t
-        reports; /* of the buffers' device: how many there are in all after this operation */
+    uint32_t reports; /* parsed by MOVE, up to and with this operation */
     struct lab09_fault fault;
     uint64_t mapped, faults; /* of the buffer, afterwards */
 };
