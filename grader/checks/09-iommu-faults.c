@@ -1078,6 +1078,8 @@ static void log_steps(struct script *s, const uint16_t sources[3])
             OP(s, .kind = LAB09_LOG_TAKE);
         else
             OP(s, .kind = LAB09_LOG_ADD, .fault = fault);
+        if (i % 100 == 49) /* nothing pending, but something was lost */
+            OP(s, .kind = LAB09_LOG_TAKE);
         if (i % 2)
             OP(s, .kind = LAB09_LOG_GET);
     }
@@ -1442,6 +1444,8 @@ static void unmap_clears_the_range(struct judge *judge)
     WANT(v, -EINVAL, "iova is no multiple of 4096", .kind = LAB09_UNMAP, .iova = 0x800,
          .size = 0x1000);
     WANT(v, -EINVAL, "size is no multiple of 4096", .kind = LAB09_UNMAP, .size = 0x1234);
+    WANT(v, -ERANGE, "the range passes 2^39, with three levels", .kind = LAB09_UNMAP,
+         .domain = 1, .iova = (1ull << 39) - 0x1000, .size = 0x2000);
     WANT(v, -ERANGE, "the range passes 2^48", .kind = LAB09_UNMAP, .size = 1ull << 49);
     WANT(v, -ERANGE, "iova + size wraps around", .kind = LAB09_UNMAP, .iova = 0x100000,
          .size = 0ull - 0x1000);
@@ -2071,6 +2075,7 @@ static void demand_gives_up_with_a_reason(struct judge *judge)
     bad_transfers_try(judge);
     refusal_try(judge, "the page behind the buffer", 3, 4, 6, false);
     refusal_try(judge, "the page before the buffer", 3, -1, 6, false);
+    refusal_try(judge, "another reason, outside the buffer", 3, 5, 12, true);
     refusal_try(judge, "the device may only read, and writes", 1, 1, 5, true);
     refusal_try(judge, "the device may only write, and reads", 2, 1, 6, false);
     refusal_try(judge, "reserved bits in an entry", 3, 1, 12, true);
