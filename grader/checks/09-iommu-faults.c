@@ -63,7 +63,6 @@ struct script {
     struct judge *judge;
     struct lab09_model_input in;
     const struct lab09_model_output *out;
-    uint32_t pages_used;
     const char *because[LAB09_OPS];
 
     /* the judge's own view, brought along operation by operation after the run */
@@ -2357,6 +2356,9 @@ static void demand_works_on_the_device(struct judge *judge)
     memcpy(want, d->in.ram, sizeof want);
     memcpy(want + 2 * VTD_PAGE + to, d->in.ram[2] + from + 400, 1300);
     ram_expect(d, 0, want);
+    judge_figure(judge, "accesses of 4 bytes that were refused",
+                 (double)device_events_count(&d->e->device, DEVICE_FAULT), "");
+    judge_figure(judge, "faults that were recorded", r.records, "");
 }
 
 /* === the table ======================================================================= */
