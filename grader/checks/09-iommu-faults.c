@@ -64,6 +64,7 @@ struct script {
     struct lab09_model_input in;
     const struct lab09_model_output *out;
     const char *because[LAB09_OPS];
+    bool count_reads; /* how many words a translation reads has to be right, too */
 
     /* the judge's own view, brought along operation by operation after the run */
     struct cached cache[IOTLB_ENTRIES];
@@ -583,6 +584,8 @@ static void script_compare(struct script *s, const char *asked)
         struct lab09_result want = {0};
 
         op_judge(s, &s->in.ops[i], &want);
+        if (!s->count_reads)
+            want.reads = READS_ANY;
         op_expect(s, i, &want, asked);
     }
 }
@@ -1031,6 +1034,7 @@ static void cached_translations_spare_the_walk(struct judge *judge)
     struct script *s = script_new(judge);
     struct cache_case c;
 
+    s->count_reads = true;
     cache_case_make(s, &c);
     cache_edges_put(s, &c);
     for (unsigned step = 0; step < 420; step++)
@@ -1114,14 +1118,19 @@ static void faults_of_translations_are_recorded(struct judge *judge)
                      ~(i == 2 || i == 3 ? VTD_CONTEXT_PRESENT : 0));
     }
     for (int n = 0; n < 140; n++) {
-        uint16_t source = n % 9 == 8 ? 0x9900 : sources[judge_random_below(judge, 6)];
+        unsigned i = (unsigned)judge_random_below(judge, 6);
+        bool no_bus = n % 9 == 8;
 
-        translate_put(s, source,
+        translate_put(s, no_bus ? 0x9900 : sources[i],
                       n % 11 == 10
                           ? 1ull << 39
                           : iova + (n % 5 == 4) * VTD_PAGE + random_bits(judge, 11, 0),
                       random_bool(judge));
         OP(s, .kind = n % 3 == 2 ? LAB09_LOG_TAKE : LAB09_LOG_GET);
+        op_because(
+            s, no_bus  ? "the last access was of a device on a bus without a context table"
+               : i % 2 ? "the last access was of a device whose context entry has FPD"
+                       : "the last access was of a device whose context entry has no FPD");
     }
     script_compare(s, "a fault of iommu_translate() is in the log, unless FPD is set");
 }
@@ -1502,7 +1511,8 @@ static void map_does_all_or_nothing(struct judge *judge)
     WANT(v, -ENOMEM, "the table for the second half cannot be had", .kind = LAB09_MAP,
          .domain = 3, .iova = 0x3fe000, .physical = 0x1000, .size = 0x3ff000, .rights = 3);
     WANT(v, 0, NULL, .kind = LAB09_POOL, .size = 20);
-    map_put(v, 3, 0x3fe000, 0x1000, 0x4000, 3); /* nothing of it is in the way */
+    map_put(v, 3, 0x3fe000, 0x1000, 0x4000, 3);
+    op_because(v->s, "nothing of the attempt that failed may be in the way");
     space_run(v, "iommu_map() refuses what cannot be, in the contract's order");
     trees_expect(v);
 }
