@@ -39,6 +39,23 @@ starters:
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
+# --- slides: decks in slides/, pages and PDFs in build/slides -----------------------------------
+SLIDES_READY := slides/node_modules/.package-lock.json
+SLIDES := node slides/build.mjs $(if $(filter command line,$(origin LAB)),--lab '$(LAB)')
+
+$(SLIDES_READY): slides/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+		{ echo "slides: node and npm are missing (mend it: sudo apt install nodejs npm)" >&2; false; }
+	@cd slides && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: slides slides-watch
+slides: $(SLIDES_READY)
+	@$(SLIDES)
+
+slides-watch: $(SLIDES_READY)
+	@$(SLIDES) --watch
+
 clean:
 	rm -rf $(B)/obj $(B)/bin $(B)/lib $(B)/checks $(B)/guests $(B)/silicon $(B)/subjects $(B)/cache $(B)/tmp
 

@@ -11,8 +11,9 @@
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
+#   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage}
+suites=${*:-format build starters unit stress grade mutants attacks usage slides}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -159,6 +160,39 @@ suite_usage() {
     planned=$(sed -n 's/^1\.\.//p' "$scratch/bats")
     [ "$(grep -cE '^(not )?ok ' "$scratch/bats")" = "${planned:-none}" ] ||
         fail "bats planned ${planned:-no} tests and did not run them all"
+}
+
+# What the suite slides cannot do without, and how to get it; nothing if it is all there.
+slides_missing() {
+    command -v node >/dev/null && command -v npm >/dev/null ||
+        { echo "node or npm is not installed (sudo apt install nodejs npm)"; return; }
+    make -s slides/node_modules/.package-lock.json >"$scratch/npm" 2>&1 ||
+        { echo "npm ci did not work here (in slides/; is there a registry?)"; return; }
+    node -e 'import("./slides/browser.mjs").then((b) => process.exit(b.browserFind() ? 0 : 1))' ||
+        echo "no Chromium is installed (sudo apt install chromium, or set CHROME_PATH)"
+}
+
+# slides_refuses WHAT DECK - the build fails on this deck, and says so with the word WHAT.
+slides_refuses() {
+    local copy=$scratch/slides-copy
+    rm -rf "$copy" && mkdir "$copy" && cp -r slides/*.mjs slides/data slides/theme "$copy" &&
+        ln -s "$PWD/slides/node_modules" "$copy/node_modules" && mkdir "$copy/decks" "$copy/figures" &&
+        printf '# A deck\n\n%s\n' "$2" >"$copy/decks/00-a.md"
+    ! node "$copy/build.mjs" --out "$scratch/slides-none" >"$scratch/out" 2>&1 &&
+        grep -q "$1" "$scratch/out"
+}
+
+suite_slides() {
+    local missing
+    missing=$(slides_missing)
+    if [ -n "$missing" ]; then skip "slides: $missing"; return; fi
+    check "all decks build" node slides/build.mjs --out "$scratch/slides"
+    check "an unknown placeholder stops the build" slides_refuses "unknown placeholder" '{{run:no-such}}'
+    check "a figure that is not there stops the build" slides_refuses "no figure" '![x](no-such.svg)'
+    check "LAB=99 has no deck" sh -c '! node slides/build.mjs --lab 99 --out "$1"' - "$scratch/slides-none"
+    node tests/slides/slides.mjs "$scratch/slides" >"$scratch/slides.log" 2>&1
+    grep -v '^slides: ' "$scratch/slides.log"
+    counted "$scratch/slides.log" slides
 }
 
 for suite in $suites; do

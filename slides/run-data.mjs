@@ -1,0 +1,48 @@
+// run-data.mjs - what was measured, from data/run.json, for the decks.
+//
+// {
+//   "machine": "...", "when": "...",
+//   "numbers": { "NAME": { "value": 36, "unit": "exits", "what": "..." } },    value may be null
+//   "figures": { "04-int-iret": [ { "name": "...", "value": 2, "unit": "exits" } ] },
+//   "traces":  { "NAME": [ "a line", "another" ] }                             may be null
+// }
+// collect.mjs writes it.
+import { readFileSync } from 'node:fs';
+
+const MISSING = 'not measured here';
+const FIGURES_SHOWN = 8;
+
+export function numberText(value) {
+  if (value === null || value === undefined) return MISSING;
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 ? 2 : 4;
+  return Number(value.toFixed(digits)).toLocaleString('en-US', { maximumFractionDigits: 4 });
+}
+
+function withUnit(number) {
+  const text = numberText(number.value);
+  return text === MISSING || !number.unit ? text : `${text} ${number.unit}`;
+}
+
+function figuresTable(list) {
+  if (!list || list.length === 0) return `*${MISSING}*`;
+  const rows = list.slice(0, FIGURES_SHOWN).map((f) => `| ${f.name} | ${withUnit(f)} |`);
+  return ['| measured in a run of the reference | |', '|---|---|', ...rows].join('\n');
+}
+
+/* An object with placeholder(NAME): its text, or undefined for a name that nobody knows. */
+export function runDataRead(file) {
+  const data = JSON.parse(readFileSync(file, 'utf8'));
+  const kinds = {
+    run: (name) => (name in data.numbers ? withUnit(data.numbers[name]) : undefined),
+    figures: (name) => (name in data.figures ? figuresTable(data.figures[name]) : undefined),
+    trace: (name) => (name in data.traces ? (data.traces[name] ?? [MISSING]).join('\n') : undefined),
+  };
+  return {
+    placeholder(text) {
+      if (text === 'run-of') return `Measured on ${data.when}: ${data.machine}.`;
+      const [kind, name] = text.split(':');
+      return Object.hasOwn(kinds, kind) && name ? kinds[kind](name) : undefined;
+    },
+  };
+}

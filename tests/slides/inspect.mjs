@@ -1,0 +1,145 @@
+// inspect.mjs - runs inside the page: what is wrong with the slide that is shown?
+//
+// One function without anything around it: puppeteer sends its text to the browser.
+/* global document, getComputedStyle, innerWidth, innerHeight, NodeFilter */
+export function inspectSlide() {
+  const SMALLEST = 14 / 0.75 - 0.05; // 14 pt in px
+  const problems = [];
+  const root = document.querySelector('svg.bespoke-marp-active section') ?? document.body;
+  const frame = root.getBoundingClientRect();
+  const scale = root.tagName === 'SECTION' ? frame.width / 1280 : 1;
+  const short = (text) => `"${text.trim().replace(/\s+/g, ' ').slice(0, 40)}"`;
+
+  // --- the pieces of text, and where they are ---
+
+  function textPieces() {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    const pieces = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const owner = node.parentElement;
+      if (!node.data.trim() || owner.closest('style, script, aside')) continue;
+      if (getComputedStyle(owner).visibility === 'hidden') continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      for (const box of range.getClientRects())
+        if (box.width > 1 && box.height > 1) pieces.push({ node, owner, box, text: node.data });
+    }
+    return pieces;
+  }
+
+  // --- size ---
+
+  function fontPixels({ owner }) {
+    const size = parseFloat(getComputedStyle(owner).fontSize);
+    const inner = owner.closest('svg.fig');
+    if (!inner) return size;
+    return size * inner.getBoundingClientRect().width / inner.viewBox.baseVal.width / scale;
+  }
+
+  // --- room ---
+
+  function leaves({ box }) {
+    return box.left < frame.left - 1 || box.top < frame.top - 1 ||
+      box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+  }
+
+  // A text in a drawing whose middle is in a rectangle has to stay in it from left to right.
+  function bulges({ owner, box }) {
+    const drawing = owner.closest('svg.fig');
+    if (!drawing) return false;
+    const around = drawing.getBoundingClientRect();
+    if (box.left < around.left - 1 || box.right > around.right + 1 ||
+        box.top < around.top - 2 || box.bottom > around.bottom + 2) return true;
+    const x = (box.left + box.right) / 2;
+    const y = (box.top + box.bottom) / 2;
+    const homes = [...drawing.querySelectorAll('rect')].map((r) => r.getBoundingClientRect())
+      .filter((r) => x > r.left && x < r.right && y > r.top && y < r.bottom)
+      .sort((a, b) => a.width * a.height - b.width * b.height);
+    return homes.length > 0 && (box.left < homes[0].left || box.right > homes[0].right);
+  }
+
+  function overlap(a, b) {
+    const w = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
+    // Line boxes are taller than letters: two lines may share a little.
+    const h = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+    return w > 1.5 * scale && h > 0.3 * Math.min(a.box.height, b.box.height);
+  }
+
+  // Blocks of a slide may not lie on each other, nor on the footer.
+  function blocksOverlap() {
+    const blocks = [...root.children].filter((e) => !['STYLE', 'SCRIPT'].includes(e.tagName) &&
+      getComputedStyle(e).display !== 'none' && e.getBoundingClientRect().height > 0);
+    blocks.forEach((a, i) => blocks.slice(i + 1).forEach((b) => {
+      const [x, y] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+      if (Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 1 &&
+          Math.min(x.right, y.right) - Math.max(x.left, y.left) > 1)
+        problems.push(`overlap: ${a.tagName} ${short(a.textContent)} and ${b.tagName} ${short(b.textContent)}`);
+    }));
+  }
+
+  // --- contrast (WCAG 2.1, 1.4.3) ---
+
+  const channels = (colour) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+
+  function luminance([r, g, b]) {
+    const linear = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  }
+
+  function contrast(one, other) {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  }
+
+  const opaque = (colour) => colour && colour !== 'none' && (channels(colour)[3] ?? 1) === 1 && channels(colour).length >= 3;
+
+  function groundOf({ owner, box }) {
+    const x = Math.min(Math.max((box.left + box.right) / 2, 0), innerWidth - 1);
+    const y = Math.min(Math.max((box.top + box.bottom) / 2, 0), innerHeight - 1);
+    const drawing = owner.closest('svg.fig');
+    if (drawing) {
+      const shapes = [...drawing.querySelectorAll('rect, polygon.shape')].filter((s) => {
+        const r = s.getBoundingClientRect();
+        return x > r.left && x < r.right && y > r.top && y < r.bottom && opaque(getComputedStyle(s).fill);
+      });
+      if (shapes.length) return channels(getComputedStyle(shapes.at(-1)).fill);
+    }
+    for (let e = owner; e; e = e.parentElement)
+      if (opaque(getComputedStyle(e).backgroundColor)) return channels(getComputedStyle(e).backgroundColor);
+    return [255, 255, 255];
+  }
+
+  function contrastProblem(piece) {
+    const style = getComputedStyle(piece.owner);
+    const ink = channels(piece.owner.closest('svg.fig') ? style.fill : style.color);
+    const pixels = fontPixels(piece);
+    const large = pixels >= 24 || (pixels >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = contrast(ink, groundOf(piece));
+    return ratio < (large ? 3 : 4.5) ? `contrast ${ratio.toFixed(2)}: ${short(piece.text)}` : null;
+  }
+
+  // --- all of it ---
+
+  const pieces = textPieces();
+  for (const piece of pieces) {
+    if (leaves(piece)) problems.push(`leaves the slide: ${short(piece.text)}`);
+    if (bulges(piece)) problems.push(`leaves its box: ${short(piece.text)}`);
+    if (fontPixels(piece) < SMALLEST) problems.push(`small, ${(fontPixels(piece) * 0.75).toFixed(1)} pt: ${short(piece.text)}`);
+    const faint = contrastProblem(piece);
+    if (faint) problems.push(faint);
+  }
+  pieces.forEach((a, i) => pieces.slice(i + 1).forEach((b) => {
+    if (a.node !== b.node && overlap(a, b)) problems.push(`overlap: ${short(a.text)} and ${short(b.text)}`);
+  }));
+  if (root.tagName === 'SECTION') {
+    blocksOverlap();
+    for (const e of root.querySelectorAll('pre, table, figure, svg.fig')) {
+      if (e.scrollWidth > e.clientWidth + 1 && e.tagName === 'PRE')
+        problems.push(`does not fit: ${short(e.textContent)}`);
+      if (leaves({ box: e.getBoundingClientRect() })) problems.push(`leaves the slide: ${e.tagName}`);
+    }
+    if (root.scrollHeight > root.clientHeight + 1) problems.push('content is taller than the slide');
+    if (pieces.length === 0) problems.push('the slide is empty');
+  }
+  return [...new Set(problems)];
+}
