@@ -5,7 +5,7 @@
 //   63:32 DST | 31:24 - | 23:16 V guest | 15 0 | ...
 //   ```
 //
-// A line with bars is a row, from the highest bit to the lowest. A field is its bits, its label
+// A line with a bar, or one that begins with "63:0 ", is a row, from the highest bit to the lowest. A field is its bits, its label
 // ("-" is reserved) and maybe who it belongs to (a class of theme/figure.css). Fields are as
 // wide as their text needs, not as their bits: a drawing to read, not to measure.
 const WIDTH = 1152;
@@ -51,7 +51,7 @@ export function bitsDraw(deck, body) {
   const parts = [];
   let y = 0;
   for (const line of body.split('\n').filter((l) => l.trim())) {
-    if (/^\s*\d+(:\d+)?\s/.test(line)) {
+    if (line.includes('|') || /^\s*\d+:\d+\s/.test(line)) {
       parts.push(rowDraw(line.split('|').map(fieldRead), y));
       y += NUMBERS + BOX + GAP;
     } else {

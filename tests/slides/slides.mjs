@@ -2,6 +2,9 @@
 //
 //   node tests/slides/slides.mjs [FOLDER]     FOLDER: what `make slides` made (build/slides)
 //
+// First it looks at faulty.md, whose slides have one fault each, named in their titles: what it
+// does not find there it would not find elsewhere.
+//
 // A slide passes if it renders without a fault of the page, nothing in it leaves it or lies on
 // something else, no text is below 14 pt on a slide of 1280 x 720, and all text has the contrast
 // of WCAG AA on what is behind it. Then links, notes, titles that the labs' checks name, PDFs.
@@ -84,17 +87,24 @@ async function pageOpen(browser, file, scheme, problems) {
   return page;
 }
 
-async function deckPageTest(browser, name, slides, scheme) {
-  const faults = [];
-  const page = await pageOpen(browser, join(out, `${name}.html`), scheme, faults);
+// Turns to each slide in order and hands what is wrong with it to look(number, problems).
+async function slidesVisit(page, look) {
   const count = await page.evaluate(() => document.querySelectorAll('svg.bespoke-marp-slide').length);
   for (let i = 1; i <= count; i++) {
     await page.evaluate((n) => { location.hash = `#${n}`; }, i);
     await page.waitForFunction((n) =>
       [...document.querySelectorAll('svg.bespoke-marp-slide')].findIndex((s) =>
         s.classList.contains('bespoke-marp-active')) === n - 1, {}, i);
-    test(`${name} slide ${i} "${slides[i - 1]?.title}", ${scheme}`, await page.evaluate(inspectSlide));
+    look(i, await page.evaluate(inspectSlide));
   }
+  return count;
+}
+
+async function deckPageTest(browser, name, slides, scheme) {
+  const faults = [];
+  const page = await pageOpen(browser, join(out, `${name}.html`), scheme, faults);
+  const count = await slidesVisit(page, (i, problems) =>
+    test(`${name} slide ${i} "${slides[i - 1]?.title}", ${scheme}`, problems));
   if (count !== slides.length) faults.push(`${count} slides, ${slides.length} in the Markdown`);
   test(`${name}: opens without a fault, and all of it is in the file (${scheme})`, faults);
   const links = await page.$$eval('section a[href]', (all) => all.map((a) => a.getAttribute('href')));
@@ -125,6 +135,23 @@ async function indexTest(browser, decks, slideCounts) {
     test(`index page, ${scheme}`, faults);
     await page.close();
   }
+}
+
+async function faultyTest(browser) {
+  const { marpCli } = require('@marp-team/marp-cli');
+  const html = join(out, 'work/faulty.html');
+  const { error, warn, info, log } = console;
+  const nothing = () => {};
+  Object.assign(console, { error: nothing, warn: nothing, info: nothing, log: nothing });
+  await marpCli(['--no-config-file', '--html', '--theme-set', join(out, 'work/theme.css'),
+    '--output', html, '--', join(top, 'tests/slides/faulty.md')]);
+  Object.assign(console, { error, warn, info, log });
+  const wants = [...readFileSync(join(top, 'tests/slides/faulty.md'), 'utf8').matchAll(/^# wants: (.*)$/gm)].map((m) => m[1]);
+  const page = await pageOpen(browser, html, 'light', []);
+  await slidesVisit(page, (i, problems) =>
+    test(`a slide with a fault: ${wants[i - 1]}`,
+      problems.some((p) => p.includes(wants[i - 1])) ? [] : ['it was not found', ...problems]));
+  await page.close();
 }
 
 // Counts the page objects, also those in compressed object streams.
@@ -160,6 +187,7 @@ const browser = await puppeteer.launch({
 });
 const slideCounts = Object.fromEntries(deckFiles.map((file) => [file.replace('.md', '.html'), decks[file].length]));
 try {
+  await faultyTest(browser);
   for (const file of deckFiles) {
     const name = file.replace('.md', '');
     if (!existsSync(join(out, `${name}.html`))) {
