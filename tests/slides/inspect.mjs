@@ -65,6 +65,31 @@ export function inspectSlide() {
     return w > 1.5 * scale && h > 0.3 * Math.min(a.box.height, b.box.height);
   }
 
+  // A line of a drawing may not run through a text. Its ends, in pixels of the page:
+  function strokes(drawing) {
+    const toPage = drawing.getScreenCTM();
+    const point = (x, y) => ({ x: toPage.a * x + toPage.e, y: toPage.d * y + toPage.f });
+    return [...drawing.querySelectorAll('line, path')].flatMap((e) => {
+      const n = e.tagName === 'line' ? ['x1', 'y1', 'x2', 'y2'].map((a) => Number(e.getAttribute(a)))
+        : e.getAttribute('d').match(/-?[\d.]+/g).map(Number);
+      const ends = n.flatMap((v, i) => (i % 2 ? [] : [point(v, n[i + 1])]));
+      return ends.slice(1).map((end, i) => [ends[i], end]);
+    });
+  }
+
+  function struckThrough({ owner, box }) {
+    const drawing = owner.closest('svg.fig');
+    if (!drawing) return false;
+    const inside = (p) => p.x > box.left + 2 && p.x < box.right - 2 &&
+      p.y > box.top + box.height * 0.25 && p.y < box.bottom - box.height * 0.25;
+    return strokes(drawing).some(([a, b]) => {
+      const steps = Math.max(2, Math.ceil(Math.hypot(b.x - a.x, b.y - a.y) / 3));
+      for (let i = 0; i <= steps; i++)
+        if (inside({ x: a.x + (b.x - a.x) * i / steps, y: a.y + (b.y - a.y) * i / steps })) return true;
+      return false;
+    });
+  }
+
   // Blocks of a slide may not lie on each other, nor on the footer.
   function blocksOverlap() {
     const blocks = [...root.children].filter((e) => !['STYLE', 'SCRIPT'].includes(e.tagName) &&
@@ -124,6 +149,7 @@ export function inspectSlide() {
   for (const piece of pieces) {
     if (leaves(piece)) problems.push(`leaves the slide: ${short(piece.text)}`);
     if (bulges(piece)) problems.push(`leaves its box: ${short(piece.text)}`);
+    if (struckThrough(piece)) problems.push(`a line runs through: ${short(piece.text)}`);
     if (fontPixels(piece) < SMALLEST) problems.push(`small, ${(fontPixels(piece) * 0.75).toFixed(1)} pt: ${short(piece.text)}`);
     const faint = contrastProblem(piece);
     if (faint) problems.push(faint);
