@@ -70,8 +70,10 @@ function themeRead() {
 
 // --- Marp ------------------------------------------------------------------------------------------
 
-const head = (footer) => `---
+const head = (title, footer) => `---
 marp: true
+lang: en
+title: "${title}"
 theme: non-root-mode
 paginate: true
 footer: "${footer}"
@@ -88,14 +90,13 @@ function decksChoose(lab) {
   return chosen;
 }
 
-function decksExpand(decks) {
-  const run = runDataRead(join(here, 'data/run.json'));
+function decksExpand(decks, run) {
   return decks.map((name) => {
     const text = readFileSync(join(here, 'decks', name), 'utf8');
     const title = text.match(/^# (.*)$/m)[1];
     const footer = name.startsWith('00') ? 'Non-Root Mode' : `Non-Root Mode · Lab ${name.slice(0, 2)} · ${title}`;
     const file = join(work, name);
-    writeFileSync(file, head(footer) + deckExpand(name, text, run));
+    writeFileSync(file, head(title, footer) + deckExpand(name, text, run));
     return { name: basename(name, '.md'), title, file };
   });
 }
@@ -122,7 +123,8 @@ async function build(lab, wantPdf) {
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   writeFileSync(join(work, 'theme.css'), themeRead());
-  const decks = decksExpand(decksChoose(lab));
+  const run = runDataRead(join(here, 'data/run.json'));
+  const decks = decksExpand(decksChoose(lab), run);
 
   await marpRun(['--html', '--bespoke.progress=false']);
   const browser = wantPdf ? browserFind() : null;
@@ -135,9 +137,10 @@ async function build(lab, wantPdf) {
     for (const deck of decks) rmSync(join(out, `${deck.name}.pdf`), { force: true });
     console.log('slides: no Chromium, so no PDF (mend it: sudo apt install chromium)');
   }
-  indexWrite(out, here);
+  indexWrite(out, here, run.placeholder('run-of'));
   for (const deck of decks)
     console.log(`slides: ${join(out, deck.name)}.html${browser ? ' and .pdf' : ''}`);
+  console.log(`slides: their numbers: ${run.placeholder('run-of')}`);
   console.log(`slides: begin at ${join(out, 'index.html')}`);
 }
 

@@ -53,7 +53,7 @@ const traceText = {};
 function traceRun(name) {
   const { lab, check } = TRACES[name];
   try {
-    traceText[name] ??= execFileSync('build/bin/grader', ['trace', `LAB=${lab}`, `CHECK=${check}`],
+    traceText[name] ??= execFileSync('build/bin/grader', ['trace', `LAB=${lab}`, `CHECK=${check}`, 'TEXT=1'],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   } catch {
     traceText[name] = '';

@@ -15,7 +15,8 @@ function deckRow(out, here, name) {
 <p>${escape(about)}</p><p class="quiet">${slides} slides · ${pdf}</p></li>`;
 }
 
-export function indexWrite(out, here) {
+/* measured: the sentence that says where and when the decks' numbers come from. */
+export function indexWrite(out, here, measured) {
   const decks = readdirSync(join(here, 'decks')).filter((f) => f.endsWith('.md')).sort()
     .map((f) => f.slice(0, -3)).filter((name) => existsSync(join(out, `${name}.html`)));
   const theme = readFileSync(join(here, 'theme/theme.css'), 'utf8');
@@ -34,6 +35,7 @@ ul { list-style: none; padding: 0; } li { margin: 0 0 1.6rem; } p { margin: 0.2r
 notes. Light and dark follow the browser.</p>
 <ul>
 ${decks.map((name) => deckRow(out, here, name)).join('\n')}
-</ul></body></html>
+</ul>
+<p class="quiet">Numbers on slides: ${escape(measured)}</p></body></html>
 `);
 }

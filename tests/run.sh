@@ -189,6 +189,9 @@ suite_slides() {
     check "all decks build" node slides/build.mjs --out "$scratch/slides"
     check "an unknown placeholder stops the build" slides_refuses "unknown placeholder" '{{run:no-such}}'
     check "a figure that is not there stops the build" slides_refuses "no figure" '![x](no-such.svg)'
+    check "without a Chromium there is HTML, and word of it" sh -c \
+        'CHROME_PATH=/none node slides/build.mjs --lab 1 --out "$1" | grep -q "no Chromium" &&
+         test -s "$1/01-kvm-open.html" && test ! -e "$1/01-kvm-open.pdf"' - "$scratch/slides-html"
     check "LAB=99 has no deck" sh -c '! node slides/build.mjs --lab 99 --out "$1"' - "$scratch/slides-none"
     node tests/slides/slides.mjs "$scratch/slides" >"$scratch/slides.log" 2>&1
     grep -v '^slides: ' "$scratch/slides.log"
