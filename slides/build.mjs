@@ -106,7 +106,7 @@ async function marpRun(options) {
   const { marpCli } = await import('@marp-team/marp-cli');
   const config = join(work, 'marp.config.mjs');
   writeFileSync(config, `export default ${JSON.stringify({
-    html: true, themeSet: join(work, 'theme.css'),
+    html: true, lang: 'en', themeSet: join(work, 'theme.css'),
     options: { math: false, emoji: { shortcode: false, unicode: false } },
   })};\n`);
   const said = [];
