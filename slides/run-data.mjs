@@ -21,7 +21,8 @@ export function numberText(value) {
 
 function withUnit(number) {
   const text = numberText(number.value);
-  return text === MISSING || !number.unit ? text : `${text} ${number.unit}`;
+  const unit = number.unit === 'us' ? 'µs' : number.unit;
+  return text === MISSING || !unit ? text : `${text} ${unit}`;
 }
 
 function figuresTable(list) {
