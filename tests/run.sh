@@ -12,8 +12,9 @@
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
+#   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage slides}
+suites=${*:-format build starters unit stress grade mutants attacks usage slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -180,6 +181,16 @@ slides_refuses() {
         printf '# A deck\n\n%s\n' "$2" >"$copy/decks/00-a.md"
     ! node "$copy/build.mjs" --out "$scratch/slides-none" >"$scratch/out" 2>&1 &&
         grep -q "$1" "$scratch/out"
+}
+
+suite_pages() {
+    local missing
+    missing=$(slides_missing)
+    if [ -n "$missing" ]; then skip "pages: $missing"; return; fi
+    check "the reference's runs are recorded" $grader grade FROM=solutions
+    node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
+    grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
+    counted "$scratch/pages.log" pages
 }
 
 suite_slides() {
