@@ -1,0 +1,263 @@
+/* nested_walk.c - part 05: the two-dimensional walk, and the caches that make it cheap.
+ * The contract is in common/include/nested_walk.h. */
+#include "nested_walk.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static inline struct translation_entry *translation_slot(const struct guest_mmu *mmu,
+                                                         uint64_t gva)
+{
+    return &mmu->caches->translations[(gva >> 12) % NESTED_CACHE_SIZE];
+}
+
+static inline struct guest_table_entry *guest_table_slot(const struct guest_mmu *mmu,
+                                                         uint64_t gva)
+{
+    return &mmu->caches->guest_tables[(gva >> 21) % NESTED_CACHE_SIZE];
+}
+
+/* What the cache has about gva, or NULL. */
+static inline struct translation_entry *translation_find(const struct guest_mmu *mmu,
+                                                         uint64_t gva)
+{
+    struct translation_entry *t = mmu->caches ? translation_slot(mmu, gva) : NULL;
+
+    return t && t->valid && t->root == mmu->ept->root && t->number == gva >> 12 ? t : NULL;
+}
+
+static inline struct guest_table_entry *guest_table_find(const struct guest_mmu *mmu,
+                                                         uint64_t gva)
+{
+    struct guest_table_entry *t = mmu->caches ? guest_table_slot(mmu, gva) : NULL;
+
+    return t && t->valid && t->root == mmu->ept->root && t->number == gva >> 21 ? t : NULL;
+}
+
+/* How far the guest's walk has come. */
+struct descent {
+    int level;
+    uint64_t hpa;         /* where the entry of that level is */
+    uint64_t entry;       /* what it says */
+    uint64_t flags_above; /* W, U, NX of the entries above it, as in guest_table_entry */
+};
+
+static inline uint64_t flags_with(uint64_t flags, uint64_t entry)
+{
+    const uint64_t both = GUEST_WRITABLE | GUEST_USER;
+
+    return (flags & entry & both) | ((flags | entry) & GUEST_NO_EXECUTE);
+}
+
+/* Which kinds of access the guest's entries allow. */
+static inline uint64_t guest_rights(uint64_t flags, bool user)
+{
+    if (user && !(flags & GUEST_USER))
+        return 0;
+    return EPT_READ | (flags & GUEST_WRITABLE ? EPT_WRITE : 0) |
+           (flags & GUEST_NO_EXECUTE ? 0 : EPT_FETCH);
+}
+
+/* Always false: the walk ends. present: FAULT_PRESENT or 0. */
+static inline bool page_fault(struct nested_walk *walk, uint64_t access, uint32_t present)
+{
+    walk->outcome = NESTED_PAGE_FAULT;
+    walk->error_code = present | (access & EPT_WRITE ? FAULT_WRITE : 0) |
+                       (access & NESTED_USER ? FAULT_USER : 0) |
+                       (access & EPT_FETCH ? FAULT_FETCH : 0);
+    return false;
+}
+
+//@begin
+//@ /* TODO 12: what fails is not kept. */
+//@
+static void gva_forget(const struct guest_mmu *mmu, uint64_t gva)
+{
+    struct translation_entry *translation = translation_find(mmu, gva);
+    struct guest_table_entry *table = guest_table_find(mmu, gva);
+
+    if (translation)
+        translation->valid = false;
+    if (table)
+        table->valid = false;
+}
+
+//@end
+//@begin
+//@ /* TODO 13: the pieces of a walk: one GPA through the EPT, one guest entry, the guest's
+//@  * rights. Each either goes on or says in *walk why the walk ends. */
+//@
+static bool gpa_translate(const struct guest_mmu *mmu, uint64_t gpa, uint64_t access,
+                          struct nested_walk *walk, struct ept_walk *ept)
+{
+    ept_walk(mmu->ept, mmu->memory, mmu->caches ? &mmu->caches->guest_physical : NULL, gpa,
+             access | EPT_ACCESS_LINEAR, ept);
+    walk->references += ept->references;
+    if (ept->outcome == EPT_TRANSLATED)
+        return true;
+    walk->outcome =
+        ept->outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
+    walk->gpa = gpa;
+    walk->qualification = ept->qualification;
+    return false;
+}
+
+static bool entry_read(const struct guest_mmu *mmu, uint64_t access,
+                       struct nested_walk *walk, struct descent *d)
+{
+    d->entry = mmu->memory->read(mmu->memory->owner, d->hpa);
+    walk->references++;
+    return d->entry & GUEST_PRESENT || page_fault(walk, access, 0);
+}
+
+/* From CR3 down to the guest's leaf. */
+static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                          struct nested_walk *walk, struct descent *d)
+{
+    uint64_t table = mmu->cr3;
+    struct ept_walk ept;
+
+    *d = (struct descent){.level = EPT_LEVELS, .flags_above = GUEST_WRITABLE | GUEST_USER};
+    for (;; d->level--) {
+        const uint64_t gpa = (table & GUEST_ADDRESS) + 8 * ept_index(gva, d->level);
+
+        if (!gpa_translate(mmu, gpa, EPT_READ, walk, &ept))
+            return false;
+        d->hpa = ept.hpa;
+        if (!entry_read(mmu, access, walk, d))
+            return false;
+        if (d->level == 1 || (d->level < 4 && d->entry & GUEST_LARGE))
+            return true;
+        d->flags_above = flags_with(d->flags_above, d->entry);
+        table = d->entry;
+    }
+}
+
+/* The guest's leaf, by the shortest way that the caches offer. */
+static bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                      struct nested_walk *walk, struct descent *d)
+{
+    const struct guest_table_entry *known = guest_table_find(mmu, gva);
+
+    if (!known)
+        return guest_descend(mmu, gva, access, walk, d);
+    *d = (struct descent){.level = 1,
+                          .hpa = known->table + 8 * ept_index(gva, 1),
+                          .flags_above = known->flags};
+    return entry_read(mmu, access, walk, d);
+}
+
+static void caches_fill(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                        uint64_t allowed, const struct nested_walk *walk,
+                        const struct descent *d)
+{
+    if (!(access & EPT_WRITE))
+        allowed &= ~EPT_WRITE; /* D may not be set yet */
+    *translation_slot(mmu, gva) =
+        (struct translation_entry){.valid = true,
+                                   .user = access & NESTED_USER,
+                                   .root = mmu->ept->root,
+                                   .number = gva >> 12,
+                                   .frame = walk->hpa & ~(EPT_PAGE - 1),
+                                   .allowed = allowed};
+    if (d->level == 1)
+        *guest_table_slot(mmu, gva) =
+            (struct guest_table_entry){.valid = true,
+                                       .root = mmu->ept->root,
+                                       .number = gva >> 21,
+                                       .table = d->hpa & ~(EPT_PAGE - 1),
+                                       .flags = d->flags_above};
+}
+
+/* Everything but the caches of linear addresses. */
+static bool tables_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                        struct nested_walk *walk)
+{
+    const uint64_t kind = access & EPT_RIGHTS;
+    struct descent d;
+    struct ept_walk ept;
+    uint64_t rights, offset;
+
+    if (!leaf_find(mmu, gva, access, walk, &d))
+        return false;
+    rights = guest_rights(flags_with(d.flags_above, d.entry), access & NESTED_USER);
+    if (!(rights & kind))
+        return page_fault(walk, access, FAULT_PRESENT);
+    offset = ept_level_size(d.level) - 1;
+    if (!gpa_translate(mmu, (d.entry & GUEST_ADDRESS & ~offset) | (gva & offset),
+                       kind | EPT_ACCESS_FINAL, walk, &ept))
+        return false;
+    walk->outcome = NESTED_TRANSLATED;
+    walk->hpa = ept.hpa;
+    if (mmu->caches)
+        caches_fill(mmu, gva, access, rights & ept.rights, walk, &d);
+    return true;
+}
+
+//@end
+void nested_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                 struct nested_walk *walk)
+{
+    //@begin
+    //@ /* TODO 14: a translation that is known costs nothing; else walk, and fill or forget. */
+    //@ (void)mmu, (void)gva, (void)access;
+    //@ *walk = (struct nested_walk){.outcome = 0};
+    const struct translation_entry *known = translation_find(mmu, gva);
+
+    *walk = (struct nested_walk){.outcome = NESTED_TRANSLATED};
+    if (known && known->user == !!(access & NESTED_USER) &&
+        (known->allowed & access & EPT_RIGHTS))
+        walk->hpa = known->frame | (gva & (EPT_PAGE - 1));
+    else if (!tables_walk(mmu, gva, access, walk) && mmu->caches)
+        gva_forget(mmu, gva);
+    //@end
+}
+
+void nested_invlpg(const struct guest_mmu *mmu, uint64_t gva)
+{
+    //@begin
+    //@ /* TODO 15: what each instruction forgets is in the contract: no less, and no more. */
+    //@ (void)mmu, (void)gva;
+    struct translation_entry *translation = translation_find(mmu, gva);
+
+    if (translation)
+        translation->valid = false;
+    for (int i = 0; mmu->caches && i < NESTED_CACHE_SIZE; i++)
+        if (mmu->caches->guest_tables[i].root == mmu->ept->root)
+            mmu->caches->guest_tables[i].valid = false;
+    //@end
+}
+
+void nested_load_cr3(struct guest_mmu *mmu, uint64_t cr3)
+{
+    //@begin
+    //@ (void)mmu, (void)cr3;
+    mmu->cr3 = cr3;
+    for (int i = 0; mmu->caches && i < NESTED_CACHE_SIZE; i++) {
+        if (mmu->caches->guest_tables[i].root == mmu->ept->root)
+            mmu->caches->guest_tables[i].valid = false;
+        if (mmu->caches->translations[i].root == mmu->ept->root)
+            mmu->caches->translations[i].valid = false;
+    }
+    //@end
+}
+
+int nested_invept(struct nested_caches *caches, unsigned type, uint64_t root)
+{
+    //@begin
+    //@ (void)caches, (void)type, (void)root;
+    //@ return -ENOSYS;
+    if (type != INVEPT_SINGLE && type != INVEPT_ALL)
+        return -EINVAL;
+    for (int i = 0; i < NESTED_CACHE_SIZE; i++) {
+        if (type == INVEPT_ALL || caches->translations[i].root == root)
+            caches->translations[i].valid = false;
+        if (type == INVEPT_ALL || caches->guest_tables[i].root == root)
+            caches->guest_tables[i].valid = false;
+    }
+    for (int i = 0; i < EPT_CACHE_SIZE; i++)
+        if (type == INVEPT_ALL || caches->guest_physical.entries[i].root == root)
+            caches->guest_physical.entries[i].valid = false;
+    return 0;
+    //@end
+}
