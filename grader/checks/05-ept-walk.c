@@ -1,0 +1,1690 @@
+/* 05-ept-walk.c - the checks of lab 05.
+ *
+ * Building is judged by what the tables say in the end: the judge reads them out of the pool
+ * and compares them with a plain list of pages that knows no tables. Walking is judged on
+ * tables that the judge made, against a model of the CPU: outcome, and the address of each
+ * memory reference in its order. On target silicon a CPU follows the student's tables; what
+ * it did, the student's walker has to say, and the model too.
+ *
+ * Where the emulated CPU and the SDM leave room (A flags of a walk that fails; bits of the
+ * qualification that depend on features that are off), nothing is compared.
+ */
+#define _GNU_SOURCE
+#include "../subjects/05-ept-walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../silicon/silicon.h"
+#include "check.h"
+#include "guest_image.h"
+#include "nested_walk.h"
+
+#define KIB4 (1ull << 12)
+#define MIB2 (1ull << 21)
+#define GIB1 (1ull << 30)
+#define RWX  7ull
+#define RW   3ull
+#define RX   5ull
+
+#define HPA_BASE 0x40000000ull /* of the memory in the model */
+#define POOL     40u           /* pages, for building */
+
+GUEST_IMAGE(probe_guest, "probe.bin");
+
+/* --- a script and what is expected of it -------------------------------------------------- */
+
+#define WALK_REFS 40
+
+/* What an operation has to give. */
+struct want {
+    bool any; /* nothing is expected */
+    struct lab05_result r;
+    uint32_t ref_count;
+    uint64_t refs[WALK_REFS];
+    const char *labels[WALK_REFS];
+};
+
+struct script {
+    struct judge *judge;
+    struct lab05_input in;
+    struct want wants[LAB05_OPS];
+    const char *asked[LAB05_OPS];
+    const struct evidence *e;
+    const struct lab05_output *out;
+};
+
+static void *memory_get(struct judge *judge, size_t size)
+{
+    void *memory = calloc(1, size);
+
+    if (!memory)
+        judge_error(judge, "out of memory");
+    return memory;
+}
+
+static struct script *script_new(struct judge *judge, uint32_t memory_pages, uint32_t pool)
+{
+    struct script *s = memory_get(judge, sizeof *s);
+
+    s->judge = judge;
+    s->in.memory_hpa = HPA_BASE;
+    s->in.memory_pages = memory_pages;
+    s->in.pool_pages = pool;
+    for (int i = 0; i < LAB05_EPTS; i++)
+        s->in.cpu[i] = (struct lab05_cpu){.physical_bits = 46, .page_1g = 1};
+    return s;
+}
+
+/* Returns what is expected of it, to be filled in. */
+static struct want *op_put(struct script *s, const char *asked, struct lab05_op op)
+{
+    const uint32_t i = s->in.op_count++;
+
+    if (i >= LAB05_OPS)
+        judge_error(s->judge, "the check's script is too long");
+    s->in.ops[i] = op;
+    s->asked[i] = asked;
+    return &s->wants[i];
+}
+
+#define OP(s, asked, ...) op_put(s, asked, (struct lab05_op){__VA_ARGS__})
+
+/* The same for an operation of which only the value counts. */
+static void value_put(struct script *s, int64_t value, const char *asked,
+                      struct lab05_op op)
+{
+    op_put(s, asked, op)->r.value = value;
+}
+
+#define VALUE(s, want, asked, ...)                                                         \
+    value_put(s, want, asked, (struct lab05_op){__VA_ARGS__})
+
+/* --- in words ----------------------------------------------------------------------------- */
+
+static void errno_describe(int64_t value, char *buffer, size_t size)
+{
+    const char *name = value < 0 && value > -200 ? strerrorname_np((int)-value) : NULL;
+
+    if (name)
+        snprintf(buffer, size, "-%s", name);
+    else
+        snprintf(buffer, size, "%" PRId64, value);
+}
+
+static void rights_describe(uint64_t rights, char text[4])
+{
+    text[0] = rights & EPT_READ ? 'r' : '-';
+    text[1] = rights & EPT_WRITE ? 'w' : '-';
+    text[2] = rights & EPT_FETCH ? 'x' : '-';
+    text[3] = 0;
+}
+
+static const char *access_name(uint64_t access)
+{
+    return access & EPT_FETCH ? "fetch" : access & EPT_WRITE ? "write" : "read";
+}
+
+static void op_describe(const struct lab05_op *op, char *buffer, size_t size)
+{
+    char rights[4];
+
+    rights_describe(op->access, rights);
+    switch (op->kind) {
+    case LAB05_MAP:
+        snprintf(buffer, size,
+                 "ept_map(gpa %#" PRIx64 ", hpa %#" PRIx64 ", size %#" PRIx64
+                 ", rights %#" PRIx64 " (%s), type %u)",
+                 op->gpa, op->hpa, op->size, op->access, rights, op->type);
+        break;
+    case LAB05_UNMAP:
+        snprintf(buffer, size, "ept_unmap(gpa %#" PRIx64 ", size %#" PRIx64 ")", op->gpa,
+                 op->size);
+        break;
+    case LAB05_PROTECT:
+        snprintf(buffer, size,
+                 "ept_protect(gpa %#" PRIx64 ", size %#" PRIx64 ", rights %#" PRIx64
+                 " (%s))",
+                 op->gpa, op->size, op->access, rights);
+        break;
+    case LAB05_WALK:
+        snprintf(buffer, size, "ept_walk(%sgpa %#" PRIx64 ", %s%s%s)",
+                 op->cached ? "with a cache, " : "", op->gpa, access_name(op->access),
+                 op->access & EPT_ACCESS_LINEAR ? ", L" : "",
+                 op->access & EPT_ACCESS_FINAL ? ", F" : "");
+        break;
+    case LAB05_NESTED:
+        snprintf(buffer, size, "nested_walk(%sVM %u, gva %#" PRIx64 ", %s%s)",
+                 op->cached ? "with caches, " : "", op->ept, op->gpa,
+                 access_name(op->access), op->access & NESTED_USER ? ", user" : "");
+        break;
+    case LAB05_INVEPT:
+        snprintf(buffer, size, "nested_invept(type %u, root of tree %u)", op->type,
+                 op->ept);
+        break;
+    default:
+        snprintf(buffer, size, "%s",
+                 op->kind == LAB05_CREATE    ? "ept_create()"
+                 : op->kind == LAB05_DESTROY ? "ept_destroy()"
+                 : op->kind == LAB05_POINTER ? "ept_pointer()"
+                                             : "the operation");
+    }
+}
+
+static void walk_describe(const struct lab05_result *r, char *buffer, size_t size)
+{
+    char rights[4];
+
+    rights_describe(r->rights, rights);
+    if (r->value == EPT_TRANSLATED)
+        snprintf(buffer, size,
+                 "TRANSLATED, hpa %#" PRIx64 ", rights %s, page_size %#" PRIx64
+                 ", memory_type %u, qualification %#" PRIx64 ", references %u",
+                 r->hpa, rights, r->gpa, r->memory_type, r->qualification, r->references);
+    else
+        snprintf(buffer, size,
+                 "%s, qualification %#" PRIx64 ", hpa %#" PRIx64 ", rights %s, page_size "
+                 "%#" PRIx64 ", memory_type %u, references %u",
+                 r->value == EPT_VIOLATION          ? "VIOLATION"
+                 : r->value == EPT_MISCONFIGURATION ? "MISCONFIGURATION"
+                                                    : "no outcome",
+                 r->qualification, r->hpa, rights, r->gpa, r->memory_type, r->references);
+}
+
+static void nested_describe(const struct lab05_result *r, char *buffer, size_t size)
+{
+    static const char *const outcomes[] = {"no outcome", "TRANSLATED", "PAGE_FAULT",
+                                           "VIOLATION", "MISCONFIGURATION"};
+
+    snprintf(buffer, size,
+             "%s, hpa %#" PRIx64 ", gpa %#" PRIx64 ", qualification %#" PRIx64
+             ", error_code %#x, references %u",
+             r->value >= 0 && r->value <= 4 ? outcomes[r->value] : "no outcome", r->hpa,
+             r->gpa, r->qualification, r->error_code, r->references);
+}
+
+static void result_describe(uint32_t kind, const struct lab05_result *r, char *buffer,
+                            size_t size)
+{
+    if (kind == LAB05_WALK)
+        walk_describe(r, buffer, size);
+    else if (kind == LAB05_NESTED)
+        nested_describe(r, buffer, size);
+    else if (kind == LAB05_POINTER)
+        snprintf(buffer, size, "%#" PRIx64, (uint64_t)r->value);
+    else
+        errno_describe(r->value, buffer, size);
+}
+
+/* --- running it and comparing --------------------------------------------------------------- */
+
+static void script_run(struct script *s)
+{
+    const size_t memory = s->in.memory_pages * sizeof s->in.memory[0];
+    const struct run_spec spec = {.entry = LAB05_SCRIPT,
+                                  .input = &s->in,
+                                  .input_size =
+                                      offsetof(struct lab05_input, memory) + memory};
+
+    s->e = judge_run(s->judge, &spec, offsetof(struct lab05_output, memory) + memory);
+    s->out = (const void *)s->e->answer;
+}
+
+static bool result_fits(uint32_t kind, const struct lab05_result *want,
+                        const struct lab05_result *got)
+{
+    if (want->value != got->value)
+        return false;
+    if (kind != LAB05_WALK && kind != LAB05_NESTED)
+        return true;
+    return want->hpa == got->hpa && want->gpa == got->gpa &&
+           want->qualification == got->qualification &&
+           want->error_code == got->error_code && want->rights == got->rights &&
+           want->memory_type == got->memory_type && want->references == got->references;
+}
+
+/* The reads of a walk: address by address. */
+static void refs_expect(const struct script *s, uint32_t i)
+{
+    const struct want *want = &s->wants[i];
+    const struct lab05_result *got = &s->out->results[i];
+    char op[160];
+
+    op_describe(&s->in.ops[i], op, sizeof op);
+    CHECK(s->judge, got->reads == want->ref_count, s->asked[i],
+          "%s: %u calls of memory->read(), %u are due", op, got->reads, want->ref_count);
+    for (uint32_t n = 0; n < want->ref_count && got->log_at + n < LAB05_LOG; n++)
+        CHECK(s->judge, s->out->log[got->log_at + n] == want->refs[n], s->asked[i],
+              "%s: reference %u of %u reads hpa %#" PRIx64 ", due is %#" PRIx64 ": %s", op,
+              n + 1, want->ref_count, s->out->log[got->log_at + n], want->refs[n],
+              want->labels[n]);
+    CHECK(s->judge, got->writes == want->r.writes, s->asked[i],
+          "%s: %u calls of memory->write(), %u are due", op, got->writes, want->r.writes);
+}
+
+static void result_expect(const struct script *s, uint32_t i)
+{
+    const struct lab05_op *op = &s->in.ops[i];
+    const struct want *want = &s->wants[i];
+    char called[160], due[200], got[200];
+
+    if (want->any)
+        return;
+    op_describe(op, called, sizeof called);
+    result_describe(op->kind, &want->r, due, sizeof due);
+    result_describe(op->kind, &s->out->results[i], got, sizeof got);
+    CHECK(s->judge, result_fits(op->kind, &want->r, &s->out->results[i]), s->asked[i],
+          "%s: %s; due: %s", called, got, due);
+    if (op->kind == LAB05_WALK || op->kind == LAB05_NESTED)
+        refs_expect(s, i);
+}
+
+static void results_expect(const struct script *s)
+{
+    for (uint32_t i = 0; i < s->in.op_count; i++)
+        result_expect(s, i);
+}
+
+/* --- what has to be mapped: a list of pages ------------------------------------------------- */
+
+#define LEAVES_MAX 24000
+
+struct leaf {
+    uint64_t gpa, hpa;
+    uint64_t bits; /* rights, memory type, A, D */
+    int level;
+};
+
+struct world {
+    struct judge *judge;
+    const struct lab05_cpu *cpu;
+    unsigned room; /* pages that tables may take */
+    unsigned count;
+    struct leaf leaves[LEAVES_MAX];
+};
+
+static uint64_t leaf_size(const struct leaf *leaf)
+{
+    return KIB4 << 9 * (leaf->level - 1);
+}
+
+static struct world *world_new(const struct script *s)
+{
+    struct world *w = memory_get(s->judge, sizeof *w);
+
+    w->judge = s->judge;
+    w->cpu = &s->in.cpu[0];
+    w->room = s->in.pool_pages;
+    return w;
+}
+
+static void leaf_add(struct world *w, struct leaf leaf)
+{
+    if (w->count >= LEAVES_MAX)
+        judge_error(w->judge, "the check maps too many pages");
+    w->leaves[w->count++] = leaf;
+}
+
+static int leaf_compare(const void *a, const void *b)
+{
+    const struct leaf *x = a, *y = b;
+
+    return (x->gpa > y->gpa) - (x->gpa < y->gpa);
+}
+
+static void world_sort(struct world *w)
+{
+    qsort(w->leaves, w->count, sizeof w->leaves[0], leaf_compare);
+}
+
+/* Tables for these pages: the root, and one for each group of leaves that needs one. */
+static unsigned world_tables(const struct world *w)
+{
+    unsigned tables = 1;
+
+    for (int level = 1; level <= 3; level++) {
+        uint64_t last = UINT64_MAX;
+
+        for (unsigned i = 0; i < w->count; i++) {
+            uint64_t number = w->leaves[i].gpa >> (12 + 9 * level);
+
+            if (w->leaves[i].level <= level && number != last) {
+                tables++;
+                last = number;
+            }
+        }
+    }
+    return tables;
+}
+
+static bool leaf_touches(const struct leaf *leaf, uint64_t from, uint64_t to)
+{
+    return leaf->gpa < to && from < leaf->gpa + leaf_size(leaf);
+}
+
+static uint64_t world_mapped(const struct world *w, uint64_t from, uint64_t to)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct leaf *leaf = &w->leaves[i];
+        const uint64_t end = leaf->gpa + leaf_size(leaf);
+
+        if (leaf_touches(leaf, from, to))
+            sum += (end < to ? end : to) - (leaf->gpa > from ? leaf->gpa : from);
+    }
+    return sum;
+}
+
+static int range_errno(uint64_t gpa, uint64_t size)
+{
+    if (size == 0 || gpa % KIB4 || size % KIB4)
+        return -EINVAL;
+    return (unsigned __int128)gpa + size > (1ull << 48) ? -ERANGE : 0;
+}
+
+static bool rights_possible(const struct world *w, uint64_t rights)
+{
+    static const bool always[8] = {[1] = true, [3] = true, [5] = true, [7] = true};
+
+    return rights < 8 && (always[rights] || (rights == 4 && w->cpu->execute_only));
+}
+
+static int map_errno(const struct world *w, const struct lab05_op *op)
+{
+    const bool type_known =
+        op->type == 0 || op->type == 1 || op->type == 4 || op->type == 5 || op->type == 6;
+    const int r = range_errno(op->gpa, op->size);
+
+    if (r == -EINVAL || !type_known || !rights_possible(w, op->access) || op->hpa % KIB4 ||
+        (unsigned __int128)op->hpa + op->size > (unsigned __int128)1
+                                                    << w->cpu->physical_bits)
+        return -EINVAL;
+    if (r < 0)
+        return r;
+    return world_mapped(w, op->gpa, op->gpa + op->size) ? -EEXIST : 0;
+}
+
+static int world_map(struct world *w, const struct lab05_op *op)
+{
+    const unsigned before = w->count;
+    const int r = map_errno(w, op);
+    uint64_t done = 0;
+
+    while (r == 0 && done < op->size) {
+        struct leaf leaf = {.gpa = op->gpa + done,
+                            .hpa = op->hpa + done,
+                            .bits = op->access | (uint64_t)op->type << 3,
+                            .level = 1};
+
+        for (int level = 2; level <= (w->cpu->page_1g ? 3 : 2); level++) {
+            const uint64_t size = KIB4 << 9 * (level - 1);
+
+            if (leaf.gpa % size == 0 && leaf.hpa % size == 0 && op->size - done >= size)
+                leaf.level = level;
+        }
+        leaf_add(w, leaf);
+        done += leaf_size(&leaf);
+    }
+    world_sort(w);
+    if (r < 0 || world_tables(w) <= w->room)
+        return r;
+    for (unsigned i = w->count; i-- > 0;)
+        if (w->leaves[i].gpa >= op->gpa && w->leaves[i].gpa < op->gpa + op->size)
+            w->leaves[i] = w->leaves[--w->count];
+    world_sort(w);
+    return w->count == before ? -ENOMEM : -EFAULT;
+}
+
+/* Splits until no page lies across from or to; how often. */
+static unsigned world_cut(struct world *w, uint64_t from, uint64_t to)
+{
+    unsigned splits = 0;
+
+    for (unsigned i = 0; i < w->count; i++) {
+        struct leaf leaf = w->leaves[i];
+        const uint64_t end = leaf.gpa + leaf_size(&leaf);
+
+        if (!leaf_touches(&leaf, from, to) || (leaf.gpa >= from && end <= to))
+            continue;
+        splits++;
+        leaf.level--;
+        w->leaves[i--] = leaf;
+        for (unsigned n = 1; n < 512; n++) {
+            leaf.gpa += leaf_size(&leaf);
+            leaf.hpa += leaf_size(&leaf);
+            leaf_add(w, leaf);
+        }
+    }
+    world_sort(w);
+    return splits;
+}
+
+static int world_change(struct world *w, const struct lab05_op *op)
+{
+    const uint64_t to = op->gpa + op->size;
+    int r = range_errno(op->gpa, op->size);
+    struct world *cut;
+    unsigned kept = 0;
+
+    if (op->kind == LAB05_PROTECT && r != -EINVAL && !rights_possible(w, op->access))
+        r = -EINVAL;
+    if (r == 0 && op->kind == LAB05_PROTECT && world_mapped(w, op->gpa, to) != op->size)
+        r = -ENOENT;
+    if (r < 0)
+        return r;
+    cut = memory_get(w->judge, sizeof *cut);
+    *cut = *w;
+    r = world_cut(cut, op->gpa, to) > w->room - world_tables(w) ? -ENOMEM : 0;
+    for (unsigned i = 0; r == 0 && i < cut->count; i++) {
+        struct leaf *leaf = &cut->leaves[i];
+        const bool inside = leaf->gpa >= op->gpa && leaf->gpa < to;
+
+        if (inside && op->kind == LAB05_PROTECT)
+            leaf->bits = (leaf->bits & ~RWX) | op->access;
+        if (!inside || op->kind == LAB05_PROTECT)
+            cut->leaves[kept++] = *leaf;
+    }
+    if (r == 0) {
+        cut->count = kept;
+        *w = *cut;
+    }
+    free(cut);
+    return r;
+}
+
+/* The operation, and what it has to return. */
+static int build_put(struct script *s, struct world *w, const char *asked,
+                     struct lab05_op op)
+{
+    const int r = op.kind == LAB05_MAP ? world_map(w, &op) : world_change(w, &op);
+
+    value_put(s, r, asked, op);
+    return r;
+}
+
+#define BUILD(s, w, asked, ...) build_put(s, w, asked, (struct lab05_op){__VA_ARGS__})
+
+/* --- what is mapped: the student's tables, read -------------------------------------------- */
+
+struct reading {
+    const struct script *s;
+    const char *asked;
+    struct world *found;
+    bool seen[LAB05_PAGES];
+    unsigned tables;
+};
+
+static const uint64_t *table_at(struct reading *r, uint64_t hpa, const char *what)
+{
+    const uint64_t page = (hpa - r->s->in.memory_hpa) / KIB4;
+
+    CHECK(r->s->judge,
+          hpa >= r->s->in.memory_hpa && hpa % KIB4 == 0 && page < r->s->in.pool_pages,
+          r->asked, "%s at hpa %#" PRIx64 " is no page of the pool", what, hpa);
+    CHECK(r->s->judge, !r->seen[page], r->asked,
+          "the page at hpa %#" PRIx64 " is used as two tables", hpa);
+    r->seen[page] = true;
+    r->tables++;
+    return r->s->out->memory[page];
+}
+
+static void table_read(struct reading *r, uint64_t hpa, int level, uint64_t base)
+{
+    static const char *const names[] = {"", "the PT", "the PD", "the PDPT", "the PML4"};
+    const uint64_t *table = table_at(r, hpa, names[level]);
+    const unsigned tables = r->tables;
+    const unsigned leaves = r->found->count;
+
+    for (uint64_t i = 0; i < 512; i++) {
+        const uint64_t entry = table[i], gpa = base + (i << (12 + 9 * (level - 1)));
+        const bool leaf = level == 1 || (level < 4 && entry & EPT_LARGE);
+
+        if (!(entry & RWX))
+            continue;
+        if (leaf) {
+            leaf_add(r->found, (struct leaf){.gpa = gpa,
+                                             .hpa = entry & EPT_ADDRESS,
+                                             .bits = entry & ~EPT_ADDRESS &
+                                                     ~(level > 1 ? EPT_LARGE : 0),
+                                             .level = level});
+            continue;
+        }
+        CHECK(r->s->judge, (entry & ~EPT_ADDRESS & ~EPT_ACCESSED) == RWX, r->asked,
+              "the level-%d entry for gpa %#" PRIx64 " is %#" PRIx64
+              "; an entry that leads to a table has R, W, X and the address",
+              level, gpa, entry);
+        table_read(r, entry & EPT_ADDRESS, level - 1, gpa);
+    }
+    CHECK(r->s->judge, level == 4 || r->tables > tables || r->found->count > leaves,
+          r->asked, "%s for gpa %#" PRIx64 " is empty and still there", names[level], base);
+}
+
+static void leaf_describe(const struct leaf *leaf, char *buffer, size_t size)
+{
+    char rights[4];
+
+    rights_describe(leaf->bits, rights);
+    snprintf(buffer, size,
+             "a page of %s: gpa %#" PRIx64 " -> hpa %#" PRIx64 " %s, memory type %" PRIu64
+             "%s%s (low bits %#" PRIx64 ")",
+             leaf->level == 1   ? "4 KiB"
+             : leaf->level == 2 ? "2 MiB"
+                                : "1 GiB",
+             leaf->gpa, leaf->hpa, rights, leaf->bits >> 3 & 7,
+             leaf->bits & EPT_ACCESSED ? ", A" : "", leaf->bits & EPT_DIRTY ? ", D" : "",
+             leaf->bits);
+}
+
+static void leaves_compare(const struct reading *r, const struct world *w)
+{
+    for (unsigned i = 0; i < w->count || i < r->found->count; i++) {
+        const struct leaf none = {.gpa = UINT64_MAX},
+                          *due = i < w->count ? &w->leaves[i] : &none,
+                          *got = i < r->found->count ? &r->found->leaves[i] : &none;
+        char want[160], seen[160];
+
+        leaf_describe(due, want, sizeof want);
+        leaf_describe(got, seen, sizeof seen);
+        CHECK(r->s->judge, due->gpa <= got->gpa, r->asked, "your tables have %s, where %s",
+              seen, due == &none ? "nothing more is due" : "nothing is to be mapped");
+        CHECK(r->s->judge, due->gpa == got->gpa, r->asked, "missing in your tables: %s",
+              want);
+        CHECK(r->s->judge,
+              due->hpa == got->hpa && due->bits == got->bits && due->level == got->level,
+              r->asked, "your tables have %s; due: %s", seen, want);
+    }
+}
+
+/* The tree's tables say what the list says, and no page is taken beside them. */
+static void tree_expect(const struct script *s, const struct world *w, const char *asked)
+{
+    struct reading r = {.s = s, .asked = asked, .found = world_new(s)};
+    const struct lab05_result *last = &s->out->results[s->in.op_count - 1];
+
+    table_read(&r, s->out->roots[0], 4, 0);
+    leaves_compare(&r, w);
+    CHECK(s->judge, r.tables + last->free_count == w->room, asked,
+          "%u pages of the pool are taken, but only %u tables can be reached",
+          w->room - last->free_count, r.tables);
+    free(r.found);
+}
+
+/* Builds, asks for results, compares. */
+static void build_expect(struct script *s, const struct world *w, const char *asked)
+{
+    script_run(s);
+    results_expect(s);
+    tree_expect(s, w, asked);
+}
+
+static void create_put(struct script *s)
+{
+    VALUE(s, 0, "ept_create() takes one page for the root", .kind = LAB05_CREATE);
+}
+
+static uint64_t below(struct judge *judge, uint64_t limit)
+{
+    return judge_random_below(judge, limit);
+}
+
+static uint64_t random_rights(struct judge *judge)
+{
+    static const uint64_t rights[] = {1, 3, 5, 7};
+
+    return rights[below(judge, 4)];
+}
+
+static uint32_t random_type(struct judge *judge)
+{
+    static const uint32_t types[] = {0, 1, 4, 5, 6};
+
+    return types[below(judge, 5)];
+}
+
+/* --- checks: building ------------------------------------------------------------------------ */
+
+static void bad_ranges_are_refused(struct judge *judge)
+{
+    static const char asked[] = "what can never be mapped is refused, in the contract's order";
+    struct script *s = script_new(judge, POOL, POOL);
+    struct world *w = world_new(s);
+    const uint64_t gpa = below(judge, 1 << 20) * KIB4, end = 1ull << 48, hpa_end = 1ull << 46;
+    const uint64_t odd = 1 + below(judge, KIB4 - 1);
+    const struct lab05_op good = {.kind = LAB05_MAP, .gpa = gpa, .hpa = 8 * gpa,
+                                  .size = 3 * KIB4, .access = RW, .type = MT_WB};
+    struct lab05_op ops[40];
+    unsigned n = 0;
+
+#define BUT(...) (ops[n] = good, ops[n].__VA_ARGS__, n++)
+    create_put(s);
+    build_put(s, w, asked, good);
+    BUT(size = 0);
+    BUT(size = KIB4 + odd);
+    BUT(gpa = gpa + odd);
+    BUT(hpa = gpa + odd);
+    BUT(hpa = hpa_end);
+    BUT(hpa = hpa_end - 2 * KIB4);
+    BUT(hpa = -2 * KIB4); /* the sum wraps around */
+    for (uint64_t rights = 0; rights < 9; rights++)
+        BUT(access = rights); /* the possible ones: already mapped */
+    for (uint32_t type = 0; type < 9; type++)
+        BUT(type = type);
+    BUT(gpa = end - 2 * KIB4);
+    BUT(gpa = end);
+    BUT(gpa = -3 * KIB4);
+    BUT(gpa = -2 * KIB4);
+    BUT(size = -gpa);
+    BUT(gpa = end - 3 * KIB4); /* this one fits */
+    BUT(gpa = end - KIB4 + odd);
+    BUT(gpa = end), ops[n - 1].type = 7;
+    BUT(gpa = end), ops[n - 1].access = EPT_WRITE;
+    for (unsigned i = 0; i < n; i++)
+        build_put(s, w, asked, ops[i]);
+    for (unsigned i = 0; i < 6; i++) {
+        const struct lab05_op range[] = {
+            {.gpa = gpa}, {.gpa = gpa + odd, .size = KIB4}, {.gpa = gpa, .size = odd},
+            {.gpa = end, .size = KIB4}, {.gpa = -KIB4, .size = 2 * KIB4},
+            {.gpa = end - KIB4, .size = 2 * KIB4}};
+
+        BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = range[i].gpa, .size = range[i].size);
+        for (uint64_t rights = 0; rights < 9; rights++)
+            BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = range[i].gpa,
+                  .size = range[i].size, .access = rights);
+    }
+    BUILD(s, w, "unmapping the whole address space is fine", .kind = LAB05_UNMAP,
+          .size = end);
+    BUILD(s, w, asked, .kind = LAB05_MAP, .hpa = hpa_end - MIB2, .gpa = end - MIB2,
+          .size = MIB2, .access = RX);
+    build_expect(s, w, asked);
+#undef BUT
+}
+
+static void execute_only_needs_the_cpu(struct judge *judge)
+{
+    static const char asked[] = "X alone can be mapped if the CPU can do it, and only then";
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+        const uint64_t gpa = below(judge, 1 << 20) * KIB4;
+
+        s->in.cpu[0].execute_only = i == 0;
+        s->in.cpu[0].physical_bits = 36 + (uint8_t)below(judge, 10);
+        s->in.cpu[0].access_dirty = i == 1;
+        create_put(s);
+        VALUE(s, (int64_t)(HPA_BASE | 6 | 3 << 3 | (uint64_t)i << 6),
+              "the EPTP has the root's address, the memory type, levels - 1 and A/D",
+              .kind = LAB05_POINTER);
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = gpa, .size = 2 * KIB4, .access = 4);
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = gpa + MIB2, .size = KIB4, .access = 5);
+        BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = gpa + MIB2, .size = KIB4,
+              .access = 4);
+        BUILD(s, w, "the HPA has to be below 1 << physical_bits", .kind = LAB05_MAP,
+              .gpa = gpa + 2 * MIB2, .size = KIB4, .access = 5,
+              .hpa = 1ull << s->in.cpu[0].physical_bits);
+        BUILD(s, w, "the HPA has to be below 1 << physical_bits", .kind = LAB05_MAP,
+              .gpa = gpa + 2 * MIB2, .size = KIB4, .access = 5,
+              .hpa = (1ull << s->in.cpu[0].physical_bits) - KIB4);
+        build_expect(s, w, asked);
+    }
+}
+
+/* A multiple of one page size, plus or minus a few smaller pages. */
+static uint64_t random_border(struct judge *judge)
+{
+    static const uint64_t sizes[] = {KIB4, MIB2, GIB1};
+    uint64_t at = (1 + below(judge, 3)) * GIB1 + below(judge, 4) * MIB2;
+
+    if (below(judge, 2))
+        at += (below(judge, 5) - 2) * sizes[below(judge, 3)];
+    if (below(judge, 3) == 0)
+        at += (below(judge, 9) - 4) * KIB4;
+    return at;
+}
+
+static void pages_are_as_large_as_possible(struct judge *judge)
+{
+    static const char asked[] = "from gpa upwards, each page is as large as fits";
+
+    for (unsigned i = 0; i < 12; i++) {
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+        const uint64_t hpa_shifts[] = {0, KIB4, MIB2, GIB1, 3 * MIB2, 5 * GIB1 - 2 * KIB4};
+        uint64_t base = below(judge, 1 << 16) * 8 * GIB1;
+
+        s->in.cpu[0].page_1g = i % 4 != 3;
+        create_put(s);
+        for (unsigned n = 0; n < 4; n++, base += 16 * GIB1) {
+            const uint64_t a = random_border(judge), b = random_border(judge);
+            const uint64_t size = a < b ? b - a : a - b;
+
+            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = (base + (a < b ? a : b)) % (1ull << 47),
+                  .hpa = GIB1 * 8 + (a < b ? a : b) + hpa_shifts[n ? below(judge, 6) : 0],
+                  .size = (s->in.cpu[0].page_1g ? size : size % (20 * MIB2)) + KIB4,
+                  .access = random_rights(judge), .type = random_type(judge));
+        }
+        build_expect(s, w, asked);
+    }
+}
+
+static void mapped_pages_are_not_mapped_again(struct judge *judge)
+{
+    static const char asked[] = "a range that shares a page with one that is mapped is refused";
+    static const uint64_t sizes[] = {KIB4, MIB2, GIB1};
+
+    for (unsigned i = 0; i < 3; i++) {
+        const uint64_t size = sizes[i], base = (64 + below(judge, 1000)) * GIB1;
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+
+        create_put(s);
+        for (int n = 0; n < 3; n++) /* three pages, and holes between them */
+            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 2 * (uint64_t)n * size,
+                  .hpa = 8 * GIB1, .size = size, .access = RW, .type = MT_WB);
+        for (int n = 0; n < 24; n++) {
+            uint64_t a = (below(judge, 9) * size) / 2, b = (below(judge, 9) * size) / 2;
+
+            if (below(judge, 2))
+                a += KIB4, b -= KIB4;
+            a = (base - 2 * size + (a < b ? a : b)) & ~(KIB4 - 1);
+            b = ((b > size ? b : size) + KIB4) & ~(KIB4 - 1);
+            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = a,
+                  .size = w->count > 2000 ? KIB4 : b, .hpa = 32 * GIB1,
+                  .access = random_rights(judge), .type = MT_WB);
+        }
+        build_expect(s, w, asked);
+    }
+}
+
+/* The CPU has used some pages: A and D are set in their leaves, A above. */
+static void use_pages(struct script *s, struct world *w, unsigned count)
+{
+    for (unsigned i = 0; i < count && w->count; i++) {
+        struct leaf *leaf = &w->leaves[below(s->judge, w->count)];
+        const bool write = leaf->bits & EPT_WRITE && below(s->judge, 2);
+
+        OP(s, "", .kind = LAB05_TOUCH, .gpa = leaf->gpa, .access = write ? 2 : 1)->any = true;
+        leaf->bits |= EPT_ACCESSED | (write ? EPT_DIRTY : 0);
+    }
+}
+
+/* Some operation on and around the pages that are there. */
+static struct lab05_op random_change(struct judge *judge, const struct world *w)
+{
+    const struct leaf *leaf = &w->leaves[below(judge, w->count)];
+    const uint64_t size = leaf_size(leaf);
+    uint64_t from = leaf->gpa, to = from + size;
+
+    if (leaf->level > 1 && below(judge, 4)) {
+        const uint64_t unit = below(judge, 2) ? KIB4 : size / 512;
+
+        from += below(judge, size / unit) * unit;
+        to = below(judge, 2) ? from + (1 + below(judge, (to - from) / unit)) * unit
+                             : to + below(judge, 3) * unit;
+    } else if (below(judge, 3) == 0) {
+        to += below(judge, 4) * size;
+    }
+    if (to > 1ull << 48)
+        to = 1ull << 48;
+    return (struct lab05_op){.kind = below(judge, 2) ? LAB05_UNMAP : LAB05_PROTECT,
+                             .gpa = from,
+                             .size = to - from,
+                             .access = random_rights(judge)};
+}
+
+static void large_pages_split_where_they_must(struct judge *judge)
+{
+    static const char asked[] =
+        "a large page is split only where it has to be, and the pieces are the same page";
+
+    for (unsigned i = 0; i < 12; i++) {
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+        const uint64_t base = below(judge, 100000) * 2 * GIB1;
+
+        s->in.cpu[0].access_dirty = 1;
+        create_put(s);
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base, .hpa = 16 * GIB1,
+              .size = 2 * GIB1, .access = RWX, .type = random_type(judge));
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 4 * GIB1, .hpa = 16 * GIB1,
+              .size = 8 * MIB2 + 5 * KIB4, .access = random_rights(judge),
+              .type = random_type(judge));
+        for (unsigned n = 0; n <= i && w->count; n++) {
+            use_pages(s, w, 4);
+            build_put(s, w, asked, random_change(judge, w));
+        }
+        build_expect(s, w, asked);
+    }
+}
+
+static void protect_needs_every_page(struct judge *judge)
+{
+    static const char asked[] = "protecting a range with a hole changes nothing";
+    struct script *s = script_new(judge, POOL, POOL);
+    struct world *w = world_new(s);
+    const uint64_t base = below(judge, 1000) * 4 * GIB1;
+
+    create_put(s);
+    BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base, .hpa = 16 * GIB1,
+          .size = 2 * MIB2 + 7 * KIB4, .access = RWX, .type = MT_WB);
+    BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 4 * MIB2, .hpa = 16 * GIB1,
+          .size = GIB1, .access = RW, .type = MT_WT);
+    for (int i = 0; i < 20; i++) {
+        const uint64_t from = below(judge, 4 * 512 + 8) * KIB4;
+
+        BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + from,
+              .size = (1 + below(judge, 900)) * KIB4, .access = RX);
+        BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
+              .size = 2 * MIB2 + 8 * KIB4 - i * KIB4); /* all but the last page is there */
+    }
+    build_expect(s, w, asked);
+}
+
+/* Thousands of times: what leaks is missing then. */
+static void pool_stays_full(struct judge *judge)
+{
+    static const char asked[] = "mapping and unmapping can be repeated for ever";
+    struct script *s = script_new(judge, 10, 10);
+    const uint64_t gpa = below(judge, 1 << 20) * GIB1 / 4 + 511 * KIB4;
+    const struct lab05_op map = {.kind = LAB05_MAP,
+                                 .gpa = gpa,
+                                 .hpa = 16 * GIB1,
+                                 .size = MIB2,
+                                 .access = RW,
+                                 .type = MT_WB};
+
+    create_put(s);
+    VALUE(s, 0, "", .kind = LAB05_REPEAT, .size = 3000);
+    value_put(s, 0, asked, map);
+    VALUE(s, 0, asked, .kind = LAB05_UNMAP, .gpa = gpa, .size = MIB2);
+    value_put(s, 0, asked, map);
+    VALUE(s, 0, asked, .kind = LAB05_UNMAP, .gpa = gpa + KIB4, .size = 2 * KIB4);
+    VALUE(s, 0, asked, .kind = LAB05_DESTROY);
+    script_run(s);
+    results_expect(s);
+    CHECK(judge, s->out->results[s->in.op_count - 1].free_count == 10,
+          "ept_destroy() gives all tables back", "%u of 10 pages are free in the end",
+          s->out->results[s->in.op_count - 1].free_count);
+}
+
+static void empty_tables_go_back(struct judge *judge)
+{
+    static const char asked[] = "tables that become empty go back to the pool, others stay";
+
+    for (unsigned i = 0; i < 8; i++) {
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+
+        create_put(s);
+        for (unsigned n = 0; n < 30; n++) {
+            /* few distinct bits, so that paths share tables at every level */
+            const uint64_t gpa = below(judge, 2) << 46 | below(judge, 2) << 30 |
+                                 below(judge, 3) << 21 | below(judge, 2) << 12;
+
+            BUILD(s, w, asked, .kind = n % 3 == 2 ? LAB05_UNMAP : LAB05_MAP, .gpa = gpa,
+                  .hpa = KIB4 * below(judge, 1000), .size = KIB4 << 9 * (below(judge, 4) == 0),
+                  .access = RW, .type = MT_WB);
+        }
+        if (i == 0)
+            BUILD(s, w, asked, .kind = LAB05_UNMAP, .size = 1ull << 48);
+        build_expect(s, w, asked);
+    }
+    pool_stays_full(judge);
+}
+
+/* Everything is tried with 0, 1, 2, ... pages left, until there are enough. */
+static void full_pool_try(struct judge *judge, const struct lab05_op *first,
+                          const struct lab05_op *op)
+{
+    static const char asked[] = "-ENOMEM exactly if too few pages are free, and nothing changes";
+    int r = -ENOMEM;
+
+    for (unsigned left = 0; r == -ENOMEM; left++) {
+        struct script *s = script_new(judge, POOL, POOL);
+        struct world *w = world_new(s);
+
+        create_put(s);
+        if (first->size)
+            build_put(s, w, asked, *first);
+        VALUE(s, 0, "", .kind = LAB05_LEAVE, .size = left);
+        w->room = world_tables(w) + left;
+        r = build_put(s, w, asked, *op);
+        script_run(s);
+        results_expect(s);
+        /* the pages that are neither free nor tables are ours */
+        tree_expect(s, w, asked);
+    }
+}
+
+static void a_full_pool_changes_nothing(struct judge *judge)
+{
+    const uint64_t base = (1 + below(judge, 1000)) * 8 * GIB1;
+    const struct lab05_op none = {.size = 0},
+                          large = {.kind = LAB05_MAP, .gpa = base, .hpa = 16 * GIB1,
+                                   .size = 3 * GIB1, .access = RWX, .type = MT_WB};
+    const struct lab05_op tries[][2] = {
+        /* tables at all levels, for many pages */
+        {none, {.kind = LAB05_MAP, .gpa = base - 3 * KIB4, .hpa = KIB4 * 7,
+                .size = 3 * MIB2, .access = RW, .type = MT_WB}},
+        /* both ends in one page of 2 MiB, in one of 1 GiB, in two, at a border */
+        {large, {.kind = LAB05_UNMAP, .gpa = base + (1 + below(judge, 500)) * KIB4,
+                 .size = 2 * KIB4}},
+        {large, {.kind = LAB05_PROTECT, .gpa = base + 5 * KIB4,
+                 .size = (1 + below(judge, 500)) * MIB2, .access = 1}},
+        {large, {.kind = LAB05_UNMAP, .gpa = base + GIB1 - KIB4 * (1 + below(judge, 500)),
+                 .size = GIB1 + MIB2}},
+        {large, {.kind = LAB05_UNMAP, .gpa = base + MIB2,
+                 .size = MIB2 * (1 + below(judge, 500)) + KIB4}},
+        {large, {.kind = LAB05_PROTECT, .gpa = base + GIB1, .size = GIB1 + 3 * MIB2,
+                 .access = 5}},
+    };
+
+    for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++)
+        full_pool_try(judge, &tries[i][0], &tries[i][1]);
+}
+
+/* --- a model of the CPU: what a walk has to give ------------------------------------------- */
+
+/* One line of one of its caches. Which cache: by the array it is in. */
+struct line {
+    bool valid, user;
+    uint64_t root, number, target, flags;
+};
+
+struct model {
+    struct script *s;
+    uint64_t roots[LAB05_EPTS], cr3[LAB05_EPTS];
+    struct line regions[16], pages[16], guest_tables[16];
+    struct want *want; /* of the walk that is being modelled */
+    uint64_t memory[LAB05_PAGES][512];
+};
+
+/* The memory of the script is what the model starts with. */
+static struct model *model_new(struct script *s)
+{
+    struct model *m = memory_get(s->judge, sizeof *m);
+
+    m->s = s;
+    memcpy(m->memory, s->in.memory, sizeof m->memory);
+    return m;
+}
+
+static uint64_t *model_word(struct model *m, uint64_t hpa)
+{
+    const uint64_t at = (hpa - HPA_BASE) / 8;
+
+    return hpa >= HPA_BASE && at < m->s->in.memory_pages * 512ull
+               ? &m->memory[at / 512][at % 512]
+               : NULL;
+}
+
+static uint64_t model_read(struct model *m, uint64_t hpa, const char *label)
+{
+    const uint64_t *word = model_word(m, hpa);
+    struct want *want = m->want;
+
+    if (want->ref_count < WALK_REFS) {
+        want->labels[want->ref_count] = label;
+        want->refs[want->ref_count] = hpa;
+    }
+    want->ref_count++;
+    want->r.references++;
+    return word ? *word : UINT64_MAX;
+}
+
+static struct line *line_find(struct line *lines, uint64_t root, uint64_t number)
+{
+    struct line *line = &lines[number % 16];
+
+    return line->valid && line->root == root && line->number == number ? line : NULL;
+}
+
+/* Bits that have to be 0, from tables 29-1 to 29-7 of the SDM: [leads to a table, leaf]. */
+static const uint64_t must_be_zero[5][2] = {
+    [4] = {0xf8, 0}, [3] = {0x78, 0x3ffff000}, [2] = {0x78, 0x1ff000}, [1] = {0, 0}};
+
+static bool entry_is_bad(const struct lab05_cpu *cpu, uint64_t entry, int level, bool leaf)
+{
+    static const char rights_bad[8] = {[2] = 1, [6] = 1};
+    static const char type_bad[8] = {[2] = 1, [3] = 1, [7] = 1};
+
+    if (rights_bad[entry & 7] || ((entry & 7) == 4 && !cpu->execute_only))
+        return true;
+    if ((entry & 0xfffffffffffff) >> cpu->physical_bits)
+        return true;
+    if (level == 3 && entry & EPT_LARGE && !cpu->page_1g)
+        return true;
+    return (entry & must_be_zero[level][leaf]) || (leaf && type_bad[entry >> 3 & 7]);
+}
+
+static const char *const ept_labels[] = {"", "the EPT's PT entry", "the EPT's PD entry",
+                                         "the EPT's PDPT entry", "the EPT's PML4 entry"};
+
+/* How an EPT walk ends; the result is added to m->want->r, the final access' fields too. */
+struct step {
+    int outcome, level;
+    uint64_t hpa, rights, entry, qualification;
+};
+
+static struct step model_end(struct model *m, struct step step, uint64_t root, uint64_t gpa,
+                             bool cached)
+{
+    if (cached && line_find(m->regions, root, gpa >> 21))
+        m->regions[(gpa >> 21) % 16].valid = false;
+    step.hpa = 0;
+    return step;
+}
+
+static struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t access,
+                             bool cached)
+{
+    const struct lab05_cpu *cpu = &m->s->in.cpu[n];
+    const struct line *hit =
+        cached ? line_find(m->regions, m->roots[n], gpa >> 21) : NULL;
+    uint64_t table = hit ? hit->target : m->roots[n], at[5] = {0}, upper = 7;
+    struct step step = {.level = hit ? 1 : 4, .rights = hit ? hit->flags : 7};
+
+    if (cpu->access_dirty && (access & 0x180) == 0x80)
+        access |= 3;
+    for (;; step.level--) {
+        const int shift = 3 + 9 * step.level;
+        bool leaf;
+
+        at[step.level] = table + (gpa >> shift & 511) * 8;
+        step.entry = model_read(m, at[step.level], ept_labels[step.level]);
+        leaf = step.level == 1 || (step.level < 4 && step.entry & EPT_LARGE);
+        upper = step.rights;
+        step.rights &= step.entry;
+        step.outcome = (step.entry & 7) == 0                          ? EPT_VIOLATION
+                       : entry_is_bad(cpu, step.entry, step.level, leaf) ? EPT_MISCONFIGURATION
+                       : leaf && (access & ~step.rights & 7)          ? EPT_VIOLATION
+                                                                      : EPT_TRANSLATED;
+        if (step.outcome == EPT_VIOLATION)
+            step.qualification = access | step.rights << 3;
+        if (step.outcome != EPT_TRANSLATED)
+            return model_end(m, step, m->roots[n], gpa, cached);
+        if (leaf)
+            break;
+        table = step.entry & EPT_ADDRESS;
+    }
+    step.hpa = (step.entry & EPT_ADDRESS) + gpa % (KIB4 << 9 * (step.level - 1));
+    for (int level = step.level; cpu->access_dirty && level <= 4; level++) {
+        uint64_t *word = at[level] ? model_word(m, at[level]) : NULL;
+        const uint64_t bits = level == step.level && access & 2 ? 0x300 : 0x100;
+
+        if (word && (*word & bits) != bits) {
+            *word |= bits;
+            m->want->r.writes++;
+        }
+    }
+    if (cached && !hit && step.level == 1)
+        m->regions[(gpa >> 21) % 16] = (struct line){.valid = true,
+                                                     .root = m->roots[n],
+                                                     .number = gpa >> 21,
+                                                     .target = table,
+                                                     .flags = upper};
+    return step;
+}
+
+/* ept_walk() as an operation. */
+static struct want *walk_put(struct model *m, uint32_t n, uint64_t gpa, uint64_t access,
+                             bool cached, const char *asked)
+{
+    struct want *want = OP(m->s, asked, .kind = LAB05_WALK, .ept = n, .gpa = gpa,
+                           .access = access, .cached = cached);
+    struct step step;
+
+    m->want = want;
+    step = model_ept(m, n, gpa, access, cached);
+    want->r.value = step.outcome;
+    want->r.qualification = step.qualification;
+    if (step.outcome == EPT_TRANSLATED) {
+        want->r.hpa = step.hpa;
+        want->r.gpa = KIB4 << 9 * (step.level - 1);
+        want->r.rights = (uint32_t)step.rights;
+        want->r.memory_type = (uint32_t)(step.entry >> 3) & 7;
+    }
+    return want;
+}
+
+/* The rest of a walk whose guest part is done. flags: W, U and NX as they are in an entry. */
+static void model_page(struct model *m, const struct lab05_op *op, uint64_t gpa, uint64_t flags)
+{
+    const bool user = op->access & NESTED_USER;
+    const uint64_t kinds = (user && !(flags & 4) ? 0 : 1) | (flags & 2) | (flags >> 63 ? 0 : 4);
+    struct lab05_result *r = &m->want->r;
+    struct step step;
+
+    if (!(kinds & 1) || !(kinds & op->access)) {
+        r->value = NESTED_PAGE_FAULT;
+        r->error_code = 1;
+        return;
+    }
+    step = model_ept(m, op->ept, gpa, (op->access & 7) | 0x180, op->cached);
+    r->value = step.outcome == EPT_TRANSLATED  ? NESTED_TRANSLATED
+               : step.outcome == EPT_VIOLATION ? NESTED_VIOLATION
+                                               : NESTED_MISCONFIGURATION;
+    r->hpa = step.hpa;
+    r->gpa = step.outcome == EPT_TRANSLATED ? 0 : gpa;
+    r->qualification = step.qualification;
+    if (step.outcome == EPT_TRANSLATED && op->cached)
+        m->pages[(op->gpa >> 12) % 16] =
+            (struct line){.valid = true,
+                          .user = user,
+                          .root = m->roots[op->ept],
+                          .number = op->gpa >> 12,
+                          .target = step.hpa & ~(KIB4 - 1),
+                          .flags = kinds & step.rights & (op->access & 2 ? 7 : 5)};
+}
+
+static void model_guest(struct model *m, const struct lab05_op *op)
+{
+    static const char *const labels[] = {"", "the guest's PT entry", "the guest's PD entry",
+                                         "the guest's PDPT entry", "the guest's PML4 entry"};
+    const uint64_t root = m->roots[op->ept], fixed = 1ull << 63;
+    struct line *hit = op->cached ? line_find(m->guest_tables, root, op->gpa >> 21) : NULL;
+    struct lab05_result *r = &m->want->r;
+    uint64_t next = m->cr3[op->ept] & EPT_ADDRESS, flags = 6, upper, entry, at = 0;
+    int level = hit ? 1 : 4;
+
+    if (hit)
+        flags = hit->flags;
+    for (;; level--) {
+        const uint64_t index = op->gpa >> (3 + 9 * level) & 511;
+        struct step step = {.hpa = hit ? hit->target + 8 * index : 0};
+
+        if (!hit)
+            step = model_ept(m, op->ept, next + 8 * index, 0x81, op->cached);
+        if (!hit && step.outcome != EPT_TRANSLATED) {
+            r->value = step.outcome == EPT_VIOLATION ? NESTED_VIOLATION
+                                                     : NESTED_MISCONFIGURATION;
+            r->gpa = next + 8 * index;
+            r->qualification = step.qualification;
+            return;
+        }
+        at = step.hpa;
+        entry = model_read(m, at, labels[level]);
+        if (!(entry & 1)) {
+            r->value = NESTED_PAGE_FAULT;
+            return;
+        }
+        upper = flags;
+        flags = (flags & entry & 6) | ((flags | entry) & fixed);
+        if (level == 1 || (level < 4 && entry & 0x80))
+            break;
+        next = entry & EPT_ADDRESS;
+    }
+    const uint64_t size = KIB4 << 9 * (level - 1);
+
+    model_page(m, op, (entry & EPT_ADDRESS) / size * size + op->gpa % size, flags);
+    if (op->cached && !hit && level == 1 && r->value == NESTED_TRANSLATED)
+        m->guest_tables[(op->gpa >> 21) % 16] = (struct line){.valid = true,
+                                                              .root = root,
+                                                              .number = op->gpa >> 21,
+                                                              .target = at & ~(KIB4 - 1),
+                                                              .flags = upper};
+}
+
+/* nested_walk() as an operation. */
+static struct want *nested_put(struct model *m, uint32_t n, uint64_t gva, uint64_t access,
+                               bool cached, const char *asked)
+{
+    const struct lab05_op op = {
+        .kind = LAB05_NESTED, .ept = n, .gpa = gva, .access = access, .cached = cached};
+    struct want *want = op_put(m->s, asked, op);
+    struct line *page = cached ? line_find(m->pages, m->roots[n], gva >> 12) : NULL;
+    struct line *table = cached ? line_find(m->guest_tables, m->roots[n], gva >> 21) : NULL;
+
+    m->want = want;
+    if (page && page->user == !!(access & NESTED_USER) && page->flags & access & 7) {
+        want->r.value = NESTED_TRANSLATED;
+        want->r.hpa = page->target + gva % KIB4;
+        return want;
+    }
+    model_guest(m, &op);
+    if (want->r.value == NESTED_PAGE_FAULT)
+        want->r.error_code |= (uint32_t)((access & 2) | (access & NESTED_USER ? 4 : 0) |
+                                         (access & 4 ? 16 : 0));
+    if (want->r.value != NESTED_TRANSLATED && page)
+        page->valid = false;
+    if (want->r.value != NESTED_TRANSLATED && table)
+        table->valid = false;
+    return want;
+}
+
+static void lines_drop(struct line *lines, bool all, uint64_t root)
+{
+    for (int i = 0; i < 16; i++)
+        if (all || lines[i].root == root)
+            lines[i].valid = false;
+}
+
+static void invlpg_put(struct model *m, uint32_t n, uint64_t gva)
+{
+    struct line *page = line_find(m->pages, m->roots[n], gva >> 12);
+
+    OP(m->s, "", .kind = LAB05_INVLPG, .ept = n, .gpa = gva, .cached = 1);
+    if (page)
+        page->valid = false;
+    lines_drop(m->guest_tables, false, m->roots[n]);
+}
+
+static void load_cr3_put(struct model *m, uint32_t n, uint64_t cr3)
+{
+    OP(m->s, "", .kind = LAB05_LOAD_CR3, .ept = n, .gpa = cr3, .cached = 1);
+    m->cr3[n] = cr3;
+    lines_drop(m->guest_tables, false, m->roots[n]);
+    lines_drop(m->pages, false, m->roots[n]);
+}
+
+static void invept_put(struct model *m, uint32_t type, uint32_t n)
+{
+    const bool known = type == 1 || type == 2;
+
+    VALUE(m->s, known ? 0 : -EINVAL, "nested_invept() knows two types", .kind = LAB05_INVEPT,
+          .type = type, .ept = n, .hpa = UINT64_MAX);
+    for (int i = 0; known && i < 3; i++)
+        lines_drop(i == 0   ? m->regions
+                   : i == 1 ? m->pages
+                            : m->guest_tables,
+                   type == 2, m->roots[n]);
+}
+
+static void poke_put(struct model *m, uint64_t hpa, uint64_t value)
+{
+    VALUE(m->s, 0, "", .kind = LAB05_POKE, .hpa = hpa, .size = value);
+    *model_word(m, hpa) = value;
+}
+
+/* Runs it, compares each walk, and in the end the memory with its A and D flags. */
+static void model_expect(struct model *m, const char *asked_memory)
+{
+    const struct script *s = m->s;
+
+    script_run(m->s);
+    results_expect(s);
+    for (uint32_t page = 0; page < s->in.memory_pages; page++)
+        for (uint32_t i = 0; i < 512; i++)
+            CHECK(s->judge, s->out->memory[page][i] == m->memory[page][i], asked_memory,
+                  "the entry at hpa %#" PRIx64 " is %#" PRIx64 ", due is %#" PRIx64
+                  " (it was %#" PRIx64 ")",
+                  HPA_BASE + page * KIB4 + i * 8, s->out->memory[page][i],
+                  m->memory[page][i], s->in.memory[page][i]);
+}
+
+/* --- tables that the judge makes --------------------------------------------------------------- */
+
+struct image {
+    struct script *s;
+    unsigned used;
+    uint8_t order[LAB05_PAGES]; /* pages are used in this order */
+};
+
+static struct image *image_new(struct script *s)
+{
+    struct image *image = memory_get(s->judge, sizeof *image);
+    const unsigned count = s->in.memory_pages;
+
+    image->s = s;
+    for (unsigned i = 0; i < count; i++)
+        image->order[i] = (uint8_t)i;
+    for (unsigned i = count; i-- > 1;) {
+        const unsigned other = (unsigned)below(s->judge, i + 1);
+        const uint8_t page = image->order[i];
+
+        image->order[i] = image->order[other];
+        image->order[other] = page;
+    }
+    return image;
+}
+
+static uint64_t image_page(struct image *image)
+{
+    if (image->used >= image->s->in.memory_pages)
+        judge_error(image->s->judge, "the check needs more pages than there are");
+    return HPA_BASE + image->order[image->used++] * KIB4;
+}
+
+static uint64_t *image_word(struct image *image, uint64_t hpa)
+{
+    return &image->s->in.memory[(hpa - HPA_BASE) / KIB4][hpa % KIB4 / 8];
+}
+
+/* HPA of the entry for gpa at that level; tables on the way are made. */
+static uint64_t ept_entry(struct image *image, uint64_t root, uint64_t gpa, int level)
+{
+    uint64_t at = root + (gpa >> 39 & 511) * 8;
+
+    for (int n = 3; n >= level; n--) {
+        uint64_t *word = image_word(image, at);
+
+        if (!(*word & 7))
+            *word = image_page(image) | RWX;
+        at = (*word & EPT_ADDRESS) + (gpa >> (3 + 9 * n) & 511) * 8;
+    }
+    return at;
+}
+
+/* Maps gpa by a leaf of that level; bits: rights, type, A, D. Returns the entry's HPA. */
+static uint64_t ept_leaf(struct image *image, uint64_t root, uint64_t gpa, uint64_t hpa,
+                         int level, uint64_t bits)
+{
+    const uint64_t at = ept_entry(image, root, gpa, level);
+    const uint64_t size = KIB4 << 9 * (level - 1);
+
+    *image_word(image, at) = hpa / size * size | bits | (level > 1 ? EPT_LARGE : 0);
+    return at;
+}
+
+static uint64_t random_gpa(struct judge *judge)
+{
+    return judge_random(judge) % (1ull << 48);
+}
+
+/* An access of some kind, in one of the three forms that there are. */
+static uint64_t random_access(struct judge *judge)
+{
+    static const uint64_t forms[] = {0, EPT_ACCESS_LINEAR,
+                                     EPT_ACCESS_LINEAR | EPT_ACCESS_FINAL};
+    const uint64_t form = forms[below(judge, 3)];
+
+    return form | (form == EPT_ACCESS_LINEAR ? EPT_READ : 1ull << below(judge, 3));
+}
+
+/* --- checks: walking ---------------------------------------------------------------------------- */
+
+#define PLACES 24
+
+/* Pages of all sizes at random places; tables on the way with all kinds of rights. */
+static void places_make(struct image *image, uint64_t root, uint64_t places[PLACES],
+                        uint64_t extra)
+{
+    struct judge *judge = image->s->judge;
+
+    for (unsigned i = 0; i < PLACES; i++) {
+        const int level = 1 + (int)below(judge, 3);
+
+        places[i] = i % 3 && i > 2 ? (places[i - 1] & ~(GIB1 - 1)) | below(judge, GIB1)
+                                   : random_gpa(judge);
+        if (i % 3 && i > 2 && level == 3)
+            places[i] = random_gpa(judge);
+        for (int n = 4; n > level; n--) {
+            uint64_t *word = image_word(image, ept_entry(image, root, places[i], n));
+
+            if (*word & 7 && below(judge, 3) == 0) /* some allow less than all */
+                *word = (*word & ~RWX) | random_rights(judge);
+        }
+        if (*image_word(image, ept_entry(image, root, places[i], 3)) & EPT_LARGE)
+            continue; /* another page is there already */
+        if (level == 1 && *image_word(image, ept_entry(image, root, places[i], 2)) & EPT_LARGE)
+            continue;
+        if (*image_word(image, ept_entry(image, root, places[i], level)) & 7)
+            continue;
+        ept_leaf(image, root, places[i], judge_random(judge) % (1ull << 46), level,
+                 random_rights(judge) | random_type(judge) << 3 |
+                     (judge_random(judge) & extra));
+    }
+}
+
+static uint64_t place_near(struct judge *judge, const uint64_t places[PLACES])
+{
+    const uint64_t gpa = places[below(judge, PLACES)];
+
+    switch (below(judge, 6)) {
+    case 0:
+        return random_gpa(judge);
+    case 1: /* a neighbour at some level */
+        return (gpa ^ (KIB4 << 9 * below(judge, 4))) % (1ull << 48);
+    default:
+        return (gpa & ~(KIB4 - 1)) | below(judge, KIB4);
+    }
+}
+
+#define IGNORED (0xfff0000000000000ull | 3ull << 10)
+
+static void random_walks(struct judge *judge, uint8_t access_dirty, unsigned count,
+                         const char *asked, const char *asked_memory)
+{
+    struct script *s = script_new(judge, LAB05_PAGES, 0);
+    struct image *image = image_new(s);
+    const uint64_t root = image_page(image);
+    uint64_t places[PLACES];
+    struct model *m;
+
+    s->in.cpu[0].access_dirty = access_dirty;
+    places_make(image, root, places,
+                IGNORED | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY);
+    m = model_new(s);
+    m->roots[0] = root;
+    VALUE(s, 0, "", .kind = LAB05_ADOPT, .hpa = root);
+    for (unsigned i = 0; i < count; i++)
+        walk_put(m, 0, place_near(judge, places), random_access(judge), false, asked);
+    model_expect(m, asked_memory);
+}
+
+static void walks_translate_or_say_why_not(struct judge *judge)
+{
+    random_walks(judge, 0, 1200,
+                 "a walk ends with the HPA, or with what the CPU would say of a violation",
+                 "without access_dirty, a walk writes nothing");
+}
+
+static void accessed_and_dirty_are_set(struct judge *judge)
+{
+    for (unsigned i = 0; i < 4; i++)
+        random_walks(judge, 1, 20 + 150 * i,
+                     "with access_dirty, a guest's page table is read and written to",
+                     "A in each entry that a translation used, D in the leaf that was "
+                     "written to, nothing if the walk fails");
+}
+
+/* Each bit of an entry is flipped, and then groups of them. */
+static void entry_vary(struct model *m, uint64_t at, uint64_t gpa, const char *asked)
+{
+    const uint64_t whole = *model_word(m, at);
+
+    for (unsigned i = 0; i < 64 + 8 + 8 + 8; i++) {
+        uint64_t entry = whole ^ 1ull << i % 64;
+
+        if (i >= 80)
+            entry = (whole & ~RWX) | (i - 80);
+        else if (i >= 72) /* not present: nothing else counts */
+            entry = judge_random(m->s->judge) & ~RWX;
+        else if (i >= 64)
+            entry = (whole & ~EPT_TYPE) | (uint64_t)(i - 64) << 3;
+        poke_put(m, at, entry);
+        walk_put(m, 0, gpa, random_access(m->s->judge), false, asked);
+    }
+    poke_put(m, at, whole);
+}
+
+static void misconfigured_entries_are_found(struct judge *judge)
+{
+    static const char asked[] =
+        "a present entry with a reserved bit, type or rights is a misconfiguration, "
+        "and nothing else is";
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct script *s = script_new(judge, 64, 0);
+        struct image *image = image_new(s);
+        const uint64_t root = image_page(image);
+        uint64_t gpas[3];
+        struct model *m;
+
+        s->in.cpu[0] = (struct lab05_cpu){.physical_bits = i ? 36 + (uint8_t)below(judge, 17) : 52,
+                                          .execute_only = i % 2,
+                                          .page_1g = i / 2};
+        for (int level = 1; level <= 3; level++) {
+            gpas[level - 1] = random_gpa(judge);
+            ept_leaf(image, root, gpas[level - 1], judge_random(judge) % (1ull << 35), level,
+                     random_rights(judge) | random_type(judge) << 3);
+        }
+        m = model_new(s);
+        m->roots[0] = root;
+        VALUE(s, 0, "", .kind = LAB05_ADOPT, .hpa = root);
+        for (int leaf = 1; leaf <= 3; leaf++)
+            for (int level = leaf; level <= 4; level++)
+                entry_vary(m, ept_entry(image, root, gpas[leaf - 1], level), gpas[leaf - 1],
+                           asked);
+        model_expect(m, "without access_dirty, a walk writes nothing");
+    }
+}
+
+/* --- checks: two dimensions --------------------------------------------------------------------- */
+
+/* A guest whose tables the judge makes in memory that the EPT maps. */
+struct guest {
+    struct image *image;
+    uint64_t root, cr3; /* HPA of the EPT's root; GPA of the guest's PML4 */
+    uint64_t tables;    /* GPA where the memory is mapped */
+    int level;          /* by EPT pages of that level */
+    uint64_t bits;      /* rights and type of them */
+};
+
+/* A page of the guest's, as its EPT has it: GPA. */
+static uint64_t guest_page(struct guest *g)
+{
+    const uint64_t hpa = image_page(g->image), gpa = g->tables + (hpa - HPA_BASE);
+
+    ept_leaf(g->image, g->root, gpa, hpa, g->level, g->bits);
+    return gpa;
+}
+
+static struct guest guest_new(struct image *image, uint64_t root, int level)
+{
+    struct judge *judge = image->s->judge;
+    struct guest g = {.image = image, .root = root, .level = level, .bits = RWX | 6 << 3};
+
+    g.tables = (1 + below(judge, 1 << 15)) * GIB1;
+    g.cr3 = guest_page(&g);
+    return g;
+}
+
+/* HPA of the guest's entry for gva at that level. */
+static uint64_t guest_entry(struct guest *g, uint64_t gva, int level)
+{
+    uint64_t table = g->cr3;
+
+    for (int n = 4;; n--) {
+        const uint64_t at =
+            HPA_BASE + (table - g->tables) + (gva >> (3 + 9 * n) & 511) * 8;
+        uint64_t *word = image_word(g->image, at);
+
+        if (n == level)
+            return at;
+        if (!(*word & 1))
+            *word = guest_page(g) | 0x67; /* P, W, U, A, D */
+        table = *word & EPT_ADDRESS;
+    }
+}
+
+/* Maps gva to gpa by a leaf of that level. */
+static void guest_leaf(struct guest *g, uint64_t gva, uint64_t gpa, int level, uint64_t bits)
+{
+    const uint64_t size = KIB4 << 9 * (level - 1);
+
+    *image_word(g->image, guest_entry(g, gva, level)) =
+        gpa / size * size | bits | 0x61 | (level > 1 ? GUEST_LARGE : 0);
+}
+
+static uint64_t random_gva(struct judge *judge)
+{
+    return (uint64_t)((int64_t)(judge_random(judge) << 16) >> 16); /* canonical */
+}
+
+static struct model *model_start(struct image *image, const struct guest *guests, unsigned count)
+{
+    struct model *m = model_new(image->s);
+
+    for (unsigned i = 0; i < count; i++) {
+        m->roots[i] = guests[i].root;
+        VALUE(image->s, 0, "", .kind = LAB05_ADOPT, .ept = i, .hpa = guests[i].root);
+        load_cr3_put(m, i, guests[i].cr3 | below(image->s->judge, 2) << 4);
+    }
+    return m;
+}
+
+/* All page sizes of the guest's tables, the guest's page and the EPT's page. */
+static void a_cold_walk_makes_24_references(struct judge *judge)
+{
+    static const char asked[] = "each reference of a walk in two dimensions, in its order";
+    static const uint64_t kinds[] = {EPT_READ, EPT_WRITE, EPT_FETCH};
+
+    for (int tables = 1; tables <= 3; tables++) {
+        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct image *image = image_new(s);
+        struct guest g = guest_new(image, image_page(image), tables);
+        uint64_t gvas[9];
+        struct model *m;
+
+        s->in.cpu[0].access_dirty = tables % 2;
+        for (int i = 0; i < 9; i++) {
+            const uint64_t gpa = (1ull << 46) + ((uint64_t)i << 39) + below(judge, GIB1);
+
+            gvas[i] = random_gva(judge);
+            guest_leaf(&g, gvas[i], gpa, 1 + i / 3, GUEST_WRITABLE | GUEST_USER);
+            ept_leaf(image, g.root,
+                     (gpa & ~((KIB4 << 9 * (i / 3)) - 1)) +
+                         gvas[i] % (KIB4 << 9 * (i / 3)),
+                     judge_random(judge) % (1ull << 46), 1 + i % 3, RWX | 6 << 3);
+        }
+        m = model_start(image, &g, 1);
+        for (int i = 0; i < 27; i++) {
+            const struct want *want =
+                nested_put(m, 0, gvas[i % 9],
+                           kinds[below(judge, 3)] | (below(judge, 2) ? NESTED_USER : 0), false,
+                           asked);
+
+            if (tables == 1 && i == 0 && want->ref_count != 24)
+                judge_error(judge, "the model makes %u references", want->ref_count);
+        }
+        model_expect(m, "the guest's tables and the EPT are as the CPU leaves them");
+    }
+}
+
+/* A guest with many pages, some forbidden by the guest, some by the EPT, at both dimensions. */
+static void faults_and_violations_differ(struct judge *judge)
+{
+    static const char asked[] =
+        "what the guest's tables forbid is a page fault; what the EPT forbids an exit";
+
+    for (unsigned round = 0; round < 6; round++) {
+        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct image *image = image_new(s);
+        struct guest g = guest_new(image, image_page(image), 1);
+        uint64_t gvas[12];
+        struct model *m;
+
+        s->in.cpu[0].access_dirty = round % 2;
+        for (unsigned i = 0; i < 12; i++) {
+            const uint64_t gpa = (1ull << 46) + below(judge, 1 << 15) * KIB4;
+            const uint64_t bits = (judge_random(judge) & 6) | below(judge, 2) << 63;
+
+            g.bits = (i % 4 ? RWX : random_rights(judge)) | 6 << 3; /* of further tables */
+            gvas[i] = i % 3 ? gvas[i - 1] + MIB2 * (i % 2) + KIB4 : random_gva(judge);
+            guest_leaf(&g, gvas[i], gpa, 1, bits);
+            ept_leaf(image, g.root, gpa, gpa + HPA_BASE, 1,
+                     below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
+        }
+        for (unsigned i = 0; i < 4; i++) { /* damage: tables that forbid, or are not there */
+            const uint64_t gva = gvas[below(judge, 12)];
+            uint64_t *entry =
+                image_word(image, guest_entry(&g, gva, 1 + (int)below(judge, 4)));
+
+            *entry ^= i < 3 ? 1ull << (i == 2 ? 63 : 1 + i) : 1;
+            if (i == 3 && round % 3 == 0)
+                *entry = (*entry | 1) + (1ull << 45); /* to a GPA that is not mapped */
+        }
+        m = model_start(image, &g, 1);
+        for (unsigned i = 0; i < 200; i++)
+            nested_put(m, 0, gvas[below(judge, 12)] + below(judge, KIB4),
+                       1ull << below(judge, 3) | below(judge, 2) << 3, false, asked);
+        model_expect(m, "a walk that fails changes nothing");
+    }
+}
+
