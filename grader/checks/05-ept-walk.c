@@ -101,8 +101,7 @@ static void value_put(struct script *s, int64_t value, const char *asked,
     op_put(s, asked, op)->r.value = value;
 }
 
-#define VALUE(s, want, asked, ...)                                                         \
-    value_put(s, want, asked, (struct lab05_op){__VA_ARGS__})
+#define VALUE(s, want, asked, ...) value_put(s, want, asked, (struct lab05_op){__VA_ARGS__})
 
 /* --- in words ----------------------------------------------------------------------------- */
 
@@ -415,7 +414,8 @@ static int world_map(struct world *w, const struct lab05_op *op)
     const int r = map_errno(w, op);
     uint64_t done = 0;
 
-    while (r == 0 && done < op->size) {
+    /* More leaves than there can be in all the tables: the pool is too small anyway. */
+    while (r == 0 && done < op->size && w->count < LEAVES_MAX) {
         struct leaf leaf = {.gpa = op->gpa + done,
                             .hpa = op->hpa + done,
                             .bits = op->access | (uint64_t)op->type << 3,
@@ -431,7 +431,7 @@ static int world_map(struct world *w, const struct lab05_op *op)
         done += leaf_size(&leaf);
     }
     world_sort(w);
-    if (r < 0 || world_tables(w) <= w->room)
+    if (r < 0 || (done == op->size && world_tables(w) <= w->room))
         return r;
     for (unsigned i = w->count; i-- > 0;)
         if (w->leaves[i].gpa >= op->gpa && w->leaves[i].gpa < op->gpa + op->size)
@@ -650,13 +650,19 @@ static uint32_t random_type(struct judge *judge)
 
 static void bad_ranges_are_refused(struct judge *judge)
 {
-    static const char asked[] = "what can never be mapped is refused, in the contract's order";
+    static const char asked[] =
+        "what can never be mapped is refused, in the contract's order";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t gpa = below(judge, 1 << 20) * KIB4, end = 1ull << 48, hpa_end = 1ull << 46;
+    const uint64_t gpa = below(judge, 1 << 20) * KIB4, end = 1ull << 48,
+                   hpa_end = 1ull << 46;
     const uint64_t odd = 1 + below(judge, KIB4 - 1);
-    const struct lab05_op good = {.kind = LAB05_MAP, .gpa = gpa, .hpa = 8 * gpa,
-                                  .size = 3 * KIB4, .access = RW, .type = MT_WB};
+    const struct lab05_op good = {.kind = LAB05_MAP,
+                                  .gpa = gpa,
+                                  .hpa = 8 * gpa,
+                                  .size = 3 * KIB4,
+                                  .access = RW,
+                                  .type = MT_WB};
     struct lab05_op ops[40];
     unsigned n = 0;
 
@@ -669,15 +675,15 @@ static void bad_ranges_are_refused(struct judge *judge)
     BUT(hpa = gpa + odd);
     BUT(hpa = hpa_end);
     BUT(hpa = hpa_end - 2 * KIB4);
-    BUT(hpa = -2 * KIB4); /* the sum wraps around */
+    BUT(hpa = -(2 * KIB4)); /* the sum wraps around */
     for (uint64_t rights = 0; rights < 9; rights++)
         BUT(access = rights); /* the possible ones: already mapped */
     for (uint32_t type = 0; type < 9; type++)
         BUT(type = type);
     BUT(gpa = end - 2 * KIB4);
     BUT(gpa = end);
-    BUT(gpa = -3 * KIB4);
-    BUT(gpa = -2 * KIB4);
+    BUT(gpa = -(3 * KIB4));
+    BUT(gpa = -(2 * KIB4));
     BUT(size = -gpa);
     BUT(gpa = end - 3 * KIB4); /* this one fits */
     BUT(gpa = end - KIB4 + odd);
@@ -686,10 +692,12 @@ static void bad_ranges_are_refused(struct judge *judge)
     for (unsigned i = 0; i < n; i++)
         build_put(s, w, asked, ops[i]);
     for (unsigned i = 0; i < 6; i++) {
-        const struct lab05_op range[] = {
-            {.gpa = gpa}, {.gpa = gpa + odd, .size = KIB4}, {.gpa = gpa, .size = odd},
-            {.gpa = end, .size = KIB4}, {.gpa = -KIB4, .size = 2 * KIB4},
-            {.gpa = end - KIB4, .size = 2 * KIB4}};
+        const struct lab05_op range[] = {{.gpa = gpa},
+                                         {.gpa = gpa + odd, .size = KIB4},
+                                         {.gpa = gpa, .size = odd},
+                                         {.gpa = end, .size = KIB4},
+                                         {.gpa = -KIB4, .size = 2 * KIB4},
+                                         {.gpa = end - KIB4, .size = 2 * KIB4}};
 
         BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = range[i].gpa, .size = range[i].size);
         for (uint64_t rights = 0; rights < 9; rights++)
@@ -763,7 +771,8 @@ static void pages_are_as_large_as_possible(struct judge *judge)
             const uint64_t a = random_border(judge), b = random_border(judge);
             const uint64_t size = a < b ? b - a : a - b;
 
-            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = (base + (a < b ? a : b)) % (1ull << 47),
+            BUILD(s, w, asked, .kind = LAB05_MAP,
+                  .gpa = (base + (a < b ? a : b)) % (1ull << 47),
                   .hpa = GIB1 * 8 + (a < b ? a : b) + hpa_shifts[n ? below(judge, 6) : 0],
                   .size = (s->in.cpu[0].page_1g ? size : size % (20 * MIB2)) + KIB4,
                   .access = random_rights(judge), .type = random_type(judge));
@@ -774,7 +783,8 @@ static void pages_are_as_large_as_possible(struct judge *judge)
 
 static void mapped_pages_are_not_mapped_again(struct judge *judge)
 {
-    static const char asked[] = "a range that shares a page with one that is mapped is refused";
+    static const char asked[] =
+        "a range that shares a page with one that is mapped is refused";
     static const uint64_t sizes[] = {KIB4, MIB2, GIB1};
 
     for (unsigned i = 0; i < 3; i++) {
@@ -808,7 +818,8 @@ static void use_pages(struct script *s, struct world *w, unsigned count)
         struct leaf *leaf = &w->leaves[below(s->judge, w->count)];
         const bool write = leaf->bits & EPT_WRITE && below(s->judge, 2);
 
-        OP(s, "", .kind = LAB05_TOUCH, .gpa = leaf->gpa, .access = write ? 2 : 1)->any = true;
+        OP(s, "", .kind = LAB05_TOUCH, .gpa = leaf->gpa, .access = write ? 2 : 1)->any =
+            true;
         leaf->bits |= EPT_ACCESSED | (write ? EPT_DIRTY : 0);
     }
 }
@@ -874,13 +885,13 @@ static void protect_needs_every_page(struct judge *judge)
           .size = 2 * MIB2 + 7 * KIB4, .access = RWX, .type = MT_WB);
     BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 4 * MIB2, .hpa = 16 * GIB1,
           .size = GIB1, .access = RW, .type = MT_WT);
-    for (int i = 0; i < 20; i++) {
+    for (uint64_t i = 0; i < 20; i++) {
         const uint64_t from = below(judge, 4 * 512 + 8) * KIB4;
 
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + from,
               .size = (1 + below(judge, 900)) * KIB4, .access = RX);
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
-              .size = 2 * MIB2 + 8 * KIB4 - i * KIB4); /* all but the last page is there */
+              .size = 2 * MIB2 + (8 - i) * KIB4); /* all but the last page is there */
     }
     build_expect(s, w, asked);
 }
@@ -927,8 +938,8 @@ static void empty_tables_go_back(struct judge *judge)
                                  below(judge, 3) << 21 | below(judge, 2) << 12;
 
             BUILD(s, w, asked, .kind = n % 3 == 2 ? LAB05_UNMAP : LAB05_MAP, .gpa = gpa,
-                  .hpa = KIB4 * below(judge, 1000), .size = KIB4 << 9 * (below(judge, 4) == 0),
-                  .access = RW, .type = MT_WB);
+                  .hpa = KIB4 * below(judge, 1000),
+                  .size = KIB4 << 9 * (below(judge, 4) == 0), .access = RW, .type = MT_WB);
         }
         if (i == 0)
             BUILD(s, w, asked, .kind = LAB05_UNMAP, .size = 1ull << 48);
@@ -941,7 +952,8 @@ static void empty_tables_go_back(struct judge *judge)
 static void full_pool_try(struct judge *judge, const struct lab05_op *first,
                           const struct lab05_op *op)
 {
-    static const char asked[] = "-ENOMEM exactly if too few pages are free, and nothing changes";
+    static const char asked[] =
+        "-ENOMEM exactly if too few pages are free, and nothing changes";
     int r = -ENOMEM;
 
     for (unsigned left = 0; r == -ENOMEM; left++) {
@@ -964,24 +976,41 @@ static void full_pool_try(struct judge *judge, const struct lab05_op *first,
 static void a_full_pool_changes_nothing(struct judge *judge)
 {
     const uint64_t base = (1 + below(judge, 1000)) * 8 * GIB1;
-    const struct lab05_op none = {.size = 0},
-                          large = {.kind = LAB05_MAP, .gpa = base, .hpa = 16 * GIB1,
-                                   .size = 3 * GIB1, .access = RWX, .type = MT_WB};
+    const struct lab05_op none = {.size = 0}, large = {.kind = LAB05_MAP,
+                                                       .gpa = base,
+                                                       .hpa = 16 * GIB1,
+                                                       .size = 3 * GIB1,
+                                                       .access = RWX,
+                                                       .type = MT_WB};
     const struct lab05_op tries[][2] = {
         /* tables at all levels, for many pages */
-        {none, {.kind = LAB05_MAP, .gpa = base - 3 * KIB4, .hpa = KIB4 * 7,
-                .size = 3 * MIB2, .access = RW, .type = MT_WB}},
+        {none,
+         {.kind = LAB05_MAP,
+          .gpa = base - 3 * KIB4,
+          .hpa = KIB4 * 7,
+          .size = 3 * MIB2,
+          .access = RW,
+          .type = MT_WB}},
         /* both ends in one page of 2 MiB, in one of 1 GiB, in two, at a border */
-        {large, {.kind = LAB05_UNMAP, .gpa = base + (1 + below(judge, 500)) * KIB4,
-                 .size = 2 * KIB4}},
-        {large, {.kind = LAB05_PROTECT, .gpa = base + 5 * KIB4,
-                 .size = (1 + below(judge, 500)) * MIB2, .access = 1}},
-        {large, {.kind = LAB05_UNMAP, .gpa = base + GIB1 - KIB4 * (1 + below(judge, 500)),
-                 .size = GIB1 + MIB2}},
-        {large, {.kind = LAB05_UNMAP, .gpa = base + MIB2,
-                 .size = MIB2 * (1 + below(judge, 500)) + KIB4}},
-        {large, {.kind = LAB05_PROTECT, .gpa = base + GIB1, .size = GIB1 + 3 * MIB2,
-                 .access = 5}},
+        {large,
+         {.kind = LAB05_UNMAP,
+          .gpa = base + (1 + below(judge, 500)) * KIB4,
+          .size = 2 * KIB4}},
+        {large,
+         {.kind = LAB05_PROTECT,
+          .gpa = base + 5 * KIB4,
+          .size = (1 + below(judge, 500)) * MIB2,
+          .access = 1}},
+        {large,
+         {.kind = LAB05_UNMAP,
+          .gpa = base + GIB1 - KIB4 * (1 + below(judge, 500)),
+          .size = GIB1 + MIB2}},
+        {large,
+         {.kind = LAB05_UNMAP,
+          .gpa = base + MIB2,
+          .size = MIB2 * (1 + below(judge, 500)) + KIB4}},
+        {large,
+         {.kind = LAB05_PROTECT, .gpa = base + GIB1, .size = GIB1 + 3 * MIB2, .access = 5}},
     };
 
     for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++)
@@ -1001,6 +1030,7 @@ struct model {
     uint64_t roots[LAB05_EPTS], cr3[LAB05_EPTS];
     struct line regions[16], pages[16], guest_tables[16];
     struct want *want; /* of the walk that is being modelled */
+    bool dry;          /* only asked what would be: nothing is written */
     uint64_t memory[LAB05_PAGES][512];
 };
 
@@ -1016,9 +1046,9 @@ static struct model *model_new(struct script *s)
 
 static uint64_t *model_word(struct model *m, uint64_t hpa)
 {
-    const uint64_t at = (hpa - HPA_BASE) / 8;
+    const uint64_t at = (hpa - m->s->in.memory_hpa) / 8;
 
-    return hpa >= HPA_BASE && at < m->s->in.memory_pages * 512ull
+    return hpa >= m->s->in.memory_hpa && at < m->s->in.memory_pages * 512ull
                ? &m->memory[at / 512][at % 512]
                : NULL;
 }
@@ -1084,8 +1114,7 @@ static struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t
                              bool cached)
 {
     const struct lab05_cpu *cpu = &m->s->in.cpu[n];
-    const struct line *hit =
-        cached ? line_find(m->regions, m->roots[n], gpa >> 21) : NULL;
+    const struct line *hit = cached ? line_find(m->regions, m->roots[n], gpa >> 21) : NULL;
     uint64_t table = hit ? hit->target : m->roots[n], at[5] = {0}, upper = 7;
     struct step step = {.level = hit ? 1 : 4, .rights = hit ? hit->flags : 7};
 
@@ -1100,10 +1129,11 @@ static struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t
         leaf = step.level == 1 || (step.level < 4 && step.entry & EPT_LARGE);
         upper = step.rights;
         step.rights &= step.entry;
-        step.outcome = (step.entry & 7) == 0                          ? EPT_VIOLATION
-                       : entry_is_bad(cpu, step.entry, step.level, leaf) ? EPT_MISCONFIGURATION
-                       : leaf && (access & ~step.rights & 7)          ? EPT_VIOLATION
-                                                                      : EPT_TRANSLATED;
+        step.outcome = (step.entry & 7) == 0 ? EPT_VIOLATION
+                       : entry_is_bad(cpu, step.entry, step.level, leaf)
+                           ? EPT_MISCONFIGURATION
+                       : leaf && (access & ~step.rights & 7) ? EPT_VIOLATION
+                                                             : EPT_TRANSLATED;
         if (step.outcome == EPT_VIOLATION)
             step.qualification = access | step.rights << 3;
         if (step.outcome != EPT_TRANSLATED)
@@ -1113,7 +1143,7 @@ static struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t
         table = step.entry & EPT_ADDRESS;
     }
     step.hpa = (step.entry & EPT_ADDRESS) + gpa % (KIB4 << 9 * (step.level - 1));
-    for (int level = step.level; cpu->access_dirty && level <= 4; level++) {
+    for (int level = step.level; cpu->access_dirty && !m->dry && level <= 4; level++) {
         uint64_t *word = at[level] ? model_word(m, at[level]) : NULL;
         const uint64_t bits = level == step.level && access & 2 ? 0x300 : 0x100;
 
@@ -1153,10 +1183,12 @@ static struct want *walk_put(struct model *m, uint32_t n, uint64_t gpa, uint64_t
 }
 
 /* The rest of a walk whose guest part is done. flags: W, U and NX as they are in an entry. */
-static void model_page(struct model *m, const struct lab05_op *op, uint64_t gpa, uint64_t flags)
+static void model_page(struct model *m, const struct lab05_op *op, uint64_t gpa,
+                       uint64_t flags)
 {
     const bool user = op->access & NESTED_USER;
-    const uint64_t kinds = (user && !(flags & 4) ? 0 : 1) | (flags & 2) | (flags >> 63 ? 0 : 4);
+    const uint64_t kinds =
+        (user && !(flags & 4) ? 0 : 1) | (flags & 2) | (flags >> 63 ? 0 : 4);
     struct lab05_result *r = &m->want->r;
     struct step step;
 
@@ -1185,7 +1217,8 @@ static void model_page(struct model *m, const struct lab05_op *op, uint64_t gpa,
 static void model_guest(struct model *m, const struct lab05_op *op)
 {
     static const char *const labels[] = {"", "the guest's PT entry", "the guest's PD entry",
-                                         "the guest's PDPT entry", "the guest's PML4 entry"};
+                                         "the guest's PDPT entry",
+                                         "the guest's PML4 entry"};
     const uint64_t root = m->roots[op->ept], fixed = 1ull << 63;
     struct line *hit = op->cached ? line_find(m->guest_tables, root, op->gpa >> 21) : NULL;
     struct lab05_result *r = &m->want->r;
@@ -1201,8 +1234,8 @@ static void model_guest(struct model *m, const struct lab05_op *op)
         if (!hit)
             step = model_ept(m, op->ept, next + 8 * index, 0x81, op->cached);
         if (!hit && step.outcome != EPT_TRANSLATED) {
-            r->value = step.outcome == EPT_VIOLATION ? NESTED_VIOLATION
-                                                     : NESTED_MISCONFIGURATION;
+            r->value =
+                step.outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
             r->gpa = next + 8 * index;
             r->qualification = step.qualification;
             return;
@@ -1286,8 +1319,8 @@ static void invept_put(struct model *m, uint32_t type, uint32_t n)
 {
     const bool known = type == 1 || type == 2;
 
-    VALUE(m->s, known ? 0 : -EINVAL, "nested_invept() knows two types", .kind = LAB05_INVEPT,
-          .type = type, .ept = n, .hpa = UINT64_MAX);
+    VALUE(m->s, known ? 0 : -EINVAL, "nested_invept() knows two types",
+          .kind = LAB05_INVEPT, .type = type, .ept = n, .hpa = UINT64_MAX);
     for (int i = 0; known && i < 3; i++)
         lines_drop(i == 0   ? m->regions
                    : i == 1 ? m->pages
@@ -1313,7 +1346,7 @@ static void model_expect(struct model *m, const char *asked_memory)
             CHECK(s->judge, s->out->memory[page][i] == m->memory[page][i], asked_memory,
                   "the entry at hpa %#" PRIx64 " is %#" PRIx64 ", due is %#" PRIx64
                   " (it was %#" PRIx64 ")",
-                  HPA_BASE + page * KIB4 + i * 8, s->out->memory[page][i],
+                  (uint64_t)(HPA_BASE + page * KIB4 + i * 8), s->out->memory[page][i],
                   m->memory[page][i], s->in.memory[page][i]);
 }
 
@@ -1347,15 +1380,16 @@ static uint64_t image_page(struct image *image)
 {
     if (image->used >= image->s->in.memory_pages)
         judge_error(image->s->judge, "the check needs more pages than there are");
-    return HPA_BASE + image->order[image->used++] * KIB4;
+    return image->s->in.memory_hpa + image->order[image->used++] * KIB4;
 }
 
 static uint64_t *image_word(struct image *image, uint64_t hpa)
 {
-    return &image->s->in.memory[(hpa - HPA_BASE) / KIB4][hpa % KIB4 / 8];
+    return &image->s->in.memory[(hpa - image->s->in.memory_hpa) / KIB4][hpa % KIB4 / 8];
 }
 
-/* HPA of the entry for gpa at that level; tables on the way are made. */
+/* HPA of the entry for gpa at that level; tables on the way are made. 0: a large page is in
+ * the way. */
 static uint64_t ept_entry(struct image *image, uint64_t root, uint64_t gpa, int level)
 {
     uint64_t at = root + (gpa >> 39 & 511) * 8;
@@ -1363,6 +1397,8 @@ static uint64_t ept_entry(struct image *image, uint64_t root, uint64_t gpa, int 
     for (int n = 3; n >= level; n--) {
         uint64_t *word = image_word(image, at);
 
+        if (n < 3 && *word & EPT_LARGE)
+            return 0;
         if (!(*word & 7))
             *word = image_page(image) | RWX;
         at = (*word & EPT_ADDRESS) + (gpa >> (3 + 9 * n) & 511) * 8;
@@ -1377,6 +1413,8 @@ static uint64_t ept_leaf(struct image *image, uint64_t root, uint64_t gpa, uint6
     const uint64_t at = ept_entry(image, root, gpa, level);
     const uint64_t size = KIB4 << 9 * (level - 1);
 
+    if (at == 0)
+        judge_error(image->s->judge, "there is a larger page at %#" PRIx64, gpa);
     *image_word(image, at) = hpa / size * size | bits | (level > 1 ? EPT_LARGE : 0);
     return at;
 }
@@ -1408,23 +1446,21 @@ static void places_make(struct image *image, uint64_t root, uint64_t places[PLAC
 
     for (unsigned i = 0; i < PLACES; i++) {
         const int level = 1 + (int)below(judge, 3);
+        uint64_t at;
 
         places[i] = i % 3 && i > 2 ? (places[i - 1] & ~(GIB1 - 1)) | below(judge, GIB1)
                                    : random_gpa(judge);
         if (i % 3 && i > 2 && level == 3)
             places[i] = random_gpa(judge);
-        for (int n = 4; n > level; n--) {
-            uint64_t *word = image_word(image, ept_entry(image, root, places[i], n));
+        at = ept_entry(image, root, places[i], level);
+        if (at == 0 || *image_word(image, at) & RWX)
+            continue; /* another page, or a table, is there already */
+        for (int n = 4; n > level; n--)
+            if (below(judge, 3) == 0) { /* some tables allow less than all */
+                uint64_t *word = image_word(image, ept_entry(image, root, places[i], n));
 
-            if (*word & 7 && below(judge, 3) == 0) /* some allow less than all */
                 *word = (*word & ~RWX) | random_rights(judge);
-        }
-        if (*image_word(image, ept_entry(image, root, places[i], 3)) & EPT_LARGE)
-            continue; /* another page is there already */
-        if (level == 1 && *image_word(image, ept_entry(image, root, places[i], 2)) & EPT_LARGE)
-            continue;
-        if (*image_word(image, ept_entry(image, root, places[i], level)) & 7)
-            continue;
+            }
         ept_leaf(image, root, places[i], judge_random(judge) % (1ull << 46), level,
                  random_rights(judge) | random_type(judge) << 3 |
                      (judge_random(judge) & extra));
@@ -1457,8 +1493,7 @@ static void random_walks(struct judge *judge, uint8_t access_dirty, unsigned cou
     struct model *m;
 
     s->in.cpu[0].access_dirty = access_dirty;
-    places_make(image, root, places,
-                IGNORED | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY);
+    places_make(image, root, places, IGNORED | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY);
     m = model_new(s);
     m->roots[0] = root;
     VALUE(s, 0, "", .kind = LAB05_ADOPT, .hpa = root);
@@ -1516,13 +1551,14 @@ static void misconfigured_entries_are_found(struct judge *judge)
         uint64_t gpas[3];
         struct model *m;
 
-        s->in.cpu[0] = (struct lab05_cpu){.physical_bits = i ? 36 + (uint8_t)below(judge, 17) : 52,
-                                          .execute_only = i % 2,
-                                          .page_1g = i / 2};
+        s->in.cpu[0] =
+            (struct lab05_cpu){.physical_bits = (uint8_t)(i ? 36 + below(judge, 17) : 52),
+                               .execute_only = i % 2,
+                               .page_1g = i >= 2};
         for (int level = 1; level <= 3; level++) {
             gpas[level - 1] = random_gpa(judge);
-            ept_leaf(image, root, gpas[level - 1], judge_random(judge) % (1ull << 35), level,
-                     random_rights(judge) | random_type(judge) << 3);
+            ept_leaf(image, root, gpas[level - 1], judge_random(judge) % (1ull << 35),
+                     level, random_rights(judge) | random_type(judge) << 3);
         }
         m = model_new(s);
         m->roots[0] = root;
@@ -1571,8 +1607,7 @@ static uint64_t guest_entry(struct guest *g, uint64_t gva, int level)
     uint64_t table = g->cr3;
 
     for (int n = 4;; n--) {
-        const uint64_t at =
-            HPA_BASE + (table - g->tables) + (gva >> (3 + 9 * n) & 511) * 8;
+        const uint64_t at = HPA_BASE + (table - g->tables) + (gva >> (3 + 9 * n) & 511) * 8;
         uint64_t *word = image_word(g->image, at);
 
         if (n == level)
@@ -1584,7 +1619,8 @@ static uint64_t guest_entry(struct guest *g, uint64_t gva, int level)
 }
 
 /* Maps gva to gpa by a leaf of that level. */
-static void guest_leaf(struct guest *g, uint64_t gva, uint64_t gpa, int level, uint64_t bits)
+static void guest_leaf(struct guest *g, uint64_t gva, uint64_t gpa, int level,
+                       uint64_t bits)
 {
     const uint64_t size = KIB4 << 9 * (level - 1);
 
@@ -1597,7 +1633,8 @@ static uint64_t random_gva(struct judge *judge)
     return (uint64_t)((int64_t)(judge_random(judge) << 16) >> 16); /* canonical */
 }
 
-static struct model *model_start(struct image *image, const struct guest *guests, unsigned count)
+static struct model *model_start(struct image *image, const struct guest *guests,
+                                 unsigned count)
 {
     struct model *m = model_new(image->s);
 
@@ -1622,23 +1659,21 @@ static void a_cold_walk_makes_24_references(struct judge *judge)
         uint64_t gvas[9];
         struct model *m;
 
-        s->in.cpu[0].access_dirty = tables % 2;
+        s->in.cpu[0].access_dirty = tables != 2;
         for (int i = 0; i < 9; i++) {
             const uint64_t gpa = (1ull << 46) + ((uint64_t)i << 39) + below(judge, GIB1);
 
             gvas[i] = random_gva(judge);
             guest_leaf(&g, gvas[i], gpa, 1 + i / 3, GUEST_WRITABLE | GUEST_USER);
             ept_leaf(image, g.root,
-                     (gpa & ~((KIB4 << 9 * (i / 3)) - 1)) +
-                         gvas[i] % (KIB4 << 9 * (i / 3)),
+                     (gpa & ~((KIB4 << 9 * (i / 3)) - 1)) + gvas[i] % (KIB4 << 9 * (i / 3)),
                      judge_random(judge) % (1ull << 46), 1 + i % 3, RWX | 6 << 3);
         }
         m = model_start(image, &g, 1);
         for (int i = 0; i < 27; i++) {
-            const struct want *want =
-                nested_put(m, 0, gvas[i % 9],
-                           kinds[below(judge, 3)] | (below(judge, 2) ? NESTED_USER : 0), false,
-                           asked);
+            const struct want *want = nested_put(
+                m, 0, gvas[i % 9],
+                kinds[below(judge, 3)] | (below(judge, 2) ? NESTED_USER : 0), false, asked);
 
             if (tables == 1 && i == 0 && want->ref_count != 24)
                 judge_error(judge, "the model makes %u references", want->ref_count);
@@ -1671,7 +1706,8 @@ static void faults_and_violations_differ(struct judge *judge)
             ept_leaf(image, g.root, gpa, gpa + HPA_BASE, 1,
                      below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
         }
-        for (unsigned i = 0; i < 4; i++) { /* damage: tables that forbid, or are not there */
+        for (unsigned i = 0; i < 4;
+             i++) { /* damage: tables that forbid, or are not there */
             const uint64_t gva = gvas[below(judge, 12)];
             uint64_t *entry =
                 image_word(image, guest_entry(&g, gva, 1 + (int)below(judge, 4)));
@@ -1688,3 +1724,1117 @@ static void faults_and_violations_differ(struct judge *judge)
     }
 }
 
+/* --- checks: caches ------------------------------------------------------------------------------ */
+
+#define GVAS 12
+
+/* Two VMs with the same linear addresses, in 2 MiB and 4 KiB pages, on one CPU's caches. */
+struct crowd {
+    struct guest guests[2];
+    uint64_t gvas[GVAS];
+    struct image *image;
+};
+
+static void crowd_make(struct crowd *c, struct script *s)
+{
+    struct judge *judge = s->judge;
+
+    c->image = image_new(s);
+    for (unsigned i = 0; i < GVAS; i++) /* near, at the same place of a cache, far */
+        c->gvas[i] = i == 0   ? random_gva(judge)
+                     : i < 4  ? c->gvas[i - 1] ^ KIB4 << below(judge, 5)
+                     : i < 10 ? c->gvas[i - 4] ^ MIB2 << below(judge, 5)
+                              : random_gva(judge);
+    for (unsigned v = 0; v < 2; v++) {
+        c->guests[v] = guest_new(c->image, image_page(c->image), 1 + (int)below(judge, 2));
+        for (unsigned i = 0; i < GVAS; i++) {
+            const uint64_t gpa =
+                (1ull << 46) + below(judge, 40) * MIB2 + below(judge, 512) * KIB4;
+            const bool large = i == 9 && c->gvas[i] >> 21 != c->gvas[5] >> 21;
+
+            if (*image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)) &
+                GUEST_LARGE)
+                continue;
+            if (large && *image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)))
+                continue;
+            guest_leaf(&c->guests[v], c->gvas[i], gpa, large ? 2 : 1,
+                       (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
+            if (ept_entry(c->image, c->guests[v].root, gpa, 1) == 0)
+                continue;
+            ept_leaf(c->image, c->guests[v].root, gpa, judge_random(judge) % (1ull << 46),
+                     1 + (int)below(judge, 5) / 4, (below(judge, 4) ? RWX : RX) | 6 << 3);
+        }
+    }
+}
+
+static uint64_t crowd_gva(struct judge *judge, const struct crowd *c)
+{
+    return (c->gvas[below(judge, GVAS)] & ~(KIB4 - 1)) + below(judge, KIB4);
+}
+
+static void crowd_walk(struct model *m, const struct crowd *c, const char *asked)
+{
+    struct judge *judge = m->s->judge;
+    const uint64_t kind = below(judge, 3) ? EPT_READ : 1ull << below(judge, 3);
+
+    nested_put(m, (uint32_t)below(judge, 2), crowd_gva(judge, c),
+               kind | below(judge, 4) / 3 << 3, true, asked);
+}
+
+enum { PATTERN_WALKS = 300, PATTERN_REGIONS = 20, PATTERN_PAGES = 256 };
+
+/* References per walk of one pattern of accesses, from the log of the student's reads. */
+static double pattern_run(struct judge *judge, unsigned pattern, bool cached)
+{
+    static const char asked[] =
+        "three patterns of accesses make the references they have to";
+    struct script *s = script_new(judge, LAB05_PAGES, 0);
+    struct image *image = image_new(s);
+    struct guest g = guest_new(image, image_page(image), 1);
+    const uint64_t base = random_gva(judge) & ~(GIB1 - 1), memory = 1ull << 45;
+    struct model *m;
+    uint64_t reads = 0;
+
+    for (uint64_t i = 0; i < PATTERN_PAGES; i++) {
+        const uint64_t at = pattern == 2 ? i % PATTERN_REGIONS * MIB2 : i * KIB4;
+
+        guest_leaf(&g, base + at, memory + at, 1, GUEST_WRITABLE);
+        ept_leaf(image, g.root, memory + at, memory / 2 + at, 1, RWX | 6 << 3);
+    }
+    m = model_start(image, &g, 1);
+    for (uint64_t i = 0; i < PATTERN_WALKS; i++) {
+        const uint64_t at = pattern == 0   ? i * 512
+                            : pattern == 1 ? below(judge, PATTERN_PAGES * KIB4)
+                                           : i % PATTERN_REGIONS * MIB2;
+
+        nested_put(m, 0, base + at, EPT_READ, cached, asked);
+    }
+    model_expect(m, "without access_dirty, a walk writes nothing");
+    for (uint32_t i = 0; i < s->in.op_count; i++)
+        reads += s->out->results[i].reads;
+    return (double)reads / PATTERN_WALKS;
+}
+
+static void caches_save_references(struct judge *judge)
+{
+    static const char asked[] = "a walk reads what no cache knows, and nothing else";
+    static const char *const names[3][2] = {
+        {"references/walk, sequential, no caches", "references/walk, sequential, caches"},
+        {"references/walk, random, no caches", "references/walk, random, caches"},
+        {"references/walk, 2 MiB stride, no caches",
+         "references/walk, 2 MiB stride, caches"}};
+
+    for (unsigned round = 0; round < 6; round++) {
+        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct crowd c;
+        struct model *m;
+
+        s->in.cpu[0].access_dirty = round & 1;
+        s->in.cpu[1].access_dirty = round >> 1 & 1;
+        crowd_make(&c, s);
+        m = model_start(c.image, c.guests, 2);
+        for (unsigned i = 0; i < 250; i++) {
+            const uint32_t n = (uint32_t)below(judge, 2);
+
+            if (i % 5 == 4) /* ept_walk() itself has a cache, too: the same one */
+                walk_put(m, n, c.guests[n].tables + below(judge, 8 * KIB4),
+                         EPT_ACCESS_LINEAR | EPT_READ, true, asked);
+            else
+                crowd_walk(m, &c, asked);
+        }
+        model_expect(m, "D is set with the first write, even if a read came before");
+    }
+    for (unsigned pattern = 0; pattern < 3; pattern++)
+        for (unsigned cached = 0; cached < 2; cached++)
+            judge_figure(judge, names[pattern][cached], pattern_run(judge, pattern, cached),
+                         "");
+}
+
+/* HPA of the entry for an address as the tables are now; 0: it has none at that level. g: the
+ * guest whose tables they are; NULL: the EPT's. */
+static uint64_t entry_now(struct model *m, uint64_t table, uint64_t address, int level,
+                          const struct guest *g)
+{
+    for (int n = 4;; n--) {
+        const uint64_t hpa = g ? table - g->tables + HPA_BASE : table;
+        const uint64_t at = hpa + (address >> (3 + 9 * n) & 511) * 8;
+        const uint64_t *word = model_word(m, at);
+
+        if (!word || n == level)
+            return word ? at : 0;
+        if (!(*word & RWX) || (n < 4 && *word & EPT_LARGE))
+            return 0;
+        table = *word & EPT_ADDRESS;
+    }
+}
+
+/* Somebody changes a table: an entry of the guest's, or of the EPT. */
+static void crowd_change(struct model *m, struct crowd *c, uint32_t n, uint64_t gva)
+{
+    struct judge *judge = m->s->judge;
+    struct guest *g = &c->guests[n];
+    uint64_t at = entry_now(m, g->cr3, gva, 1 + (int)below(judge, 2), g), *word;
+
+    if (below(judge, 3) ==
+        0) { /* in the EPT: what maps the page, or the guest's page table */
+        const uint64_t entry = entry_now(m, g->cr3, gva, 1 + (int)below(judge, 2), g);
+
+        at = entry ? entry_now(m, g->root, *model_word(m, entry) & EPT_ADDRESS,
+                               1 + (int)below(judge, 2), NULL)
+                   : 0;
+    }
+    word = model_word(m, at);
+    if (!word || !*word)
+        return;
+    switch (below(judge, 4)) {
+    case 0:
+        poke_put(m, at, *word ^ 1); /* there or not: P, or R (W without R: misconfigured) */
+        break;
+    case 1:
+        poke_put(m, at, *word ^ 2);
+        break;
+    default:
+        if (word && *word & 0x80) /* large: another page */
+            poke_put(m, at, *word ^ MIB2 << below(judge, 3));
+        else if (at % KIB4 / 8 != 511)
+            poke_put(m, at, (*word & ~EPT_ADDRESS) | (*(word + 1) & EPT_ADDRESS));
+        break;
+    }
+}
+
+static const char *crowd_invalidate(struct model *m, uint32_t n, uint64_t gva)
+{
+    struct judge *judge = m->s->judge;
+
+    switch (below(judge, 5)) {
+    case 0:
+        invlpg_put(m, n, gva);
+        return "after INVLPG, nothing stale of that page is used, and the rest is kept";
+    case 1:
+        load_cr3_put(m, n, m->cr3[n]);
+        return "after MOV to CR3, no stale translation of that VM is used, but the EPT's "
+               "are "
+               "kept";
+    case 2:
+        invept_put(m, INVEPT_SINGLE, n);
+        return "after INVEPT (single), nothing stale of that EPT is used; others are kept";
+    case 3:
+        invept_put(m, INVEPT_ALL, n);
+        return "after INVEPT (all), nothing stale is used";
+    default:
+        return "until it is invalidated, a cached translation is used";
+    }
+}
+
+static void stale_translations_are_forgotten(struct judge *judge)
+{
+    for (unsigned round = 0; round < 10; round++) {
+        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        const char *asked = "a walk reads what no cache knows, and nothing else";
+        struct crowd c;
+        struct model *m;
+
+        s->in.cpu[0].access_dirty = round & 1;
+        crowd_make(&c, s);
+        m = model_start(c.image, c.guests, 2);
+        invept_put(m, 0, 0);
+        invept_put(m, 3 + (uint32_t)below(judge, 9), 0);
+        for (unsigned i = 0; i < 40; i++) {
+            const uint32_t n = (uint32_t)below(judge, 2);
+            const uint64_t gva = c.gvas[below(judge, GVAS)];
+
+            for (unsigned k = 0; k < 6; k++)
+                crowd_walk(m, &c, asked);
+            nested_put(m, n, gva, EPT_READ, true, asked);
+            crowd_change(m, &c, n, gva);
+            asked = crowd_invalidate(m, n, gva);
+            nested_put(m, n, gva, EPT_READ, true, asked);
+        }
+        model_expect(m, "the tables are as guest, VMM and CPU left them");
+    }
+}
+
+/* --- checks: the CPU walks -------------------------------------------------------------------- */
+
+/* Guest-physical: the first 4 MiB hold the program and what it needs; ALIAS + hpa leads to the
+ * same memory as the pages under test, for the guest to prepare and to look. */
+#define ORDERS_GPA  0x100000ull
+#define RESULTS_GPA 0x200000ull
+#define TABLES_GPA  0x300000ull /* the guest's PML4, PDPTs: its first TiB one to one */
+#define ALIAS       0xc000000000ull
+#define HUGE_GPA    0x8000000000ull /* a page of 1 GiB */
+
+#define POOL_HPA    (SILICON_RAM_HPA + SILICON_GUEST_SIZE)
+#define CPU_POOL    100u
+#define TARGET_FROM 0x2000000ull /* the memory under test */
+#define TARGET_TO   0x4000000ull
+
+#define ORDERS_MAX 2800
+#define NOTHING    0x6e6f7468696e67ull /* probe.long64.c */
+#define READ_AT    0ull                /* in a page: the pattern */
+#define CALL_AT    8ull                /* code that says where it is */
+#define WRITE_AT   16ull
+#define PLACES_MAX 80
+#define BAD_TABLES 5
+
+/* Bits of the qualification that this CPU defines (SDM 3C table 28-7): not 6, which belongs to
+ * mode-based execute control, nor those from 9 on. */
+#define QUALIFICATION_BITS 0x1bfull
+
+/* IA32_VMX_EPT_VPID_CAP (SDM 3D A.10): execute-only, 1 GiB pages, A and D. */
+#define EPT_CAPABILITIES (1ull << 0 | 1ull << 17 | 1ull << 21)
+
+struct order {
+    uint64_t kind, address, value;
+};
+
+struct lab_cpu {
+    struct judge *judge;
+    struct silicon *silicon;
+    struct script *build, *walk;
+    struct world *world;
+    struct model *model;
+    struct {
+        uint64_t gpa, size;
+    } places[PLACES_MAX];
+    unsigned place_count;
+    uint64_t bad_tables[BAD_TABLES]; /* GPAs of PDPTs, for addresses from 2 << 39 on */
+    struct order orders[ORDERS_MAX];
+    uint32_t ops[ORDERS_MAX][2]; /* its walks in the script, + 1: the PDPT's; the page's */
+    unsigned count;
+};
+
+static void place_add(struct lab_cpu *c, uint64_t gpa, uint64_t hpa, uint64_t size,
+                      uint64_t rights)
+{
+    static const char asked[] = "the tables map what they were asked to";
+
+    if (BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = gpa, .hpa = hpa,
+              .size = size, .access = rights, .type = MT_WB) < 0)
+        return;
+    if (c->place_count == PLACES_MAX)
+        judge_error(c->judge, "too many places");
+    c->places[c->place_count].gpa = gpa;
+    c->places[c->place_count++].size = size;
+}
+
+/* What every guest needs; and PDPTs in pages that allow little, or nothing. */
+static struct lab_cpu *cpu_new(struct judge *judge, bool access_dirty)
+{
+    static const uint64_t rights[BAD_TABLES] = {0, EPT_READ, RX, RW, RWX};
+    static const char asked[] = "the tables map what they were asked to";
+    struct lab_cpu *c = memory_get(judge, sizeof *c);
+
+    c->judge = judge;
+    c->silicon = silicon_new(judge);
+    c->build = script_new(judge, CPU_POOL, CPU_POOL);
+    c->build->in.memory_hpa = POOL_HPA;
+    c->build->in.cpu[0] = (struct lab05_cpu){
+        .physical_bits = 40, .execute_only = 1, .page_1g = 1, .access_dirty = access_dirty};
+    c->world = world_new(c->build);
+    create_put(c->build);
+    BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .hpa = SILICON_RAM_HPA,
+          .size = SILICON_GUEST_SIZE, .access = RWX, .type = MT_WB);
+    BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = ALIAS + TARGET_FROM,
+          .hpa = TARGET_FROM, .size = TARGET_TO - TARGET_FROM, .access = RW, .type = MT_WB);
+    for (unsigned i = 0; i < BAD_TABLES; i++) {
+        c->bad_tables[i] = 0xb000000000ull + i * MIB2 + below(judge, 512) * KIB4;
+        if (rights[i])
+            BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = c->bad_tables[i],
+                  .hpa = SILICON_RAM_HPA + TABLES_GPA + KIB4, .size = KIB4,
+                  .access = rights[i], .type = MT_WB);
+    }
+    return c;
+}
+
+/* The guest's own tables, in pages of 1 GiB, with A and D set. */
+static void guest_tables_put(struct lab_cpu *c)
+{
+    uint64_t tables[3][512] = {{0}};
+
+    for (uint64_t i = 0; i < 2; i++)
+        tables[0][i] = (TABLES_GPA + (1 + i) * KIB4) | 0x63;
+    for (uint64_t i = 0; i < BAD_TABLES; i++)
+        tables[0][2 + i] = c->bad_tables[i] | 0x63;
+    for (uint64_t i = 0; i < 1024; i++)
+        tables[1 + i / 512][i % 512] = i * GIB1 | 0xe3;
+    silicon_put(c->silicon, SILICON_RAM_HPA + TABLES_GPA, tables, sizeof tables);
+}
+
+/* The student's tables are there: now they are walked, by the student and the model. */
+static void walks_begin(struct lab_cpu *c)
+{
+    const uint64_t root = c->build->out->roots[0];
+
+    c->walk = script_new(c->judge, CPU_POOL, 0);
+    c->walk->in.memory_hpa = POOL_HPA;
+    c->walk->in.cpu[0] = c->build->in.cpu[0];
+    memcpy(c->walk->in.memory, c->build->out->memory, CPU_POOL * KIB4);
+    VALUE(c->walk, 0, "", .kind = LAB05_ADOPT, .hpa = root);
+}
+
+static void model_begin(struct lab_cpu *c)
+{
+    static const uint64_t own[][2] = {
+        {GUEST_LOAD_GPA, 0x184}, {GUEST_STACK_GPA - 8, 0x182}, {ORDERS_GPA, 0x181},
+        {RESULTS_GPA, 0x182},    {GUEST_MAILBOX_GPA, 0x181},   {TABLES_GPA, 0x81}};
+
+    c->model = model_new(c->walk);
+    c->model->roots[0] = c->build->out->roots[0];
+    for (unsigned i = 0; i < sizeof own / sizeof own[0]; i++)
+        walk_put(c->model, 0, own[i][0], own[i][1], false, "the guest's program runs");
+}
+
+/* Where an access would lead; nothing comes of it. */
+static struct step model_ask(struct model *m, uint64_t gpa, uint64_t access)
+{
+    struct want none = {.any = true};
+    struct step step;
+
+    m->want = &none;
+    m->dry = true;
+    step = model_ept(m, 0, gpa, access, false);
+    m->dry = false;
+    return step;
+}
+
+/* An order to the guest, with the walks that it makes. Not given if it would touch other memory
+ * than that under test: the guest does nothing that we do not know. True if it will succeed. */
+static bool order_put(struct lab_cpu *c, uint64_t kind, uint64_t gva, uint64_t value)
+{
+    static const char asked[] = "your walker says what the CPU does";
+    const uint64_t table = gva >> 39;
+    const uint64_t gpa = table < 2 ? gva : gva % (1ull << 39);
+    const struct want *want = NULL;
+    const unsigned n = c->count;
+    const struct step last = model_ask(c->model, gpa, kind | 0x180);
+
+    if (n == ORDERS_MAX || (last.outcome == EPT_TRANSLATED &&
+                            (last.hpa < TARGET_FROM || last.hpa >= TARGET_TO)))
+        return false;
+    c->orders[n] = (struct order){kind, gva, value};
+    if (table >= 2) {
+        c->ops[n][0] = c->walk->in.op_count + 1;
+        want = walk_put(c->model, 0, c->bad_tables[table - 2] + 8 * (gpa >> 30), 0x81,
+                        false, asked);
+    }
+    if (!want || want->r.value == EPT_TRANSLATED) {
+        c->ops[n][1] = c->walk->in.op_count + 1;
+        want = walk_put(c->model, 0, gpa, kind | 0x180, false, asked);
+    }
+    c->count++;
+    return want->r.value == EPT_TRANSLATED;
+}
+
+/* An access to a place, prepared so that what comes of it shows which memory was reached. */
+static void probe_put(struct lab_cpu *c, uint64_t gpa, uint64_t kind, uint64_t table)
+{
+    const uint64_t page = gpa & ~(KIB4 - 1);
+    const uint64_t at = kind == EPT_READ ? READ_AT : kind == EPT_FETCH ? CALL_AT : WRITE_AT;
+    const uint64_t gva = (page + at) | table << 39;
+    struct step step;
+
+    if (c->count + 3 > ORDERS_MAX || c->walk->in.op_count + 6 > LAB05_OPS)
+        return;
+    step = model_ask(c->model, page, kind | 0x180);
+    if (kind == EPT_FETCH && step.hpa >= TARGET_FROM && step.hpa < TARGET_TO)
+        order_put(c, EPT_WRITE, ALIAS + step.hpa + CALL_AT,
+                  0xb8 | (step.hpa >> 12) << 8 | 0xc3ull << 40); /* mov eax, n; ret */
+    if (order_put(c, kind, gva, judge_random(c->judge)) && kind == EPT_WRITE)
+        order_put(c, EPT_READ, ALIAS + step.hpa + WRITE_AT, 0);
+}
+
+static void random_probe(struct lab_cpu *c)
+{
+    struct judge *judge = c->judge;
+    const unsigned i = (unsigned)below(judge, c->place_count);
+    const uint64_t size = c->places[i].size, kind = 1ull << below(judge, 3);
+    uint64_t gpa = c->places[i].gpa + below(judge, size), table = 0;
+
+    if (size >= GIB1)
+        gpa = c->places[i].gpa + TARGET_FROM + below(judge, TARGET_TO - TARGET_FROM);
+    else if (below(judge, 10) == 0) /* next to it */
+        gpa = c->places[i].gpa + (below(judge, 2) ? size : -KIB4);
+    if (below(judge, 8) == 0 && gpa < 1ull << 39)
+        table = 2 + below(judge, BAD_TABLES);
+    probe_put(c, gpa, kind, table);
+}
+
+/* The student's walks, then the CPU. */
+static void cpu_run(struct lab_cpu *c)
+{
+    struct silicon *si = c->silicon;
+    const uint64_t mailbox[1] = {c->count};
+
+    script_run(c->walk);
+    silicon_guest(si, probe_guest, GUEST_IMAGE_SIZE(probe_guest), GUEST_LONG64);
+    guest_tables_put(c);
+    si->job.guest.cr3 = TABLES_GPA;
+    silicon_put(si, SILICON_RAM_HPA + GUEST_MAILBOX_GPA, mailbox, sizeof mailbox);
+    silicon_put(si, SILICON_RAM_HPA + ORDERS_GPA, c->orders,
+                c->count * sizeof c->orders[0]);
+    silicon_put(si, POOL_HPA, c->walk->in.memory, CPU_POOL * KIB4);
+    si->job.fill = (struct silicon_fill){TARGET_FROM, TARGET_TO, KIB4};
+    si->job.controls.ept_pointer =
+        c->build->out->roots[0] | EPTP_WALK_4 | EPTP_WRITE_BACK |
+        (c->build->in.cpu[0].access_dirty ? EPTP_ACCESS_DIRTY : 0);
+    si->job.actions[VMX_EXIT_EPT_VIOLATION] = SILICON_RECOVER;
+    si->job.actions[VMX_EXIT_EPT_MISCONFIGURATION] = SILICON_RECOVER;
+    silicon_window(si, SILICON_RAM_HPA + RESULTS_GPA, c->count * 8);
+    silicon_window(si, POOL_HPA, CPU_POOL * KIB4);
+    silicon_run(si);
+    if (si->log.end != SILICON_ENDED) /* tables and guest are as we want them: not theirs */
+        judge_error(c->judge, "the probing guest did not get to its end (%u)", si->log.end);
+    if ((si->log.ept_vpid_capabilities & EPT_CAPABILITIES) != EPT_CAPABILITIES)
+        check_skip(c->judge,
+                   "this emulated CPU lacks execute-only pages, 1 GiB pages or A/D "
+                   "flags; Bochs 2.7 with cpu model corei7_skylake_x has them");
+}
+
+/* What the CPU has shown of an order; what somebody's walks say of it has to be the same. */
+struct shown {
+    uint64_t result;
+    const struct silicon_record *exit; /* NULL: none */
+};
+
+static bool exit_fits(const struct shown *cpu, const struct lab05_op *op,
+                      const struct lab05_result *walk, uint64_t gva)
+{
+    const uint32_t reason = walk->value == EPT_VIOLATION ? VMX_EXIT_EPT_VIOLATION
+                                                         : VMX_EXIT_EPT_MISCONFIGURATION;
+    uint64_t bits = QUALIFICATION_BITS;
+
+    /* Where a guest's page table counts as written to (A and D in use), the SDM sets bits 0
+     * and 1 (3C table 28-7, note 1; 29.3.3.2). Bochs 2.7 sets bit 1 only. The SDM is right:
+     * that is what ept.h asks for and target model judges; here bit 0 is left out. */
+    if ((walk->qualification & 0x183) == 0x83)
+        bits &= ~EPT_READ;
+
+    if (!cpu->exit || cpu->exit->exit_reason != reason ||
+        cpu->exit->guest_physical_address != op->gpa)
+        return false;
+    return reason != VMX_EXIT_EPT_VIOLATION ||
+           (cpu->exit->guest_linear_address == gva &&
+            !((cpu->exit->qualification ^ walk->qualification) & bits));
+}
+
+static bool order_fits(const struct lab_cpu *c, unsigned n, const struct shown *cpu,
+                       const struct lab05_op *op, const struct lab05_result *walk)
+{
+    const struct order *order = &c->orders[n];
+    const uint64_t page = walk->hpa & ~(KIB4 - 1);
+
+    if (walk->value != EPT_TRANSLATED)
+        return cpu->result == NOTHING && exit_fits(cpu, op, walk, order->address);
+    if (cpu->exit)
+        return false;
+    if (order->kind == EPT_FETCH)
+        return cpu->result == page >> 12;
+    if (order->kind == EPT_WRITE)
+        return cpu->result == 1;
+    if ((order->address & (KIB4 - 1)) == WRITE_AT) /* behind a write: here it has to be */
+        return cpu->result == c->orders[n - 1].value;
+    return cpu->result == silicon_pattern(c->silicon->job.nonce, page);
+}
+
+static void shown_describe(const struct lab_cpu *c, const struct shown *cpu, char *buffer,
+                           size_t size)
+{
+    if (cpu->exit) {
+        silicon_record_describe(cpu->exit, buffer, size);
+        return;
+    }
+    for (uint64_t hpa = TARGET_FROM; hpa < TARGET_TO; hpa += KIB4)
+        if (silicon_pattern(c->silicon->job.nonce, hpa) == cpu->result) {
+            snprintf(buffer, size, "no exit; it read what lies at hpa %#" PRIx64, hpa);
+            return;
+        }
+    snprintf(buffer, size, "no exit; result %#" PRIx64, cpu->result);
+}
+
+/* One order's walks against what the CPU did. results: the student's, or NULL: the model's. */
+static void order_expect(const struct lab_cpu *c, unsigned n, const struct shown *cpu,
+                         const struct lab05_output *out)
+{
+    char walked[240], op_text[160], did[300];
+
+    for (unsigned k = 0; k < 2; k++) {
+        const uint32_t i = c->ops[n][k] - 1;
+        const struct lab05_result *r;
+
+        if (c->ops[n][k] == 0)
+            continue;
+        r = out ? &out->results[i] : &c->walk->wants[i].r;
+        if (k == 0 && r->value == EPT_TRANSLATED && c->ops[n][1])
+            continue; /* the guest's table was read: on to the page */
+        if (order_fits(c, n, cpu, &c->walk->in.ops[i], r))
+            return;
+        result_describe(LAB05_WALK, r, walked, sizeof walked);
+        op_describe(&c->walk->in.ops[i], op_text, sizeof op_text);
+        shown_describe(c, cpu, did, sizeof did);
+        if (!out)
+            judge_error(c->judge, "CPU and model disagree: %s: %s; the CPU: %s", op_text,
+                        walked, did);
+        CHECK(c->judge, false, "your walker says what the CPU does", "%s: %s; the CPU: %s",
+              op_text, walked, did);
+    }
+}
+
+/* All orders; records of exits come in the order in which they happened. */
+static void orders_expect(const struct lab_cpu *c, const struct lab05_output *out)
+{
+    const struct silicon *si = c->silicon;
+    uint32_t next = 0;
+
+    for (unsigned n = 0; n < c->count; n++) {
+        struct shown cpu = {0};
+        const struct silicon_record *r = &si->records[next];
+
+        memcpy(&cpu.result, si->windows[0].bytes + 8 * n, 8);
+        if (next < si->log.record_count && r->rbx == n &&
+            (r->exit_reason == VMX_EXIT_EPT_VIOLATION ||
+             r->exit_reason == VMX_EXIT_EPT_MISCONFIGURATION)) {
+            cpu.exit = r;
+            next++;
+        }
+        order_expect(c, n, &cpu, out);
+    }
+    if (next + 1 != si->log.record_count)
+        judge_error(c->judge, "%u exits, of which %u belong to accesses",
+                    si->log.record_count, next);
+}
+
+/* All page sizes, split pages, holes; HPAs in the memory under test. */
+static void places_build(struct lab_cpu *c, bool huge)
+{
+    static const char asked[] = "the tables map what they were asked to";
+    struct judge *judge = c->judge;
+
+    if (huge) {
+        place_add(c, HUGE_GPA, 0, GIB1, RWX);
+        place_add(c, HUGE_GPA + 3 * GIB1, 0, GIB1, random_rights(judge));
+    }
+    for (unsigned i = 0; i < 30; i++) {
+        const uint64_t area = GIB1 * (8 + below(judge, 12)) + MIB2 * below(judge, 6);
+        const uint64_t hpa = TARGET_FROM + MIB2 * below(judge, 8);
+
+        if (i % 3)
+            place_add(c, area + KIB4 * below(judge, 512), hpa + KIB4 * below(judge, 512),
+                      KIB4 * (1 + below(judge, 4)), random_rights(judge));
+        else
+            place_add(c, area, hpa, MIB2 * (1 + below(judge, 3)), random_rights(judge));
+    }
+    for (unsigned i = 0; i < 12; i++) {
+        const unsigned p = (unsigned)below(judge, c->place_count);
+        uint64_t from = c->places[p].gpa;
+        const uint64_t size = c->places[p].size;
+
+        if (size >= GIB1)
+            from += TARGET_FROM + below(judge, 8) * MIB2 + below(judge, 400) * KIB4;
+        else if (size >= MIB2)
+            from += below(judge, 512) * KIB4;
+        build_put(
+            c->build, c->world, asked,
+            (struct lab05_op){.kind = i % 3 ? LAB05_PROTECT : LAB05_UNMAP,
+                              .gpa = from,
+                              .size = size >= MIB2 ? (1 + below(judge, 60)) * KIB4 : KIB4,
+                              .access = random_rights(judge)});
+    }
+    /* Only tables that say exactly what we expect are given to the CPU: whoever maps the
+     * runtime or its log into the guest does not get as far as that. */
+    build_expect(c->build, c->world, asked);
+}
+
+static void tables_confined(const struct lab_cpu *c)
+{
+    const struct silicon_range ranges[] = {{SILICON_RAM_HPA, POOL_HPA + CPU_POOL * KIB4},
+                                           {TARGET_FROM, TARGET_TO + 8 * MIB2}};
+    uint64_t bad = 0;
+
+    CHECK(c->judge,
+          silicon_ept_confined((const uint8_t *)c->build->out->memory, POOL_HPA,
+                               CPU_POOL * KIB4, c->build->out->roots[0], ranges, 2, &bad),
+          "the tables lead only to the guest's memory", "the entry %#" PRIx64 " does not",
+          bad);
+}
+
+static void cpu_agrees_on_accesses(struct judge *judge)
+{
+    struct lab_cpu *c = cpu_new(judge, false);
+
+    places_build(c, true);
+    walks_begin(c);
+    model_begin(c);
+    for (unsigned i = 0; i < 1600; i++)
+        random_probe(c);
+    cpu_run(c);
+    orders_expect(c, c->walk->out);
+    orders_expect(c, NULL);
+}
+
+/* One entry is made wrong, or unusual, in a way that depends on i. */
+static uint64_t entry_damage(uint64_t entry, unsigned i, struct judge *judge)
+{
+    static const unsigned bits[] = {3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+                                    20, 21, 29, 40, 51, 52, 57, 58, 60, 61, 63};
+    const unsigned kinds = sizeof bits / sizeof bits[0];
+
+    if (i % 3 == 0)
+        return (entry & ~RWX) | below(judge, 8);
+    /* Bit 12 of a large page: reserved, says the SDM (3C tables 29-3 and 29-5), and target model
+     * judges it so. Bochs 2.7 ignores it (in ordinary paging the bit is PAT): not here. */
+    entry ^= 1ull << bits[below(judge, kinds)];
+    return entry & EPT_LARGE ? entry & ~KIB4 : entry;
+}
+
+/* A reserved bit that leads elsewhere where it is not reserved is left alone: the guest shall
+ * not get anywhere that we do not know. */
+static bool damage_is_safe(uint64_t before, uint64_t after, int level,
+                           const struct model *m)
+{
+    const bool leaf = level == 1 || (level < 4 && after & EPT_LARGE);
+
+    return (before & EPT_LARGE) == (after & EPT_LARGE) && ((before ^ after) & EPT_ADDRESS)
+               ? entry_is_bad(&m->s->in.cpu[0], after, level, leaf)
+               : (before & EPT_LARGE) == (after & EPT_LARGE) || level == 1 ||
+                     entry_is_bad(&m->s->in.cpu[0], after, level, leaf);
+}
+
+static void cpu_agrees_on_misconfigurations(struct judge *judge)
+{
+    static const char asked[] = "the tables map what they were asked to";
+    struct lab_cpu *c = cpu_new(judge, false);
+    struct image image;
+
+    for (unsigned i = 0; i < 56; i++) { /* each in a table of its own */
+        const uint64_t gpa = i < 36 ? 8 * GIB1 + i * MIB2 : (16 + i) * GIB1;
+
+        place_add(c, gpa + (i % 4 ? below(judge, 512) * KIB4 : 0),
+                  TARGET_FROM + MIB2 * below(judge, 8), i % 4 ? KIB4 : MIB2, RWX);
+    }
+    build_expect(c->build, c->world, asked);
+    tables_confined(c);
+    walks_begin(c);
+    image = (struct image){.s = c->walk};
+    model_begin(c); /* no order is given by this one */
+    for (unsigned i = 0; i < 56; i++) {
+        const int leaf = c->places[i].size == KIB4 ? 1 : 2;
+        const int level = leaf + (int)below(judge, (i < 36 ? 3u : 4u) - (unsigned)leaf);
+        uint64_t *word = image_word(
+            &image, ept_entry(&image, c->build->out->roots[0], c->places[i].gpa, level));
+        const uint64_t bad = entry_damage(*word, i, judge);
+
+        if (damage_is_safe(*word, bad, level, c->model))
+            *word = bad;
+    }
+    c->walk->in.op_count = 1;
+    memset(c->walk->wants, 0, sizeof c->walk->wants);
+    model_begin(c);
+    for (unsigned i = 0; i < 500; i++)
+        random_probe(c);
+    cpu_run(c);
+    orders_expect(c, c->walk->out);
+    orders_expect(c, NULL);
+}
+
+static void flags_expect(const struct lab_cpu *c, const uint64_t (*memory)[512],
+                         bool student)
+{
+    for (unsigned i = 0; i < CPU_POOL * 512; i++) {
+        const uint64_t hpa = POOL_HPA + 8 * i, walked = memory[i / 512][i % 512];
+        uint64_t cpu;
+
+        memcpy(&cpu, c->silicon->windows[1].bytes + 8 * i, 8);
+        if (cpu == walked)
+            continue;
+        if (!student)
+            judge_error(c->judge,
+                        "CPU and model disagree: entry at hpa %#" PRIx64 ": CPU %#" PRIx64
+                        ", model %#" PRIx64,
+                        hpa, cpu, walked);
+        CHECK(c->judge, false, "A and D are in your tables where the CPU has set them",
+              "the entry at hpa %#" PRIx64 " is %#" PRIx64 " after your walks, %#" PRIx64
+              " after the CPU's",
+              hpa, walked, cpu);
+    }
+}
+
+static void cpu_sets_the_same_flags(struct judge *judge)
+{
+    struct lab_cpu *c = cpu_new(judge, true);
+
+    places_build(c, false);
+    tables_confined(c);
+    walks_begin(c);
+    model_begin(c);
+    for (unsigned i = 0; i < 120; i++)
+        random_probe(c);
+    cpu_run(c);
+    orders_expect(c, c->walk->out);
+    flags_expect(c, c->walk->out->memory, true);
+    orders_expect(c, NULL);
+    flags_expect(c, c->model->memory, false);
+}
+
+/* --- the table ------------------------------------------------------------------------------------- */
+
+static const struct check checks[] = {
+    {
+        .id = "bad_ranges_are_refused",
+        .title = "refuses ranges, rights and types that cannot be",
+        .tenths = 6,
+        .target = TARGET_MODEL,
+        .run = bad_ranges_are_refused,
+        .why = "One wrong entry is enough, and the CPU reports a misconfiguration at some "
+               "later time.",
+        .handout = "Steps, 1",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.2, 29.3.3.1; common/include/ept.h",
+        .hints = {"Which of the numbers can be wrong in themselves, before you look at any "
+                  "table?",
+                  "Two kinds: what can never be (-EINVAL), and what lies beyond 48 bits "
+                  "(-ERANGE); a sum may wrap around.",
+                  "gpa > EPT_GPA_LIMIT || size > EPT_GPA_LIMIT - gpa is -ERANGE, but only "
+                  "after all the -EINVAL of the function."},
+        .explanation = "The same trick as in lab 02: compare with what is left, and "
+                       "nothing can wrap around.",
+    },
+    {
+        .id = "execute_only_needs_the_cpu",
+        .title = "asks the CPU: X alone, address bits, the EPTP",
+        .tenths = 5,
+        .target = TARGET_MODEL,
+        .run = execute_only_needs_the_cpu,
+        .why = "What is a page on one CPU is a misconfiguration on another.",
+        .handout = "Steps, 3",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 25.6.11, 29.3.3.1; 3D A.10",
+        .hints = {"Which fields of struct ept_cpu does your code look at?",
+                  "X without R needs execute_only; an HPA has to fit in physical_bits. The "
+                  "EPTP says 3 for four levels.",
+                  "root | 6 | 3 << 3 | access_dirty << 6; an HPA range must end at or "
+                  "below 1 << physical_bits."},
+        .explanation = "Execute-only pages serve monitors that want to see each read of "
+                       "code. KVM asks the capability MSR, as you do.",
+    },
+    {
+        .id = "pages_are_as_large_as_possible",
+        .title = "maps with the largest pages that fit",
+        .tenths = 8,
+        .target = TARGET_MODEL,
+        .run = pages_are_as_large_as_possible,
+        .why =
+            "A page of 2 MiB costs one reference less, and one TLB entry instead of 512.",
+        .handout = "Steps, 4",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.2, tables 29-3 and 29-5",
+        .hints =
+            {"Three things decide how large a page at some gpa can be. gpa is one of them.",
+             "gpa, hpa and the rest of the range. 1 GiB only if the CPU has it; 512 GiB "
+             "never.",
+             "Try level 3, 2, 1: the first with (gpa | hpa) % size == 0 and rest >= size. "
+             "Then advance by that size."},
+        .explanation =
+            "If gpa and hpa differ in their lower 21 bits, no large page fits anywhere in "
+            "the range: VMMs align guest RAM to 1 GiB or 2 MiB for that reason.",
+    },
+    {
+        .id = "mapped_pages_are_not_mapped_again",
+        .title = "refuses to map what is mapped",
+        .tenths = 5,
+        .target = TARGET_MODEL,
+        .run = mapped_pages_are_not_mapped_again,
+        .why =
+            "To replace a mapping silently is to lose a page, or to give it to two owners.",
+        .handout = "Steps, 5",
+        .slide = "Extended Page Tables",
+        .manual = "common/include/ept.h, ept_map()",
+        .hints = {"Where in the range could a page be that is mapped already?",
+                  "Anywhere, and it may be larger or smaller than those you are going to "
+                  "make. Look before you write.",
+                  "Go through the range from decisive entry to decisive entry (entry_find, "
+                  "span_end): one that is present is -EEXIST."},
+        .explanation = "Stepping by what an entry covers makes the look cheap: a hole of "
+                       "512 GiB is one step.",
+    },
+    {
+        .id = "large_pages_split_where_they_must",
+        .title = "splits large pages, and no more than needed",
+        .tenths = 10,
+        .target = TARGET_MODEL,
+        .run = large_pages_split_where_they_must,
+        .why = "A balloon, a watchpoint, a dirty log: they all take one small page out of "
+               "a large one.",
+        .handout = "Steps, 6",
+        .slide = "Extended Page Tables",
+        .manual = "common/include/ept.h, ept_unmap()",
+        .hints = {"Which pages of a range can be inside a large one in part? Only those at "
+                  "two places.",
+                  "512 pages of the next smaller size: same rights, same type, same A and "
+                  "D, HPAs one after the other. And bit 7?",
+                  "For each end: while the entry that covers it is a leaf and end % size "
+                  "!= 0: split that leaf. A page of 4 KiB has no bit 7."},
+        .explanation =
+            "A and D are inherited: the hardware had used the large page, and nobody knows "
+            "which part. To drop D would be to lose a write in a dirty log.",
+    },
+    {
+        .id = "protect_needs_every_page",
+        .title = "protects all of a range, or nothing",
+        .tenths = 4,
+        .target = TARGET_MODEL,
+        .run = protect_needs_every_page,
+        .why = "A caller who protects a range wants to rely on all of it.",
+        .handout = "Steps, 8",
+        .slide = "Extended Page Tables",
+        .manual = "common/include/ept.h, ept_protect()",
+        .hints = {"When do you know that there is no hole in the range?",
+                  "After looking at all of it: before the first entry changes, and before "
+                  "the first page is split.",
+                  "-ENOENT if any decisive entry in the range is not present; then the "
+                  "borders; then the leaves."},
+        .explanation = "Unmapping is kinder to holes, as munmap() is: the result is the "
+                       "same with and without them.",
+    },
+    {
+        .id = "empty_tables_go_back",
+        .title = "gives tables back that became empty",
+        .tenths = 7,
+        .target = TARGET_MODEL,
+        .run = empty_tables_go_back,
+        .why = "A VMM runs for months; each table that leaks is a page that no guest gets.",
+        .handout = "Steps, 7",
+        .slide = "Extended Page Tables",
+        .manual = "common/include/ept.h, struct ept",
+        .hints =
+            {"After unmapping, which tables can have become empty? Only the lowest?",
+             "A table that goes back empties an entry of the table above. The root stays.",
+             "Recursive, bottom up: prune the table below; if it is empty, give it back "
+             "and clear the entry; then see whether this one is empty."},
+        .explanation = "The pool of this check has 10 pages and 6000 ranges go through it.",
+    },
+    {
+        .id = "a_full_pool_changes_nothing",
+        .title = "changes nothing if the pool has too few pages",
+        .tenths = 9,
+        .target = TARGET_MODEL,
+        .run = a_full_pool_changes_nothing,
+        .why =
+            "Half a mapping is worse than none: the caller believes that nothing happened.",
+        .handout = "Steps, 5",
+        .slide = "Extended Page Tables",
+        .manual = "common/include/ept.h",
+        .hints = {"When does each function find out that pages are missing, and what has "
+                  "it done by then?",
+                  "Map can undo (who removes tables already?). Splitting cannot be undone "
+                  "easily: count first.",
+                  "Each end needs one table per level that it splits. If both lie in the "
+                  "same large page, they share those tables down to where they part."},
+        .explanation = "Pages that the call itself gives back do not count: that would "
+                       "make the answer depend on the order of its steps.",
+    },
+    {
+        .id = "walks_translate_or_say_why_not",
+        .title = "walks to the HPA, or explains the violation",
+        .tenths = 9,
+        .target = TARGET_MODEL,
+        .run = walks_translate_or_say_why_not,
+        .why = "The exit qualification is all that a VMM learns about a violation.",
+        .handout = "Steps, 11",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.3.2, table 28-7",
+        .hints = {"Bits 2:0 say what was tried, bits 5:3 what would have been allowed. By "
+                  "which entry?",
+                  "By all together: the AND. If an entry is not present, the walk ends "
+                  "there, and nothing is allowed.",
+                  "rights starts as 7 and is ANDed with each entry. Violation: access | "
+                  "rights << 3. Compare at the leaf, not before."},
+        .explanation = "KVM reads bits 5:3 to tell a page that is write-protected (for the "
+                       "dirty log) from one that is not there.",
+    },
+    {
+        .id = "misconfigured_entries_are_found",
+        .title = "finds misconfigured entries, and only those",
+        .tenths = 9,
+        .target = TARGET_MODEL,
+        .run = misconfigured_entries_are_found,
+        .why = "A misconfiguration is a bug of the VMM, a violation the guest's business: "
+               "do not mix them up.",
+        .handout = "Steps, 9",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.3.1, tables 29-1 to 29-7",
+        .hints = {"The same bit can be reserved at one level, a memory type at another, "
+                  "and ignored at a third.",
+                  "Rights first (W without R), then by kind: leads to a table, or leaf; "
+                  "then bits above physical_bits. All 0 rights: not present, and no other "
+                  "bit counts.",
+                  "Table: bits 6:3, in level 4 also 7. Leaf: the address below the page's "
+                  "size (29:12, 20:12), types 2, 3, 7. Bits 63:52 and 11:8 never."},
+        .explanation = "KVM makes misconfigured entries on purpose: for MMIO, where exit "
+                       "49 is quicker to handle than 48.",
+    },
+    {
+        .id = "accessed_and_dirty_are_set",
+        .title = "sets A and D where the CPU does",
+        .tenths = 7,
+        .target = TARGET_MODEL,
+        .run = accessed_and_dirty_are_set,
+        .why = "Live migration and page replacement read these two bits; a lost D is lost "
+               "memory.",
+        .handout = "Steps, 10",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.5",
+        .hints = {"Which entries does a translation use? Which of them can say that a page "
+                  "was written to?",
+                  "A in all that were read, D in the leaf only; both only if the walk "
+                  "succeeds. When does a read count as a write?",
+                  "With access_dirty, an access with L and without F is read and write: "
+                  "also in the qualification. Write an entry only if it changes."},
+        .explanation = "Reading a guest's page table counts as writing because the CPU may "
+                       "set the guest's own A and D there.",
+    },
+    {
+        .id = "a_cold_walk_makes_24_references",
+        .title = "walks in two dimensions: 24 references",
+        .tenths = 9,
+        .target = TARGET_MODEL,
+        .run = a_cold_walk_makes_24_references,
+        .why = "This is the price of the EPT, reference by reference.",
+        .handout = "Why",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.1; 3A 4.5",
+        .hints = {"What kind of address is in CR3, and in each of the guest's entries?",
+                  "Guest-physical: so each is translated before it is read. How many "
+                  "times, and what comes last?",
+                  "4 x (4 EPT entries + the guest's entry) + 4 for the page. Large pages: "
+                  "a smaller page number, a larger offset from the gva."},
+        .explanation = "With 2 MiB pages in both dimensions it is 15: 3 x (3 + 1) + 3. "
+                       "With 5 levels in both, 35.",
+    },
+    {
+        .id = "faults_and_violations_differ",
+        .title = "tells the guest's page faults from EPT violations",
+        .tenths = 6,
+        .target = TARGET_MODEL,
+        .run = faults_and_violations_differ,
+        .why = "The one is delivered to the guest, the other leaves it: they have "
+               "different owners.",
+        .handout = "Steps, 13",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3A 4.6, 4.7; 3C 29.3.3.2",
+        .hints = {"Who forbids the access: an entry of the guest's, or one of the EPT's?",
+                  "The guest's rights are compared before the page's GPA is translated: a "
+                  "page fault wins. An entry that is not there ends the walk at once.",
+                  "Violation on a guest's table: access R with L only, gpa = that of the "
+                  "entry. Error code: P only if all entries were present; W, U, I/D say "
+                  "what was tried."},
+        .explanation = "Without EPT every one of these page faults would be an exit: "
+                       "shadow paging had to look at each.",
+    },
+    {
+        .id = "caches_save_references",
+        .title = "skips with caches what it has read before",
+        .tenths = 8,
+        .target = TARGET_MODEL,
+        .run = caches_save_references,
+        .why =
+            "Without these caches virtual machines would run at a fraction of their speed.",
+        .handout = "Steps, 12",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.4.1; common/include/nested_walk.h",
+        .hints = {"Three caches: which question does each answer, and how many references "
+                  "does that save?",
+                  "An entry is about one root, one number, for translations one mode, and "
+                  "the kinds that were allowed. When is W among them?",
+                  "translations: 0 references. guest_tables: 1 + the page's EPT walk. "
+                  "guest_physical: 1 instead of 4. Fill only when TRANSLATED, W only after "
+                  "a write."},
+        .explanation = "Real CPUs do the same with other sizes; that is why measured walks "
+                       "cost 2 to 5 references, not 24.",
+    },
+    {
+        .id = "stale_translations_are_forgotten",
+        .title = "forgets stale translations, keeps the others",
+        .tenths = 6,
+        .target = TARGET_MODEL,
+        .run = stale_translations_are_forgotten,
+        .why = "A stale entry is a hole in the wall between two VMs; flushing everything "
+               "is slow.",
+        .handout = "Steps, 15",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3A 4.10.4; 3C 29.4.3",
+        .hints = {"Who changed a table, the guest or the VMM? Which caches know something "
+                  "that came from it?",
+                  "The guest's instructions end combined translations of its own root, and "
+                  "none of guest_physical. INVEPT ends all three.",
+                  "INVLPG: that page's translation and all guest_tables of the root. CR3: "
+                  "all of both. INVEPT single: everything of one root, type 2: of all. A "
+                  "failed walk forgets what was known of its gva."},
+        .explanation = "A VMM that shrinks a mapping and forgets INVEPT gives the guest a "
+                       "page that belongs to someone else by now.",
+    },
+    {
+        .id = "cpu_agrees_on_accesses",
+        .title = "an Intel CPU goes where your walker says",
+        .tenths = 5,
+        .target = TARGET_SILICON,
+        .run = cpu_agrees_on_accesses,
+        .why = "The manual may be read wrongly; the CPU does what it does.",
+        .handout = "Run it",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.3, table 28-7",
+        .hints = {"If the checks on the model pass, this one does.",
+                  "Your builder makes the tables, your walker and the CPU follow them. The "
+                  "text shows both answers.",
+                  "No access_dirty here: reading a guest's page table from a read-only "
+                  "page is fine."},
+        .explanation =
+            "About two thousand reads, writes and calls went through your tables, in pages "
+            "of all sizes, some of them split; each exit was compared field by field.",
+    },
+    {
+        .id = "cpu_agrees_on_misconfigurations",
+        .title = "the CPU finds the same misconfigured entries",
+        .tenths = 3,
+        .target = TARGET_SILICON,
+        .run = cpu_agrees_on_misconfigurations,
+        .why =
+            "Exit 49 has no qualification: only the GPA, and you find the entry yourself.",
+        .handout = "Run it",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.3.1",
+        .hints = {"If the checks on the model pass, this one does.",
+                  "Entries of your tables were damaged after you made them. Compare the "
+                  "two answers in the text.",
+                  "This CPU has 40 physical-address bits, pages of 1 GiB and no "
+                  "execute-only pages."},
+        .explanation = "Bits that one CPU ignores can be reserved on the next: software "
+                       "sets them to 0 unless it knows.",
+    },
+    {
+        .id = "cpu_sets_the_same_flags",
+        .title = "the CPU sets the same A and D flags",
+        .tenths = 4,
+        .target = TARGET_SILICON,
+        .run = cpu_sets_the_same_flags,
+        .why = "What hardware writes into your tables, your walker has to write, too.",
+        .handout = "Run it",
+        .slide = "Extended Page Tables",
+        .manual = "Intel SDM 3C 29.3.5",
+        .hints = {"If the checks on the model pass, this one does.",
+                  "The tables were dumped from outside when the CPU was done; yours are "
+                  "those after your walks.",
+                  "Guest page tables count as written to: their pages get D, and a "
+                  "read-only one is a violation with bits 0 and 1."},
+        .explanation =
+            "The stack, the results and the guest's own page tables are dirty as well, "
+            "each by one bit in a page of 2 MiB: large pages make dirty logs coarse.",
+    },
+};
+
+const struct lab_checks lab_checks = {
+    .name = "05-ept-walk",
+    .title = "EPT walk",
+    .checks = checks,
+    .count = sizeof checks / sizeof checks[0],
+};
