@@ -210,8 +210,9 @@ static void lab_init(struct lab *lab, struct subject *subject)
     lab->out = subject->output;
     subject->output_size = offsetof(struct lab05_output, memory) +
                            lab->in->memory_pages * sizeof lab->out->memory[0];
-    memcpy(lab->out->memory, lab->in->memory,
-           lab->in->memory_pages * sizeof lab->out->memory[0]);
+    if (lab->in->memory_given)
+        memcpy(lab->out->memory, lab->in->memory,
+               lab->in->memory_pages * sizeof lab->out->memory[0]);
     lab->memory =
         (struct host_memory){.owner = lab, .read = memory_read, .write = memory_write};
     lab->pool = (struct ept_pool){.hva = (uint8_t *)lab->out->memory,

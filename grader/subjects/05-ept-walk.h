@@ -55,7 +55,8 @@ struct lab05_input {
     uint64_t memory_hpa;
     uint32_t memory_pages, pool_pages;
     struct lab05_cpu cpu[LAB05_EPTS];
-    uint32_t op_count, reserved;
+    uint32_t op_count;
+    uint32_t memory_given; /* 0: zeros, and nothing behind the last operation is sent */
     struct lab05_op ops[LAB05_OPS];
     uint64_t memory[LAB05_PAGES][512];
 };
