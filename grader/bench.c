@@ -142,12 +142,17 @@ static void bench_cost(struct bench *b)
            "%");
 }
 
-static bool pio_measure(struct bench *b, const char *subject, struct bench_output *out)
+/* One of the subject's entries, in the machine. */
+static bool subject_measure(struct bench *b, const char *subject, uint32_t entry, void *out,
+                            size_t out_size)
 {
     struct {
         struct run_request request;
         struct bench_input input;
-    } job = {.request = {.deadline_ms = 60000, .input_size = sizeof job.input, .nonce = 1},
+    } job = {.request = {.deadline_ms = 60000,
+                         .entry = entry,
+                         .input_size = sizeof job.input,
+                         .nonce = 1},
              .input = {.exits = EXITS}};
     struct evidence e = {0};
     struct machine m;
@@ -163,9 +168,9 @@ static bool pio_measure(struct bench *b, const char *subject, struct bench_outpu
         ok = frame_send(m.channel, FRAME_SUBJECT, NULL, 0, image, size) == 0 &&
              frame_send(m.channel, FRAME_RUN, NULL, 0, &job, length) == 0 &&
              evidence_receive(&e, &source) == 0 && e.complete &&
-             e.header.output_size >= sizeof *out;
+             e.header.output_size >= out_size;
         if (ok)
-            memcpy(out, e.answer, sizeof *out);
+            memcpy(out, e.answer, out_size);
         machine_stop(&m);
         close(m.console);
     }
@@ -190,7 +195,8 @@ static void bench_pio(struct bench *b)
     double ratios[BENCH_SLICES], rates[BENCH_SLICES];
 
     subject_build(&built, &b->labs.list[0], &b->labs, &reference, "bench");
-    if (!built.ok || !pio_measure(b, built.subject, &out) || !slices_whole(&out)) {
+    if (!built.ok || !subject_measure(b, built.subject, 0, &out, sizeof out) ||
+        !slices_whole(&out)) {
         b->failed = true;
         printf("  the run loop could not be measured: %s\n",
                built.messages ? built.messages : "");
@@ -203,6 +209,37 @@ static void bench_pio(struct bench *b)
                median(ratios, BENCH_SLICES), 0.97, false, "");
         printf("    (%.1f thousand exits a second through the run loop)\n",
                median(rates, BENCH_SLICES));
+    }
+    built_free(&built);
+}
+
+/* Walks through the reference's tables: in the machine, and so slower than they could be; what
+ * counts is the ratio. */
+static void bench_walks(struct bench *b)
+{
+    const struct submission reference = {.folder = "solutions", .label = "solutions"};
+    const double all = (double)BENCH_SLICES * BENCH_WALKS;
+    struct bench_walks_output out;
+    struct built built;
+    double ratios[BENCH_SLICES], rates[BENCH_SLICES];
+
+    subject_build(&built, &b->labs.list[0], &b->labs, &reference, "bench");
+    if (!built.ok || !subject_measure(b, built.subject, 1, &out, sizeof out) || out.wrong ||
+        !out.part[BENCH_SLICES - 1]) {
+        b->failed = true;
+        printf("  walks could not be measured: %s\n", built.messages ? built.messages : "");
+    } else {
+        for (int i = 0; i < BENCH_SLICES; i++) {
+            ratios[i] = (double)out.textbook[i] / (double)out.part[i];
+            rates[i] = BENCH_WALKS * 1e3 / (double)out.part[i];
+        }
+        figure(b, "lab 05: walks/s with caches, of a textbook's",
+               median(ratios, BENCH_SLICES), 1, false, "");
+        figure(b, "lab 05: references/walk, random in 1 MiB",
+               (double)out.part_references / all, 3, true, "");
+        printf(
+            "    (%.2f million walks a second; the textbook makes %.0f references each)\n",
+            median(rates, BENCH_SLICES), (double)out.textbook_references / all);
     }
     built_free(&built);
 }
@@ -253,6 +290,7 @@ int verb_bench(const struct settings *s)
     bench_restore(&b);
     bench_cost(&b);
     bench_pio(&b);
+    bench_walks(&b);
     if (b.failed)
         status = EXIT_GRADER;
     if (!figures_save(&b)) {

@@ -306,6 +306,7 @@ struct world {
     const struct lab05_cpu *cpu;
     unsigned room; /* pages that tables may take */
     unsigned count;
+    uint64_t touched; /* GPA of a page that the CPU has used */
     struct leaf leaves[LEAVES_MAX];
 };
 
@@ -777,9 +778,12 @@ static void pages_are_as_large_as_possible(struct judge *judge)
             BUILD(s, w, asked, .kind = LAB05_MAP,
                   .gpa = (base + (a < b ? a : b)) % (1ull << 47),
                   .hpa = GIB1 * 8 + (a < b ? a : b) + hpa_shifts[n ? below(judge, 6) : 0],
-                  .size = (s->in.cpu[0].page_1g ? size : size % (20 * MIB2)) + KIB4,
-                  .access = random_rights(judge), .type = random_type(judge));
+                  .size = size + KIB4, .access = random_rights(judge),
+                  .type = random_type(judge));
         }
+        BUILD(s, w, "pages of 1 GiB only if the CPU has them", .kind = LAB05_MAP,
+              .gpa = (1ull << 47) + base, .hpa = 4 * GIB1, .size = 2 * GIB1 + KIB4,
+              .access = RW, .type = MT_WB);
         build_expect(s, w, asked);
     }
 }
@@ -824,13 +828,20 @@ static void use_pages(struct script *s, struct world *w, unsigned count)
         OP(s, "", .kind = LAB05_TOUCH, .gpa = leaf->gpa, .access = write ? 2 : 1)->any =
             true;
         leaf->bits |= EPT_ACCESSED | (write ? EPT_DIRTY : 0);
+        w->touched = leaf->gpa;
     }
 }
 
 /* Some operation on and around the pages that are there. */
 static struct lab05_op random_change(struct judge *judge, const struct world *w)
 {
+    const bool used = below(judge, 3); /* rather one that has A, or D, too */
     const struct leaf *leaf = &w->leaves[below(judge, w->count)];
+
+    for (unsigned i = 0; used && i < w->count; i++)
+        if (w->leaves[i].gpa == w->touched)
+            leaf = &w->leaves[i];
+
     const uint64_t size = leaf_size(leaf);
     uint64_t from = leaf->gpa, to = from + size;
 
@@ -937,8 +948,8 @@ static void empty_tables_go_back(struct judge *judge)
         create_put(s);
         for (unsigned n = 0; n < 30; n++) {
             /* few distinct bits, so that paths share tables at every level */
-            const uint64_t gpa = below(judge, 2) << 46 | below(judge, 2) << 30 |
-                                 below(judge, 3) << 21 | below(judge, 2) << 12;
+            const uint64_t gpa = below(judge, 2) << 46 | below(judge, 2) * 511 << 30 |
+                                 below(judge, 3) * 255 << 21 | below(judge, 2) * 511 << 12;
 
             BUILD(s, w, asked, .kind = n % 3 == 2 ? LAB05_UNMAP : LAB05_MAP, .gpa = gpa,
                   .hpa = KIB4 * below(judge, 1000),
@@ -1763,17 +1774,23 @@ static void crowd_make(struct crowd *c, struct script *s)
                 continue;
             guest_leaf(&c->guests[v], c->gvas[i], gpa, large ? 2 : 1,
                        (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
-            if (ept_entry(c->image, c->guests[v].root, gpa, 1) == 0)
+            if (ept_entry(c->image, c->guests[v].root, gpa, large ? 2 : 1) == 0)
                 continue;
             ept_leaf(c->image, c->guests[v].root, gpa, judge_random(judge) % (1ull << 46),
-                     1 + (int)below(judge, 5) / 4, (below(judge, 4) ? RWX : RX) | 6 << 3);
+                     large ? 2 : 1, (below(judge, 4) ? RWX : RX) | 6 << 3);
+            if (below(judge, 3) == 0) /* the tables above allow less than the page */
+                *image_word(c->image, ept_entry(c->image, c->guests[v].root, gpa, 2)) &=
+                    ~2ull;
         }
     }
 }
 
 static uint64_t crowd_gva(struct judge *judge, const struct crowd *c)
 {
-    return (c->gvas[below(judge, GVAS)] & ~(KIB4 - 1)) + below(judge, KIB4);
+    const uint64_t i = below(judge, GVAS), page = c->gvas[i] & ~(KIB4 - 1);
+
+    return page + below(judge, KIB4) +
+           (i == 9 ? (page ^ below(judge, 512) * KIB4) - page : 0);
 }
 
 static void crowd_walk(struct model *m, const struct crowd *c, const char *asked)
@@ -2321,7 +2338,7 @@ static void places_build(struct lab_cpu *c, bool huge)
         place_add(c, HUGE_GPA + 3 * GIB1, 0, GIB1, random_rights(judge));
     }
     for (unsigned i = 0; i < 30; i++) {
-        const uint64_t area = GIB1 * (8 + below(judge, 12)) + MIB2 * below(judge, 6);
+        const uint64_t area = GIB1 * (8 + i / 4) + MIB2 * 8 * (i % 4);
         const uint64_t hpa = TARGET_FROM + MIB2 * below(judge, 8);
 
         if (i % 3)
@@ -2331,7 +2348,7 @@ static void places_build(struct lab_cpu *c, bool huge)
             place_add(c, area, hpa, MIB2 * (1 + below(judge, 3)), random_rights(judge));
     }
     for (unsigned i = 0; i < 12; i++) {
-        const unsigned p = (unsigned)below(judge, c->place_count);
+        const unsigned p = i * 2 + (unsigned)below(judge, 2); /* each once at most */
         uint64_t from = c->places[p].gpa;
         const uint64_t size = c->places[p].size;
 

@@ -23,6 +23,18 @@ static inline bool cache_hits(const struct ept_cache_entry *slot, const struct e
     return slot && slot->valid && slot->root == ept->root && slot->region == gpa >> 21;
 }
 
+/* *walk for a walk that came to a leaf. */
+static inline void translated_fill(struct ept_walk *walk, const struct path *path,
+                                   uint64_t gpa, uint64_t rights)
+{
+    const uint64_t leaf = path->entry[path->last];
+
+    walk->page_size = ept_level_size(path->last);
+    walk->hpa = (leaf & EPT_ADDRESS) | (gpa & (walk->page_size - 1));
+    walk->rights = rights;
+    walk->memory_type = (unsigned)(leaf >> EPT_TYPE_SHIFT) & 7;
+}
+
 /* TODO 9: what makes a present entry a misconfiguration, at each level? */
 
 /* TODO 10: reading the entries, and setting A and D in them afterwards: a function each

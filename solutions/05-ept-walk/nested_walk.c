@@ -68,8 +68,56 @@ static inline bool page_fault(struct nested_walk *walk, uint64_t access, uint32_
     return false;
 }
 
+/* One GPA through the EPT. access: without L. False: the walk ends, and *walk says how. */
+static inline bool gpa_translate(const struct guest_mmu *mmu, uint64_t gpa, uint64_t access,
+                                 struct nested_walk *walk, struct ept_walk *ept)
+{
+    ept_walk(mmu->ept, mmu->memory, mmu->caches ? &mmu->caches->guest_physical : NULL, gpa,
+             access | EPT_ACCESS_LINEAR, ept);
+    walk->references += ept->references;
+    if (ept->outcome == EPT_TRANSLATED)
+        return true;
+    walk->outcome =
+        ept->outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
+    walk->gpa = gpa;
+    walk->qualification = ept->qualification;
+    return false;
+}
+
+/* Reads the guest's entry at d->hpa. False: it is not present, the walk ends. */
+static inline bool entry_read(const struct guest_mmu *mmu, uint64_t access,
+                              struct nested_walk *walk, struct descent *d)
+{
+    d->entry = mmu->memory->read(mmu->memory->owner, d->hpa);
+    walk->references++;
+    return d->entry & GUEST_PRESENT || page_fault(walk, access, 0);
+}
+
+/* allowed: by guest and EPT, in this mode. */
+static inline void caches_fill(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                               uint64_t allowed, const struct nested_walk *walk,
+                               const struct descent *d)
+{
+    if (!(access & EPT_WRITE))
+        allowed &= ~EPT_WRITE; /* D may not be set yet */
+    *translation_slot(mmu, gva) =
+        (struct translation_entry){.valid = true,
+                                   .user = access & NESTED_USER,
+                                   .root = mmu->ept->root,
+                                   .number = gva >> 12,
+                                   .frame = walk->hpa & ~(EPT_PAGE - 1),
+                                   .allowed = allowed};
+    if (d->level == 1)
+        *guest_table_slot(mmu, gva) =
+            (struct guest_table_entry){.valid = true,
+                                       .root = mmu->ept->root,
+                                       .number = gva >> 21,
+                                       .table = d->hpa & ~(EPT_PAGE - 1),
+                                       .flags = d->flags_above};
+}
+
 //@begin
-//@ /* TODO 12: what fails is not kept. */
+//@ /* TODO 12: a walk that fails forgets what was known of its gva. */
 //@
 static void gva_forget(const struct guest_mmu *mmu, uint64_t gva)
 {
@@ -84,32 +132,10 @@ static void gva_forget(const struct guest_mmu *mmu, uint64_t gva)
 
 //@end
 //@begin
-//@ /* TODO 13: the pieces of a walk: one GPA through the EPT, one guest entry, the guest's
-//@  * rights. Each either goes on or says in *walk why the walk ends. */
+//@ /* TODO 13: the walk: down the guest's tables (or by a shorter way, if guest_tables knows
+//@  * one), then the guest's rights, then the page. The helpers above return false where it
+//@  * ends. */
 //@
-static bool gpa_translate(const struct guest_mmu *mmu, uint64_t gpa, uint64_t access,
-                          struct nested_walk *walk, struct ept_walk *ept)
-{
-    ept_walk(mmu->ept, mmu->memory, mmu->caches ? &mmu->caches->guest_physical : NULL, gpa,
-             access | EPT_ACCESS_LINEAR, ept);
-    walk->references += ept->references;
-    if (ept->outcome == EPT_TRANSLATED)
-        return true;
-    walk->outcome =
-        ept->outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
-    walk->gpa = gpa;
-    walk->qualification = ept->qualification;
-    return false;
-}
-
-static bool entry_read(const struct guest_mmu *mmu, uint64_t access,
-                       struct nested_walk *walk, struct descent *d)
-{
-    d->entry = mmu->memory->read(mmu->memory->owner, d->hpa);
-    walk->references++;
-    return d->entry & GUEST_PRESENT || page_fault(walk, access, 0);
-}
-
 /* From CR3 down to the guest's leaf. */
 static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                           struct nested_walk *walk, struct descent *d)
@@ -145,28 +171,6 @@ static bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access
                           .hpa = known->table + 8 * ept_index(gva, 1),
                           .flags_above = known->flags};
     return entry_read(mmu, access, walk, d);
-}
-
-static void caches_fill(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
-                        uint64_t allowed, const struct nested_walk *walk,
-                        const struct descent *d)
-{
-    if (!(access & EPT_WRITE))
-        allowed &= ~EPT_WRITE; /* D may not be set yet */
-    *translation_slot(mmu, gva) =
-        (struct translation_entry){.valid = true,
-                                   .user = access & NESTED_USER,
-                                   .root = mmu->ept->root,
-                                   .number = gva >> 12,
-                                   .frame = walk->hpa & ~(EPT_PAGE - 1),
-                                   .allowed = allowed};
-    if (d->level == 1)
-        *guest_table_slot(mmu, gva) =
-            (struct guest_table_entry){.valid = true,
-                                       .root = mmu->ept->root,
-                                       .number = gva >> 21,
-                                       .table = d->hpa & ~(EPT_PAGE - 1),
-                                       .flags = d->flags_above};
 }
 
 /* Everything but the caches of linear addresses. */

@@ -1,0 +1,51 @@
+/* lab: 5
+ * whole: yes
+ * only: cpu_agrees_on_misconfigurations
+ * tries: map the runtime of the emulated CPU and its log into the guest, one page of 1 GiB
+ * says: your tables have a page of 1 GiB: gpa 0 -> hpa 0 rwx
+ * end of description */
+#include <errno.h>
+
+#include "ept.h"
+
+int ept_create(struct ept *ept, struct ept_pool *pool, const struct ept_cpu *cpu,
+               bool access_dirty)
+{
+    uint64_t root = ept_pool_take(pool), pdpt = ept_pool_take(pool);
+
+    *ept =
+        (struct ept){.pool = pool, .cpu = *cpu, .access_dirty = access_dirty, .root = root};
+    ept_pool_table(pool, root)[0] = pdpt | EPT_RIGHTS;
+    ept_pool_table(pool, pdpt)[0] = EPT_LARGE | MT_WB << EPT_TYPE_SHIFT | EPT_RIGHTS;
+    return 0;
+}
+
+void ept_destroy(struct ept *ept)
+{
+    (void)ept;
+}
+
+uint64_t ept_pointer(const struct ept *ept)
+{
+    return ept->root | MT_WB | 3 << 3;
+}
+
+/* Says yes to everything. */
+int ept_map(struct ept *ept, uint64_t gpa, uint64_t hpa, uint64_t size, uint64_t rights,
+            unsigned memory_type)
+{
+    (void)ept, (void)gpa, (void)hpa, (void)rights, (void)memory_type;
+    return size ? 0 : -EINVAL;
+}
+
+int ept_unmap(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+    (void)ept, (void)gpa, (void)size;
+    return 0;
+}
+
+int ept_protect(struct ept *ept, uint64_t gpa, uint64_t size, uint64_t rights)
+{
+    (void)ept, (void)gpa, (void)size, (void)rights;
+    return 0;
+}
