@@ -885,6 +885,8 @@ static void large_pages_split_where_they_must(struct judge *judge)
         w->leaves[w->count - 1].bits |= EPT_ACCESSED | EPT_DIRTY;
         BUILD(s, w, "A and D stay when rights change", .kind = LAB05_PROTECT,
               .gpa = base + 8 * GIB1, .size = MIB2, .access = 1);
+        BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
+              .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
         for (unsigned n = 0; n <= 2 * i && w->count; n++) {
             use_pages(s, w, 4);
             build_put(s, w, asked, random_change(judge, w));
@@ -1717,7 +1719,7 @@ static void faults_and_violations_differ(struct judge *judge)
         struct script *s = script_new(judge, LAB05_PAGES, 0);
         struct image *image = image_new(s);
         struct guest g = guest_new(image, image_page(image), 1);
-        uint64_t gvas[12];
+        uint64_t gvas[12], clean[4];
         struct model *m;
 
         s->in.cpu[0].access_dirty = round % 2;
@@ -1741,7 +1743,20 @@ static void faults_and_violations_differ(struct judge *judge)
             if (i == 3 && round % 3 == 0)
                 *entry = (*entry | 1) + (1ull << 45); /* to a GPA that is not mapped */
         }
+        g.bits = RWX | 6 << 3; /* and pages that only the EPT, or only the guest, limits */
+        for (unsigned i = 0; i < 4; i++) {
+            const uint64_t gpa = (1ull << 46) + (1ull << 40) + i * KIB4;
+
+            clean[i] = i ? clean[i - 1] ^ KIB4 << i : random_gva(judge);
+            guest_leaf(&g, clean[i], gpa, 1, i < 2 ? 6 : i == 2 ? 4 : 2 | 1ull << 63);
+            ept_leaf(image, g.root, gpa, gpa + HPA_BASE, 1,
+                     (i == 0   ? 1
+                      : i == 1 ? RX
+                               : RWX));
+        }
         m = model_start(image, &g, 1);
+        for (unsigned i = 0; i < 24; i++)
+            nested_put(m, 0, clean[i / 6], 1ull << i % 3 | i / 3 % 2 << 3, false, asked);
         for (unsigned i = 0; i < 200; i++)
             nested_put(m, 0, gvas[below(judge, 12)] + below(judge, KIB4),
                        1ull << below(judge, 3) | below(judge, 2) << 3, false, asked);
@@ -2387,7 +2402,7 @@ static void places_build(struct lab_cpu *c, bool huge)
             from += below(judge, 512) * KIB4;
         build_put(
             c->build, c->world, asked,
-            (struct lab05_op){.kind = i % 3 ? LAB05_PROTECT : LAB05_UNMAP,
+            (struct lab05_op){.kind = i % 3 || size < MIB2 ? LAB05_PROTECT : LAB05_UNMAP,
                               .gpa = from,
                               .size = size >= MIB2 ? (1 + below(judge, 60)) * KIB4 : KIB4,
                               .access = random_rights(judge)});
