@@ -1730,7 +1730,7 @@ static void faults_and_violations_differ(struct judge *judge)
             g.bits = (i % 4 ? RWX : random_rights(judge)) | 6 << 3; /* of further tables */
             gvas[i] = i % 3 ? gvas[i - 1] + MIB2 * (i % 2) + KIB4 : random_gva(judge);
             guest_leaf(&g, gvas[i], gpa, 1, bits);
-            ept_leaf(image, g.root, gpa, gpa + HPA_BASE, 1,
+            ept_leaf(image, g.root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
                      below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
         }
         for (unsigned i = 0; i < 4;
@@ -1749,7 +1749,7 @@ static void faults_and_violations_differ(struct judge *judge)
 
             clean[i] = i ? clean[i - 1] ^ KIB4 << i : random_gva(judge);
             guest_leaf(&g, clean[i], gpa, 1, i < 2 ? 6 : i == 2 ? 4 : 2 | 1ull << 63);
-            ept_leaf(image, g.root, gpa, gpa + HPA_BASE, 1,
+            ept_leaf(image, g.root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
                      (i == 0   ? 1
                       : i == 1 ? RX
                                : RWX));
