@@ -814,6 +814,9 @@ static void mapped_pages_are_not_mapped_again(struct judge *judge)
                   .hpa = 32 * GIB1 + a % GIB1, .access = random_rights(judge),
                   .type = MT_WB);
         }
+        BUILD(s, w, "pages beside the range stay free", .kind = LAB05_MAP,
+              .gpa = (1ull << 46) + base, .size = 3 * MIB2 / 2, .access = RW,
+              .type = MT_WB);
         build_expect(s, w, asked);
     }
 }
@@ -885,6 +888,8 @@ static void large_pages_split_where_they_must(struct judge *judge)
         w->leaves[w->count - 1].bits |= EPT_ACCESSED | EPT_DIRTY;
         BUILD(s, w, "A and D stay when rights change", .kind = LAB05_PROTECT,
               .gpa = base + 8 * GIB1, .size = MIB2, .access = 1);
+        BUILD(s, w, "a range with a hole is not protected", .kind = LAB05_PROTECT,
+              .gpa = base + 8 * GIB1 - MIB2, .size = 2 * MIB2, .access = RW);
         BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
               .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
         for (unsigned n = 0; n <= 2 * i && w->count; n++) {
@@ -2399,7 +2404,7 @@ static void places_build(struct lab_cpu *c, bool huge)
         if (size >= GIB1)
             from += TARGET_FROM + below(judge, 8) * MIB2 + below(judge, 400) * KIB4;
         else if (size >= MIB2)
-            from += below(judge, 512) * KIB4;
+            from += below(judge, 400) * KIB4;
         build_put(
             c->build, c->world, asked,
             (struct lab05_op){.kind = i % 3 || size < MIB2 ? LAB05_PROTECT : LAB05_UNMAP,
