@@ -27,6 +27,16 @@
         "-fmax-errors=20"
 #define SANITIZE_FLAGS "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
+/* A program without an operating system below it: no library, no SSE, no red zone (an interrupt
+ * may come at any time), at a fixed address, as plain bytes. */
+#define PROGRAM_FLAGS                                                                      \
+    "-m64", "-ffreestanding", "-fno-pic", "-fno-pie", "-fno-stack-protector",              \
+        "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns",           \
+        "-mno-red-zone", "-mgeneral-regs-only", "-Icommon/include", "-Icommon/silicon",    \
+        "-Icommon/guest"
+#define PROGRAM_LINK                                                                       \
+    "-nostdlib", "-static", "-Wl,--build-id=none,-z,noexecstack,--oformat=binary"
+
 #define SOURCES_MAX   (LABS_MAX * PARTS_MAX)
 #define SUBJECT_BYTES (32u << 20) /* the largest subject that is taken; --fsize below */
 
@@ -35,6 +45,25 @@ struct source {
     const char *name;
     char *text;
     size_t size;
+};
+
+/* A part that is no piece of the subject but a program for a CPU without an operating system:
+ * its name says for which. It is compiled and linked by itself, with our start code. */
+struct program_kind {
+    const char *suffix; /* of the part's name */
+    const char *script; /* where it is linked to */
+    const char *ours[4];
+};
+
+static const struct program_kind program_kinds[] = {
+    /* a guest of the VMM, in long mode */
+    {".svm.c",
+     "common/guest/guest.ld",
+     {"common/guest/hypervisor.S", "common/guest/svm_enter.S", "common/silicon/memory.c"}},
+    /* alone on the emulated Intel CPU */
+    {".vmx.c",
+     "common/silicon/runtime.ld",
+     {"common/silicon/program.S", "common/silicon/enter.S", "common/silicon/memory.c"}},
 };
 
 struct build {
@@ -61,6 +90,13 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct build *b,
     if (b->built->messages)
         text_clean(b->built->messages);
     return false;
+}
+
+static bool name_ends(const char *name, const char *suffix)
+{
+    size_t n = strlen(name), s = strlen(suffix);
+
+    return n > s && strcmp(name + n - s, suffix) == 0;
 }
 
 /* --- taking the part files ------------------------------------------------------------------------ */
@@ -144,6 +180,14 @@ static bool sources_read(struct build *b)
     return ok;
 }
 
+static const struct program_kind *program_kind(const struct source *source)
+{
+    for (size_t i = 0; i < sizeof program_kinds / sizeof program_kinds[0]; i++)
+        if (name_ends(source->name, program_kinds[i].suffix))
+            return &program_kinds[i];
+    return NULL;
+}
+
 /* --- what goes into the subject, and its key ------------------------------------------------------- */
 
 /* The archive or object files beside the part, as paths from the kit's top folder. */
@@ -179,6 +223,12 @@ static void key_make(const struct build *b, char key[33])
     hash_folder(hash, "common/include", ".h");
     for (int i = 0; i < count; i++)
         hash_file(hash, inputs[i]);
+    for (int i = 0; i < b->source_count; i++)
+        if (program_kind(&b->sources[i])) {
+            hash_folder(hash, "common/guest", "");
+            hash_folder(hash, "common/silicon", "");
+            break;
+        }
     hash_file(hash, "grader/build.c"); /* flags */
     hash_stat(hash, "/usr/bin/gcc");   /* another compiler makes another subject */
     hash_finish(hash, key);
@@ -342,6 +392,48 @@ static void tools_blame(struct build *b, const char *output)
            output ? output : "");
 }
 
+/* Warnings of several compilers stand one below the other. */
+static void warnings_add(struct build *b, const char *output)
+{
+    char *before = b->built->messages;
+
+    b->built->messages = NULL;
+    refuse(b, "%s%s", before ? before : "", output);
+    free(before);
+}
+
+/* What came of a compiler; frees output. */
+static bool compile_end(struct build *b, int status, char *output)
+{
+    if (status != 0 && !tools_work(b))
+        tools_blame(b, output);
+    else if (status == -1)
+        refuse(b, "the compiler was still busy after %d s and was stopped",
+               COMPILE_SECONDS);
+    else if (status != 0)
+        refuse(b, "it does not compile:\n%s", output ? output : "");
+    else if (output && output[0])
+        warnings_add(b, output);
+    free(output);
+    return status == 0;
+}
+
+static bool link_end(struct build *b, int status, char *output)
+{
+    if (status != 0 && !tools_work(b))
+        tools_blame(b, output);
+    else if (status == -1)
+        refuse(b, "the linker was still busy after %d s and was stopped", COMPILE_SECONDS);
+    else if (status != 0)
+        refuse(
+            b,
+            "it compiles, but does not link: a function of the contract is missing, has\n"
+            "another name, or is defined twice. Compare with common/include/.\n%s",
+            output ? output : "");
+    free(output);
+    return status == 0;
+}
+
 static bool compile(struct build *b)
 {
     struct command gcc = {.count = 0};
@@ -356,21 +448,52 @@ static bool compile(struct build *b)
     if (b->submission->sanitize)
         add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
     for (int i = 0; i < b->source_count; i++)
-        add(&gcc, "%s/%s/%s", label, b->sources[i].lab->name, b->sources[i].name);
+        if (!program_kind(&b->sources[i]))
+            add(&gcc, "%s/%s/%s", label, b->sources[i].lab->name, b->sources[i].name);
     status = tool_run(b, (const char *const[]){"common", "common", source, label, NULL},
                       &gcc, &output);
     command_free(&gcc);
-    if (status != 0 && !tools_work(b))
-        tools_blame(b, output);
-    else if (status == -1)
-        refuse(b, "the compiler was still busy after %d s and was stopped",
-               COMPILE_SECONDS);
-    else if (status != 0)
-        refuse(b, "it does not compile:\n%s", output ? output : "");
-    else if (output && output[0])
-        refuse(b, "%s", output); /* warnings */
-    free(output);
-    return status == 0;
+    return compile_end(b, status, output);
+}
+
+/* One program: NAME.c becomes NAME.bin. First the part alone, so that the messages are about
+ * it; then it is put together with ours. */
+static bool program_build(struct build *b, const struct source *source)
+{
+    const struct program_kind *kind = program_kind(source);
+    const int stem = (int)strlen(source->name) - 2;
+    const char *label = label_path(b);
+    char folder[PATH_ROOM], *output = NULL;
+    const char *shown[] = {"common", "common", folder, label, NULL};
+    struct command gcc = {.count = 0}, link = {.count = 0};
+    int status;
+
+    path_make(folder, "%s/src", b->stage);
+    add_words(&gcc, (const char *const[]){"gcc", STUDENT_FLAGS, PROGRAM_FLAGS, "-c", NULL});
+    add(&gcc, "%s/%s/%s", label, source->lab->name, source->name);
+    status = tool_run(b, shown, &gcc, &output);
+    command_free(&gcc);
+    if (!compile_end(b, status, output))
+        return false;
+    add_words(&link, (const char *const[]){"gcc", "-w", PROGRAM_FLAGS, PROGRAM_LINK, "-T",
+                                           kind->script, NULL});
+    add_words(&link, kind->ours);
+    add(&link, "%.*s.o", stem, source->name);
+    add(&link, "-o");
+    add(&link, "%.*s.bin", stem, source->name);
+    status = tool_run(b, shown, &link, &output);
+    command_free(&link);
+    return link_end(b, status, output);
+}
+
+static bool programs_build(struct build *b)
+{
+    bool ok = true;
+
+    for (int i = 0; ok && i < b->source_count; i++)
+        if (program_kind(&b->sources[i]))
+            ok = program_build(b, &b->sources[i]);
+    return ok;
 }
 
 static bool link_subject(struct build *b)
@@ -389,25 +512,15 @@ static bool link_subject(struct build *b)
     else
         add(&gcc, "-static");
     for (int i = 0; i < b->source_count; i++)
-        add(&gcc, "%.*s.o", (int)strlen(b->sources[i].name) - 2, b->sources[i].name);
+        if (!program_kind(&b->sources[i]))
+            add(&gcc, "%.*s.o", (int)strlen(b->sources[i].name) - 2, b->sources[i].name);
     add(&gcc, "-Wl,--start-group");
     for (int i = 0; i < count; i++)
         add(&gcc, "%s", inputs[i]);
     add(&gcc, "-Wl,--end-group");
     status = tool_run(b, shown, &gcc, &output);
     command_free(&gcc);
-    if (status != 0 && !tools_work(b))
-        tools_blame(b, output);
-    else if (status == -1)
-        refuse(b, "the linker was still busy after %d s and was stopped", COMPILE_SECONDS);
-    else if (status != 0)
-        refuse(
-            b,
-            "it compiles, but does not link: a function of the contract is missing, has\n"
-            "another name, or is defined twice. Compare with common/include/.\n%s",
-            output ? output : "");
-    free(output);
-    return status == 0;
+    return link_end(b, status, output);
 }
 
 /* --- together ---------------------------------------------------------------------------------------------- */
@@ -499,8 +612,9 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
         path_make(folder, CACHE "/%s", key);
         built->ok = cache_find(built, folder);
         if (!built->ok && stage_make(&b))
-            built->ok = compile(&b) && link_subject(&b) && size_check(&b) &&
-                        cache_store(&b, folder) && cache_find(built, folder);
+            built->ok = compile(&b) && programs_build(&b) && link_subject(&b) &&
+                        size_check(&b) && cache_store(&b, folder) &&
+                        cache_find(built, folder);
         if (b.stage[0])
             folder_remove(b.stage);
     }

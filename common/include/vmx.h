@@ -173,10 +173,16 @@ enum vmcs_field {
 /* Primary processor-based: instructions of the guest. */
 #define PRIMARY_INTERRUPT_WINDOW_EXITING (1u << 2)
 #define PRIMARY_HLT_EXITING              (1u << 7)
+#define PRIMARY_INVLPG_EXITING           (1u << 9)
+#define PRIMARY_RDTSC_EXITING            (1u << 12)
+#define PRIMARY_CR3_LOAD_EXITING         (1u << 15)
+#define PRIMARY_CR3_STORE_EXITING        (1u << 16)
 #define PRIMARY_USE_TPR_SHADOW           (1u << 21)
+#define PRIMARY_MOV_DR_EXITING           (1u << 23)
 #define PRIMARY_UNCONDITIONAL_IO_EXITING (1u << 24)
 #define PRIMARY_USE_IO_BITMAPS           (1u << 25) /* and the control above has no effect */
 #define PRIMARY_USE_MSR_BITMAPS          (1u << 28)
+#define PRIMARY_PAUSE_EXITING            (1u << 30)
 #define PRIMARY_SECONDARY_CONTROLS       (1u << 31)
 
 /* Secondary processor-based. */

@@ -42,12 +42,20 @@ static inline uint64_t time_read(void)
     return low | (uint64_t)high << 32;
 }
 
+/* EAX, EBX, ECX, EDX of a CPUID leaf. */
+static inline void cpuid_read(uint32_t leaf, uint32_t subleaf, uint32_t answer[4])
+{
+    __asm__ volatile("cpuid"
+                     : "=a"(answer[0]), "=b"(answer[1]), "=c"(answer[2]), "=d"(answer[3])
+                     : "a"(leaf), "c"(subleaf));
+}
+
 static inline uint32_t cpuid_ecx(uint32_t leaf)
 {
-    uint32_t eax = leaf, ebx, ecx = 0, edx;
+    uint32_t answer[4];
 
-    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return ecx;
+    cpuid_read(leaf, 0, answer);
+    return answer[2];
 }
 
 #define CONTROL_REGISTER(n)                                                                \

@@ -41,6 +41,28 @@ uint64_t judge_random_below(struct judge *j, uint64_t limit)
     return judge_random(j) % limit;
 }
 
+/* It lies beside the subject. */
+const void *judge_program(struct judge *judge, const char *name, size_t size_max,
+                          size_t *size)
+{
+    const char *subject = judge->targets->options->subject;
+    const char *slash = strrchr(subject, '/');
+    char path[4096];
+    uint8_t *bytes = malloc(size_max + 1);
+    FILE *file;
+
+    snprintf(path, sizeof path, "%.*s%s.bin", slash ? (int)(slash + 1 - subject) : 0,
+             subject, name);
+    file = fopen(path, "re");
+    if (!file || !bytes)
+        judge_error(judge, "cannot read %s: %s", path, strerror(errno));
+    *size = fread(bytes, 1, size_max + 1, file);
+    fclose(file);
+    CHECK(judge, *size <= size_max, "the program fits into the memory that it is given",
+          "%s.c becomes more than %zu bytes", name, size_max);
+    return bytes;
+}
+
 bool judge_sanitized(const struct judge *j)
 {
     return j->targets->options->model_runtime;

@@ -21,7 +21,9 @@ static const struct {
     {"kvm_entry", EVENT_ENTRY},     {"kvm_exit", EVENT_EXIT},
     {"kvm_pio", EVENT_PIO},         {"kvm_userspace_exit", EVENT_USERSPACE_EXIT},
     {"kvm_mmio", EVENT_MMIO},       {"kvm_page_fault", EVENT_PAGE_FAULT},
-    {"kvm_inj_virq", EVENT_INJECT},
+    {"kvm_inj_virq", EVENT_INJECT}, {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
+    {"kvm_nested_vmenter", EVENT_NESTED_ENTRY},
+    {"kvm_nested_vmexit_inject", EVENT_NESTED_REFLECT},
 };
 
 /* The saved formats: u32 length, then name, NUL and text. */
@@ -78,6 +80,7 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         e->rip = field(event, record, "rip");
         break;
     case EVENT_EXIT:
+    case EVENT_NESTED_EXIT:
         e->reason = (uint32_t)field(event, record, "exit_reason");
         e->rip = field(event, record, "guest_rip");
         e->info1 = field(event, record, "info1");
@@ -107,6 +110,18 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         break;
     case EVENT_INJECT:
         e->value = field(event, record, "vector");
+        break;
+    case EVENT_NESTED_ENTRY:
+        e->rip = field(event, record, "rip");
+        e->address = field(event, record, "vmcb");
+        e->info1 = field(event, record, "nested_rip");
+        e->info2 = field(event, record, "tdp_enabled");
+        e->value = field(event, record, "guest_pgd");
+        break;
+    case EVENT_NESTED_REFLECT:
+        e->reason = (uint32_t)field(event, record, "exit_code");
+        e->info1 = field(event, record, "exit_info1");
+        e->info2 = field(event, record, "exit_info2");
         break;
     default:
         break;
@@ -201,6 +216,18 @@ const char *svm_exit_name(uint32_t code)
         return "msr";
     case SVM_EXIT_SHUTDOWN:
         return "shutdown";
+    case SVM_EXIT_VMRUN:
+        return "vmrun";
+    case SVM_EXIT_VMMCALL:
+        return "vmmcall";
+    case SVM_EXIT_VMLOAD:
+        return "vmload";
+    case SVM_EXIT_VMSAVE:
+        return "vmsave";
+    case SVM_EXIT_STGI:
+        return "stgi";
+    case SVM_EXIT_CLGI:
+        return "clgi";
     case SVM_EXIT_NPF:
         return "npf";
     default:
@@ -236,6 +263,17 @@ void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
     case EVENT_PAGE_FAULT:
         snprintf(buffer, size, "nested page fault at gpa %#" PRIx64 ", error %#" PRIx64,
                  e->address, e->info1);
+        break;
+    case EVENT_NESTED_ENTRY:
+        snprintf(buffer, size, "L1 enters L2 (VMRUN)");
+        break;
+    case EVENT_NESTED_EXIT:
+        snprintf(buffer, size, "L2 exits to L0: %s (%#x)", svm_exit_name(e->reason),
+                 e->reason);
+        break;
+    case EVENT_NESTED_REFLECT:
+        snprintf(buffer, size, "reflected to L1: %s (%#x)", svm_exit_name(e->reason),
+                 e->reason);
         break;
     default:
         snprintf(buffer, size, "%s", e->name);

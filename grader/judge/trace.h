@@ -14,7 +14,11 @@ enum kvm_event_kind {
     EVENT_MMIO,           /* kvm_mmio: write, address = gpa, size, value */
     EVENT_PAGE_FAULT,     /* kvm_page_fault: address, info1 = error code */
     EVENT_INJECT,         /* kvm_inj_virq: value = vector */
-    EVENT_NESTED,         /* kvm_nested_*: name says which */
+    EVENT_NESTED,         /* kvm_nested_*: name says which; but for these three: */
+    EVENT_NESTED_ENTRY,   /* VMRUN by L1: rip, address = its VMCB, value = nested CR3 (info2:
+                             nested paging is on), info1 = RIP of L2 */
+    EVENT_NESTED_EXIT,    /* an exit of L2, to L0: as EVENT_EXIT */
+    EVENT_NESTED_REFLECT, /* and on to L1: reason, info1, info2 as L1 sees them */
 };
 
 /* SVM exit codes that labs look at (AMD APM volume 2, appendix C). */
@@ -25,6 +29,12 @@ enum kvm_event_kind {
 #define SVM_EXIT_IOIO      0x07b
 #define SVM_EXIT_MSR       0x07c
 #define SVM_EXIT_SHUTDOWN  0x07f
+#define SVM_EXIT_VMRUN     0x080
+#define SVM_EXIT_VMMCALL   0x081
+#define SVM_EXIT_VMLOAD    0x082
+#define SVM_EXIT_VMSAVE    0x083
+#define SVM_EXIT_STGI      0x084
+#define SVM_EXIT_CLGI      0x085
 #define SVM_EXIT_NPF       0x400
 
 struct kvm_event {

@@ -24,7 +24,7 @@
 
 #include "../judge/guest_image.h"
 #include "../judge/text.h"
-#include "silicon.h"
+#include "bochs.h"
 
 GUEST_IMAGE(silicon_runtime, "runtime.bin");
 GUEST_IMAGE(silicon_reset, "reset.bin");
@@ -41,54 +41,59 @@ struct rom_header {
     uint32_t job_from, job_length;
 };
 
-struct bochs_run {
-    int rom, vga_rom, config, commands, output, log;
-    int windows[SILICON_WINDOWS_MAX];
-};
-
-/* Survives exec: Bochs opens it as /proc/self/fd/N. */
-static int file_new(struct silicon *s, const char *name)
+int bochs_file_new(struct judge *judge, const char *name)
 {
     int fd = memfd_create(name, 0);
 
     if (fd < 0)
-        judge_error(s->judge, "no memory file for Bochs: %s", strerror(errno));
+        judge_error(judge, "no memory file for Bochs: %s", strerror(errno));
     return fd;
 }
 
-static void file_put(struct silicon *s, int fd, const void *bytes, size_t size)
+static void file_put(struct judge *judge, int fd, const void *bytes, size_t size)
 {
     if (write(fd, bytes, size) != (ssize_t)size)
-        judge_error(s->judge, "could not write a file for Bochs: %s", strerror(errno));
+        judge_error(judge, "could not write a file for Bochs: %s", strerror(errno));
 }
 
 /* --- what goes in ----------------------------------------------------------------------------- */
 
 /* The ROM ends at 4 GiB: runtime, job, a gap, the reset code. */
-static void rom_write(struct silicon *s, int fd)
+void bochs_rom_write(struct judge *judge, const struct bochs_run *r,
+                     const struct bochs_bytes *program, const struct bochs_bytes *job,
+                     const struct bochs_bytes *more)
 {
-    const size_t runtime = (GUEST_IMAGE_SIZE(silicon_runtime) + 15) & ~(size_t)15;
-    const size_t job = sizeof s->job + s->data_size;
-    const size_t size = (runtime + job + RESET_SIZE + ROM_UNIT - 1) / ROM_UNIT * ROM_UNIT;
+    const size_t runtime = (program->size + 15) & ~(size_t)15;
+    const size_t jobs = job->size + more->size;
+    const size_t size = (runtime + jobs + RESET_SIZE + ROM_UNIT - 1) / ROM_UNIT * ROM_UNIT;
     const uint32_t base = (uint32_t)(0x100000000ull - size);
     const struct rom_header header = {base, (uint32_t)runtime, base + (uint32_t)runtime,
-                                      (uint32_t)job};
+                                      (uint32_t)jobs};
     uint8_t *rom = calloc(1, size);
 
     if (!rom || size > ROM_MAX)
-        judge_error(s->judge, "a silicon job does not fit into a ROM");
-    s->job.size = (uint32_t)job;
-    memcpy(rom, silicon_runtime, GUEST_IMAGE_SIZE(silicon_runtime));
-    memcpy(rom + runtime, &s->job, sizeof s->job);
-    memcpy(rom + runtime + sizeof s->job, s->data, s->data_size);
+        judge_error(judge, "a silicon job does not fit into a ROM");
+    memcpy(rom, program->bytes, program->size);
+    memcpy(rom + runtime, job->bytes, job->size);
+    memcpy(rom + runtime + job->size, more->bytes, more->size);
     memcpy(rom + size - RESET_SIZE, silicon_reset, RESET_SIZE);
     memcpy(rom + size - RESET_SIZE, &header, sizeof header);
-    file_put(s, fd, rom, size);
+    file_put(judge, r->rom, rom, size);
     free(rom);
 }
 
+static void job_rom_write(struct silicon *s, const struct bochs_run *r)
+{
+    s->job.size = (uint32_t)(sizeof s->job + s->data_size);
+    bochs_rom_write(
+        s->judge, r,
+        &(struct bochs_bytes){silicon_runtime, GUEST_IMAGE_SIZE(silicon_runtime)},
+        &(struct bochs_bytes){&s->job, sizeof s->job},
+        &(struct bochs_bytes){s->data, s->data_size});
+}
+
 /* No BIOS, no disk, no display, no sound, no clock that ties it to real time. */
-static void config_write(struct silicon *s, const struct bochs_run *r)
+static void config_write(const struct bochs_run *r)
 {
     dprintf(r->config,
             "megs: %u\n"
@@ -103,6 +108,10 @@ static void config_write(struct silicon *s, const struct bochs_run *r)
             "vgaromimage: file=/proc/self/fd/%d\n"
             "pci: enabled=0\n",
             (unsigned)(SILICON_RAM_END >> 20), r->rom, r->vga_rom);
+}
+
+static void commands_write(const struct silicon *s, const struct bochs_run *r)
+{
     /* The runtime's last instruction breaks into the debugger; it goes on with the second. */
     dprintf(r->commands, "c\nwritemem \"/proc/self/fd/%d\" 0x%llx %llu\n", r->log,
             SILICON_LOG_HPA,
@@ -135,7 +144,6 @@ _Noreturn static void bochs_exec(const struct bochs_run *r, pid_t parent)
     _exit(127);
 }
 
-/* Waits; ends it if it takes too long. True: it ended by itself. */
 static bool bochs_wait(pid_t pid, int *status)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
@@ -150,6 +158,41 @@ static bool bochs_wait(pid_t pid, int *status)
     while (waitpid(pid, status, 0) < 0 && errno == EINTR)
         ;
     return ready > 0;
+}
+
+struct bochs_run bochs_run_new(struct judge *judge)
+{
+    struct bochs_run r = {
+        .rom = bochs_file_new(judge, "rom"),
+        .vga_rom = bochs_file_new(judge, "vga-rom"),
+        .config = bochs_file_new(judge, "bochsrc"),
+        .commands = bochs_file_new(judge, "commands"),
+        .output = bochs_file_new(judge, "output"),
+        .log = bochs_file_new(judge, "log"),
+    };
+
+    file_put(judge, r.vga_rom, (const uint8_t[512]){0}, 512); /* never run; it has to be */
+    config_write(&r);
+    return r;
+}
+
+bool bochs_execute(struct judge *judge, const struct bochs_run *r, int *status)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid == 0)
+        bochs_exec(r, parent);
+    if (pid < 0)
+        judge_error(judge, "Bochs could not be started: %s", strerror(errno));
+    return bochs_wait(pid, status);
+}
+
+void bochs_run_free(const struct bochs_run *r)
+{
+    for (const int *fd = (const int[]){r->rom, r->vga_rom, r->config, r->commands,
+                                       r->output, r->log, -1};
+         *fd >= 0; fd++)
+        close(*fd);
 }
 
 /* --- what comes out ------------------------------------------------------------------------------ */
@@ -177,19 +220,19 @@ static void *dump_read(int fd, size_t offset, size_t size)
     return bytes;
 }
 
-_Noreturn static void no_log(struct silicon *s, const struct bochs_run *r, bool ended,
-                             int status)
+_Noreturn void bochs_blame(struct judge *judge, const struct bochs_run *r, bool ended,
+                           int status)
 {
     char tail[400];
 
     output_tail(r->output, tail, sizeof tail);
     if (!ended)
-        judge_error(s->judge, "Bochs did not end within %d s", DEADLINE_MS / 1000);
+        judge_error(judge, "Bochs did not end within %d s", DEADLINE_MS / 1000);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        check_skip(s->judge, "Bochs is not installed: sudo apt install bochs bochs-term");
+        check_skip(judge, "Bochs is not installed: sudo apt install bochs bochs-term");
     if (strstr(tail, "'term' not"))
-        check_skip(s->judge, "Bochs has no text display: sudo apt install bochs-term");
-    judge_error(s->judge, "Bochs left no log (status %#x): %s", status, tail);
+        check_skip(judge, "Bochs has no text display: sudo apt install bochs-term");
+    judge_error(judge, "Bochs left no log (status %#x): %s", status, tail);
 }
 
 static bool log_whole(const struct silicon *s)
@@ -208,7 +251,7 @@ static void results_read(struct silicon *s, const struct bochs_run *r, bool ende
 {
     if (pread(r->log, &s->log, sizeof s->log, 0) != sizeof s->log ||
         s->log.magic != SILICON_LOG_MAGIC || s->log.end == SILICON_END_NONE)
-        no_log(s, r, ended, status);
+        bochs_blame(s->judge, r, ended, status);
     if (s->log.nonce != s->job.nonce || s->log.record_count > s->log_records)
         judge_error(s->judge, "the log of the emulated CPU is of another run");
     s->records = dump_read(r->log, LOG_PAGE, s->log.record_count * sizeof *s->records);
@@ -249,39 +292,22 @@ static void log_judge(struct silicon *s)
 
 void silicon_run(struct silicon *s)
 {
-    struct bochs_run r = {
-        .rom = file_new(s, "rom"),
-        .vga_rom = file_new(s, "vga-rom"),
-        .config = file_new(s, "bochsrc"),
-        .commands = file_new(s, "commands"),
-        .output = file_new(s, "output"),
-        .log = file_new(s, "log"),
-    };
-    pid_t parent = getpid(), pid;
+    struct bochs_run r = bochs_run_new(s->judge);
     int status = 0;
     bool ended;
 
     if (s->log_records < s->job.record_limit)
         s->log_records = s->job.record_limit;
     for (unsigned i = 0; i < s->window_count; i++)
-        r.windows[i] = file_new(s, "window");
-    rom_write(s, r.rom);
-    file_put(s, r.vga_rom, (const uint8_t[512]){0}, 512); /* nobody runs it; it has to be */
-    config_write(s, &r);
-    pid = fork();
-    if (pid == 0)
-        bochs_exec(&r, parent);
-    if (pid < 0)
-        judge_error(s->judge, "Bochs could not be started: %s", strerror(errno));
-    ended = bochs_wait(pid, &status);
+        r.windows[i] = bochs_file_new(s->judge, "window");
+    job_rom_write(s, &r);
+    commands_write(s, &r);
+    ended = bochs_execute(s->judge, &r, &status);
     results_read(s, &r, ended, status);
     log_judge(s);
     for (unsigned i = 0; i < s->window_count; i++)
         close(r.windows[i]);
-    for (const int *fd =
-             (const int[]){r.rom, r.vga_rom, r.config, r.commands, r.output, r.log, -1};
-         *fd >= 0; fd++)
-        close(*fd);
+    bochs_run_free(&r);
 }
 
 /* --- in words ------------------------------------------------------------------------------------- */

@@ -83,6 +83,44 @@ void silicon_record_describe(const struct silicon_record *record, char *buffer,
 /* How many records have that basic reason. */
 uint32_t silicon_count(const struct silicon *s, uint32_t basic_reason);
 
+/* --- a program that has the CPU for itself ---------------------------------------------------- */
+
+/* Here the code is the student's: nothing of ours runs beside it, and what it leaves in memory
+ * is its own word. What is seen from outside: the emulator's debugger stops at every VM exit,
+ * and notes the general registers (a VM exit leaves them as the guest had them). */
+
+#define SILICON_PROGRAM_HPA 0x00100000ull /* where it is linked (common/silicon/runtime.ld) */
+#define SILICON_PROGRAM_MAX 0x00080000u   /* bytes */
+
+struct silicon_exit {
+    uint64_t registers[16]; /* enum silicon_register; RSP is the host's already */
+};
+
+/* Of the VMCS that was current at the first VM exit; 0 where there was none. */
+struct silicon_vmcs {
+    uint64_t vmcs; /* its address */
+    uint64_t ept_pointer, io_bitmap_a, io_bitmap_b;
+    uint32_t primary, secondary;
+};
+
+struct silicon_program {
+    struct judge *judge;
+    const void *image; /* goes to SILICON_PROGRAM_HPA */
+    size_t image_size;
+    uint8_t *data; /* goes to SILICON_JOB_HPA, comes back as it was at the end */
+    size_t data_size;
+    unsigned exit_limit; /* at most; the run ends there */
+    /* after silicon_program_run() */
+    struct silicon_exit *exits;
+    unsigned exit_count; /* exit_limit + 1: there were more */
+    struct silicon_vmcs vmcs;
+    bool ended;     /* hypervisor_main() came back, and data is what it left */
+    bool shut_down; /* the CPU stopped: a triple fault of the program's */
+};
+
+/* ERROR if the emulator failed in itself. */
+void silicon_program_run(struct silicon_program *program);
+
 /* True if each table and each page that the EPT (its root at root_hpa) leads to lies in one
  * of the ranges. memory: bytes that the job will have at [base, base + size), where all
  * tables have to be; *bad: an entry that leads elsewhere. */

@@ -1,0 +1,35 @@
+/* bochs.h - inside of the emulator's run: what bochs.c and program.c share. */
+#ifndef BOCHS_H
+#define BOCHS_H
+
+#include "silicon.h"
+
+/* Files that have no name; Bochs opens them as /proc/self/fd/N. */
+struct bochs_run {
+    int rom, vga_rom, config, commands, output, log;
+    int windows[SILICON_WINDOWS_MAX];
+};
+
+struct bochs_bytes {
+    const void *bytes;
+    size_t size;
+};
+
+/* All files; the configuration is written. Commands and ROM are the caller's. */
+struct bochs_run bochs_run_new(struct judge *judge);
+void bochs_run_free(const struct bochs_run *run);
+int bochs_file_new(struct judge *judge, const char *name);
+
+/* program goes to 1 MiB and is started in 64-bit mode, job and more to 8 MiB. */
+void bochs_rom_write(struct judge *judge, const struct bochs_run *run,
+                     const struct bochs_bytes *program, const struct bochs_bytes *job,
+                     const struct bochs_bytes *more);
+
+/* Runs it to its end, or ends it if that takes too long. True: it ended by itself. */
+bool bochs_execute(struct judge *judge, const struct bochs_run *run, int *status);
+
+/* There is not what there should be: SKIP if Bochs is not there, else ERROR. */
+_Noreturn void bochs_blame(struct judge *judge, const struct bochs_run *run, bool ended,
+                           int status);
+
+#endif
