@@ -32,7 +32,7 @@ enum hypervisor_end {
     HYPERVISOR_HALTED = 1, /* L2 executed HLT */
     HYPERVISOR_HOLE,       /* L2 touched a hole; detail = the L2-physical address */
     HYPERVISOR_UNEXPECTED, /* an exit that is not in the list; detail = its reason or code */
-    HYPERVISOR_NO_SUPPORT, /* the CPU does not offer what is needed */
+    HYPERVISOR_NO_SUPPORT,  /* the CPU does not offer what is needed */
     HYPERVISOR_NOT_ENTERED, /* the CPU refused to enter L2; detail = VM_INSTRUCTION_ERROR */
 };
 

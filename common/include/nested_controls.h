@@ -109,8 +109,7 @@ struct nested_vmcs {
 };
 
 /* What L0 offers to L1 (by the capability MSRs that L1 reads). */
-#define NESTED_PIN                                                                         \
-    (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER)
+#define NESTED_PIN       (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER)
 #define NESTED_SECONDARY (SECONDARY_ENABLE_EPT | SECONDARY_ENABLE_VPID)
 
 /* L0's own, for L2. */

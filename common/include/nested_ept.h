@@ -45,12 +45,14 @@
 #define NESTED_PAGE 4096ull
 
 struct nested_ept {
-    uint8_t *hva; /* the host's memory: HPA hpa + n is at hva[n], for n < size. EPT01, the */
-    uint64_t hpa, size; /* memory of L1 (with EPT12) and EPT02 are in it; pages of L2 need not */
-    uint64_t root01;    /* HPA of EPT01's PML4 table */
-    uint64_t root12;    /* L1-physical address of EPT12's */
-    uint64_t root02;    /* HPA of EPT02's: zeros at first */
-    uint64_t pool;      /* HPA of pages for tables of EPT02, one after the other */
+    uint8_t
+        *hva; /* the host's memory: HPA hpa + n is at hva[n], for n < size. EPT01, the */
+    uint64_t hpa,
+        size; /* memory of L1 (with EPT12) and EPT02 are in it; pages of L2 need not */
+    uint64_t root01; /* HPA of EPT01's PML4 table */
+    uint64_t root12; /* L1-physical address of EPT12's */
+    uint64_t root02; /* HPA of EPT02's: zeros at first */
+    uint64_t pool;   /* HPA of pages for tables of EPT02, one after the other */
     uint32_t pool_pages, pool_used;
 };
 

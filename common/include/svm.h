@@ -26,7 +26,7 @@
 
 #define MSR_EFER        0xc0000080
 #define EFER_SVME       (1ull << 12) /* VMRUN and its like are allowed */
-#define MSR_VM_HSAVE_PA 0xc0010117   /* a page of ours for the processor: the host's state */
+#define MSR_VM_HSAVE_PA 0xc0010117 /* a page of ours for the processor: the host's state */
 
 /* Intercepts: the third and fourth word of the VMCB (APM 2, table B-1). */
 #define INTERCEPT_CPUID (1u << 18)

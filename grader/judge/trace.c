@@ -18,10 +18,14 @@ static const struct {
     const char *name;
     enum kvm_event_kind kind;
 } kinds[] = {
-    {"kvm_entry", EVENT_ENTRY},     {"kvm_exit", EVENT_EXIT},
-    {"kvm_pio", EVENT_PIO},         {"kvm_userspace_exit", EVENT_USERSPACE_EXIT},
-    {"kvm_mmio", EVENT_MMIO},       {"kvm_page_fault", EVENT_PAGE_FAULT},
-    {"kvm_inj_virq", EVENT_INJECT}, {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
+    {"kvm_entry", EVENT_ENTRY},
+    {"kvm_exit", EVENT_EXIT},
+    {"kvm_pio", EVENT_PIO},
+    {"kvm_userspace_exit", EVENT_USERSPACE_EXIT},
+    {"kvm_mmio", EVENT_MMIO},
+    {"kvm_page_fault", EVENT_PAGE_FAULT},
+    {"kvm_inj_virq", EVENT_INJECT},
+    {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
     {"kvm_nested_vmenter", EVENT_NESTED_ENTRY},
     {"kvm_nested_vmexit_inject", EVENT_NESTED_REFLECT},
 };

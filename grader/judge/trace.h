@@ -15,9 +15,9 @@ enum kvm_event_kind {
     EVENT_PAGE_FAULT,     /* kvm_page_fault: address, info1 = error code */
     EVENT_INJECT,         /* kvm_inj_virq: value = vector */
     EVENT_NESTED,         /* kvm_nested_*: name says which; but for these three: */
-    EVENT_NESTED_ENTRY,   /* VMRUN by L1: rip, address = its VMCB, value = nested CR3 (info2:
+    EVENT_NESTED_ENTRY, /* VMRUN by L1: rip, address = its VMCB, value = nested CR3 (info2:
                              nested paging is on), info1 = RIP of L2 */
-    EVENT_NESTED_EXIT,    /* an exit of L2, to L0: as EVENT_EXIT */
+    EVENT_NESTED_EXIT,  /* an exit of L2, to L0: as EVENT_EXIT */
     EVENT_NESTED_REFLECT, /* and on to L1: reason, info1, info2 as L1 sees them */
 };
 

@@ -89,8 +89,9 @@ uint32_t silicon_count(const struct silicon *s, uint32_t basic_reason);
  * is its own word. What is seen from outside: the emulator's debugger stops at every VM exit,
  * and notes the general registers (a VM exit leaves them as the guest had them). */
 
-#define SILICON_PROGRAM_HPA 0x00100000ull /* where it is linked (common/silicon/runtime.ld) */
-#define SILICON_PROGRAM_MAX 0x00080000u   /* bytes */
+#define SILICON_PROGRAM_HPA                                                                \
+    0x00100000ull                       /* where it is linked (common/silicon/runtime.ld) */
+#define SILICON_PROGRAM_MAX 0x00080000u /* bytes */
 
 struct silicon_exit {
     uint64_t registers[16]; /* enum silicon_register; RSP is the host's already */

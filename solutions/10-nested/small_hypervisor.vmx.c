@@ -281,7 +281,8 @@ void hypervisor_main(struct hypervisor_job *job)
         //@ (void)launched;
         //@ running = exit_answer(job, registers) && false;
         if (vmx_enter(registers, launched) != 0)
-            running = end(job, HYPERVISOR_NOT_ENTERED, vmcs_read(VMCS_VM_INSTRUCTION_ERROR));
+            running =
+                end(job, HYPERVISOR_NOT_ENTERED, vmcs_read(VMCS_VM_INSTRUCTION_ERROR));
         else
             running = exit_answer(job, registers);
         launched = true;

@@ -1,0 +1,96 @@
+/* small_hypervisor.svm.c - part 10: a hypervisor that is a guest of yours. A program of its own.
+ * The contract is in common/include/guest_hypervisor.h, the formats in common/include/svm.h. */
+#include <string.h>
+
+#include "cpu.h"
+#include "guest_hypervisor.h"
+#include "svm.h"
+#include "x86.h"
+
+#define PAGE   4096u
+#define TABLES 16 /* pages for nested page tables: more than are needed */
+
+#define SEGMENT_CODE 0x0a9b /* attributes: 64-bit code; present, accessed */
+#define SEGMENT_DATA 0x0c93
+
+static struct vmcb vmcb;
+static uint8_t host_save[PAGE] __attribute__((aligned(4096)));
+static uint8_t io_permission_map[3 * PAGE] __attribute__((aligned(4096)));
+static uint64_t tables[TABLES][512] __attribute__((aligned(4096)));
+static unsigned tables_used = 1; /* the first is the root */
+
+/* Maps one page of L2's to one of ours. */
+static void page_map(uint64_t gpa, uint64_t to)
+{
+    /* TODO 15: from the root down; a table that is missing is taken from tables[]. */
+    (void)gpa, (void)to;
+}
+
+/* (APM 2, 15.4 and 15.30.4) */
+static bool svm_on(void)
+{
+    /* TODO 16: is there SVM (CPUID)? EFER.SVME, and the page for the host's state. */
+    return false;
+}
+
+/* What leads to an exit, and nested paging. */
+static void control_area_fill(const struct hypervisor_job *job)
+{
+    /* TODO 17: which exits does the contract ask for? VMRUN checks a few fields that must
+     * not be 0 (APM 2, 15.5.1). */
+    (void)job;
+}
+
+/* Where L2 starts. */
+static void state_fill(const struct hypervisor_job *job)
+{
+    const struct vmcb_segment code = {SELECTOR_CODE, SEGMENT_CODE, 0xffffffff, 0};
+    const struct vmcb_segment data = {SELECTOR_DATA, SEGMENT_DATA, 0xffffffff, 0};
+
+    vmcb.cs = code;
+    vmcb.es = vmcb.ss = vmcb.ds = vmcb.fs = vmcb.gs = data;
+    vmcb.gdtr = (struct vmcb_segment){0, 0, 3 * 8 - 1, job->l2_gdt};
+    vmcb.dr6 = 0xffff0ff0;
+    vmcb.dr7 = 0x400;
+    vmcb.pat = 0x0007040600070406ull; /* as after a reset */
+    /* TODO 18: CR0, CR4 and EFER of 64-bit mode with paging (and SVME: VMRUN wants to see it
+     * in the guest's EFER too); CR3, RIP, RSP, RFLAGS. */
+}
+
+/* Ends the run. */
+static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t detail)
+{
+    job->end = why;
+    job->end_detail = detail;
+    return false;
+}
+
+/* TODO 19: an exit is looked at, answered and counted. Small functions: one an exit. */
+
+/* Answers one exit. False: L2 has ended. */
+static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
+{
+    switch (vmcb.exit_code) {
+    /* TODO 19: a case for each exit of the contract. */
+    (void)registers;
+    default:
+        return end(job, HYPERVISOR_UNEXPECTED, vmcb.exit_code);
+    }
+}
+
+void hypervisor_main(struct hypervisor_job *job)
+{
+    uint64_t registers[L2_REGISTERS] = {0};
+
+    if (!svm_on()) {
+        end(job, HYPERVISOR_NO_SUPPORT, 0);
+        return;
+    }
+    for (uint64_t at = 0; at < job->l2_size; at += PAGE)
+        page_map(at, job->l2_base + at);
+    control_area_fill(job);
+    state_fill(job);
+    do
+        svm_enter(&vmcb, registers);
+    while (exit_answer(job, registers));
+}

@@ -1,0 +1,141 @@
+/* small_hypervisor.vmx.c - part 10: a hypervisor on the bare Intel CPU. A program.
+ * The contract is in common/include/guest_hypervisor.h; what the program finds there in
+ * common/silicon/program.h; the VMCS's fields in common/include/vmx.h. */
+#include <string.h>
+
+#include "guest_hypervisor.h"
+#include "program.h"
+#include "x86.h"
+
+#define PAGE      4096u
+#define TABLES    16 /* pages for EPT tables: more than are needed */
+#define EPT_RWX   7ull
+#define EPT_WB    (6ull << 3) /* memory type of a page: write-back */
+#define CPUID_VMX (1u << 5)   /* CPUID leaf 1, ECX */
+
+struct region {
+    uint32_t revision;
+    uint8_t rest[PAGE - 4];
+} __attribute__((aligned(4096)));
+
+static struct region vmxon_region, vmcs_region;
+static uint8_t io_bitmaps[2][PAGE] __attribute__((aligned(4096)));
+static uint64_t tables[TABLES][512] __attribute__((aligned(4096)));
+static unsigned tables_used = 1; /* the first is the root */
+
+/* Maps one page of L2's to one of ours. */
+static void page_map(uint64_t gpa, uint64_t to)
+{
+    /* TODO 7: from the root down; a table that is missing is taken from tables[]. */
+    (void)gpa, (void)to;
+}
+
+/* VMX is switched on by three things: the firmware's permission (an MSR that stays locked until
+ * the next reset; here you are the firmware), CR4.VMXE, and VMXON. Then a VMCS is made current.
+ * (SDM 3C 24.7, 25.2, 25.11) */
+static bool vmx_on(void)
+{
+    /* TODO 8: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
+     * both regions' revision, VMXON, VMCLEAR, VMPTRLD. */
+    return false;
+}
+
+/* Writes a set of controls: those that are wanted, and those that the CPU demands. False: it
+ * does not offer one of them. (SDM 3D A.3 to A.5) */
+static bool controls_set(enum vmcs_field field, uint32_t msr, uint32_t wanted)
+{
+    /* TODO 9: the MSR's halves say what must and what may be 1. */
+    (void)field, (void)msr, (void)wanted;
+    return false;
+}
+
+/* Groups 3 to 5: what leads to an exit, how an exit and an entry are done. */
+static bool controls_fill(const struct hypervisor_job *job)
+{
+    /* TODO 10: which exits does the contract ask for? Everything has its control, and some
+     * a page beside it: the I/O bitmaps, the EPT. We run in 64-bit mode before and after. */
+    (void)job;
+    return false;
+}
+
+/* Group 1, the part that is the same for every flat 64-bit guest. */
+static void guest_segments_fill(const struct hypervisor_job *job)
+{
+    static const struct vmx_segment segments[] = {
+        [SEG_ES] = {PROGRAM_DATA, 0xffffffff, 0xc093, 0, 0},
+        [SEG_CS] = {PROGRAM_CODE, 0xffffffff, 0xa09b, 0, 0},
+        [SEG_SS] = {PROGRAM_DATA, 0xffffffff, 0xc093, 0, 0},
+        [SEG_DS] = {PROGRAM_DATA, 0xffffffff, 0xc093, 0, 0},
+        [SEG_FS] = {PROGRAM_DATA, 0xffffffff, 0xc093, 0, 0},
+        [SEG_GS] = {PROGRAM_DATA, 0xffffffff, 0xc093, 0, 0},
+        [SEG_LDTR] = {0, 0, SEGMENT_UNUSABLE, 0, 0},
+        [SEG_TR] = {0, 0x67, 0x8b, 0, 0},
+    };
+
+    for (unsigned i = SEG_ES; i <= SEG_TR; i++) {
+        vmcs_write(VMCS_GUEST_ES_SELECTOR + 2 * i, segments[i].selector);
+        vmcs_write(VMCS_GUEST_ES_LIMIT + 2 * i, segments[i].limit);
+        vmcs_write(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * i, segments[i].access_rights);
+        vmcs_write(VMCS_GUEST_ES_BASE + 2 * i, segments[i].base);
+    }
+    vmcs_write(VMCS_GUEST_GDTR_BASE, job->l2_gdt);
+    vmcs_write(VMCS_GUEST_GDTR_LIMIT, 3 * 8 - 1);
+}
+
+/* Group 1: the rest. */
+static void guest_state_fill(const struct hypervisor_job *job)
+{
+    guest_segments_fill(job);
+    /* TODO 11: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
+     * and what VMX operation fixes in them for the guest as well. No shadow VMCS:
+     * VMCS_LINK_POINTER is all ones. */
+}
+
+/* Group 2: the processor after a VM exit. */
+static void host_state_fill(void)
+{
+    /* TODO 12: as it is now; RIP is the world switch's. */
+}
+
+/* Ends the run. */
+static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t detail)
+{
+    job->end = why;
+    job->end_detail = detail;
+    return false;
+}
+
+/* TODO 13: an exit is looked at, answered and counted. Small functions: one an exit. */
+
+/* Answers one exit. False: L2 has ended. */
+static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
+{
+    const uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
+
+    switch (reason) {
+    /* TODO 13: a case for each exit of the contract. */
+    (void)registers;
+    default:
+        return end(job, HYPERVISOR_UNEXPECTED, reason);
+    }
+}
+
+void hypervisor_main(struct hypervisor_job *job)
+{
+    uint64_t registers[L2_REGISTERS] = {0};
+    bool launched = false, running = true;
+
+    if (!vmx_on() || !controls_fill(job)) {
+        end(job, HYPERVISOR_NO_SUPPORT, 0);
+        return;
+    }
+    for (uint64_t at = 0; at < job->l2_size; at += PAGE)
+        page_map(at, job->l2_base + at);
+    guest_state_fill(job);
+    host_state_fill();
+    while (running) {
+        /* TODO 14: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
+        (void)launched;
+        running = exit_answer(job, registers) && false;
+    }
+}
