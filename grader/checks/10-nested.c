@@ -1283,6 +1283,7 @@ static void forgotten_ept02_maps_nothing(struct judge *judge)
 
 #define PATTERN_FROM 0x02000000ull /* HPAs whose content says where they are */
 #define PATTERN_TO   0x04000000ull
+#define PATTERN_STEP 256u
 #define PROBES       300u
 #define PROBE_LIST   0x100000u /* guests/probe.long64.c */
 #define PROBE_ANSWER 0x180000u
@@ -1324,7 +1325,7 @@ static void probes_make(struct judge *judge, uint64_t list[1 + 2 * PROBES])
     list[0] = PROBES;
     for (uint32_t i = 0; i < PROBES; i++) {
         list[1 + 2 * i] = PROBE_GPAS + random_below(judge, 5 * 512) * PAGE +
-                          16 * random_below(judge, 100);
+                          PATTERN_STEP * random_below(judge, 15);
         list[2 + 2 * i] = i % 3 == 0;
     }
 }
@@ -1392,7 +1393,7 @@ static void ept02_translates_on_the_cpu(struct judge *judge)
     silicon_guest(s, probe, GUEST_IMAGE_SIZE(probe), GUEST_LONG64);
     silicon_put(s, SILICON_RAM_HPA + PROBE_LIST, list, sizeof list);
     silicon_put(s, HPA, out->memory, LAB10_MEMORY);
-    s->job.fill = (struct silicon_fill){PATTERN_FROM, PATTERN_TO, 16};
+    s->job.fill = (struct silicon_fill){PATTERN_FROM, PATTERN_TO, PATTERN_STEP};
     s->job.controls.ept_pointer = world.ept.root02 | EPTP_WALK_4 | EPTP_WRITE_BACK;
     s->job.actions[VMX_EXIT_EPT_VIOLATION] = SILICON_RECOVER;
     silicon_window(s, SILICON_RAM_HPA + PROBE_ANSWER, PROBES * 8);
@@ -1422,7 +1423,7 @@ enum step {
 #define L2_SIZE    0x14000u
 #define STEPS_MAX  32u
 #define MAILBOX_AT GUEST_MAILBOX_GPA
-#define CALLS      120u
+#define CALLS      60u
 
 /* What the run is about, and what has to come of it. */
 static struct {
@@ -2254,7 +2255,7 @@ static const struct check checks[] = {
         .run = l2_is_launched_by_vmx,
         .why =
             "This is the moment that the whole course is about: you enter non-root mode.",
-        .handout = "Steps, 11 to 18",
+        .handout = "Steps, 11 to 16",
         .slide = "Virtual Machine Control Structure",
         .manual = "common/include/guest_hypervisor.h; SDM 3C 24.7, 27.2, 27.3",
         .hints = {"job->end tells how far you came; a triple fault means an exception in "
@@ -2274,7 +2275,7 @@ static const struct check checks[] = {
         .target = TARGET_SILICON,
         .run = vmx_exits_are_answered,
         .why = "An exit loop is a hypervisor's heart: look, answer, go on.",
-        .handout = "Steps, 19 and 20",
+        .handout = "Steps, 17 and 18",
         .slide = "VMCS – VM execution control section",
         .manual = "common/include/guest_hypervisor.h; SDM 3C 28.2.1, table 28-5",
         .hints = {"Which step does the message name? 0-based place in L2's script: what "
@@ -2292,7 +2293,7 @@ static const struct check checks[] = {
         .target = TARGET_SILICON,
         .run = vmx_hole_ends_l2,
         .why = "A guest that can touch what is not its own is no guest.",
-        .handout = "Steps, 19",
+        .handout = "Steps, 17",
         .slide = "Extended Page Tables",
         .manual = "common/include/guest_hypervisor.h; SDM 3C 28.2.1",
         .hints = {"Is every violation the late page?",
@@ -2309,7 +2310,7 @@ static const struct check checks[] = {
         .run = l2_runs_under_l1,
         .why =
             "Three levels on one machine: the kernel of yours, your hypervisor, its guest.",
-        .handout = "Steps, 21 to 24",
+        .handout = "Steps, 19 to 22",
         .slide = "Nested Virtualization Support",
         .manual = "common/include/guest_hypervisor.h; APM 2, 15.5",
         .hints = {"The kernel saw the VMRUN and refused it? Then the VMCB is inconsistent.",
@@ -2328,7 +2329,7 @@ static const struct check checks[] = {
         .run = svm_exits_are_answered,
         .why = "The same guest on another processor: what is architecture, what is only "
                "its name?",
-        .handout = "Steps, 25",
+        .handout = "Steps, 23",
         .slide = "Nested Virtualization Support",
         .manual = "common/include/guest_hypervisor.h; APM 2, appendix C",
         .hints = {"Compare with your VMX program: which fields say the same?",
@@ -2366,7 +2367,7 @@ static const struct check checks[] = {
         .target = TARGET_MACHINE,
         .run = nested_fault_is_repaired_or_ends_l2,
         .why = "L1 gives memory when L2 asks for it, and only what it wants to give.",
-        .handout = "Steps, 25",
+        .handout = "Steps, 23",
         .slide = "Extended Page Tables",
         .manual = "common/include/guest_hypervisor.h; APM 2, 15.25.6",
         .hints = {"Two faults come: which is to be repaired?",

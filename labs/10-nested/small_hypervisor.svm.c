@@ -22,23 +22,24 @@ static unsigned tables_used = 1; /* the first is the root */
 /* Maps one page of L2's to one of ours. */
 static void page_map(uint64_t gpa, uint64_t to)
 {
-    /* TODO 15: from the root down; a table that is missing is taken from tables[]. */
-    (void)gpa, (void)to;
+    /* TODO 19: from the root down; a table that is missing is taken from tables[]. */
+    (void)gpa, (void)to, (void)tables, (void)tables_used;
 }
 
 /* (APM 2, 15.4 and 15.30.4) */
 static bool svm_on(void)
 {
-    /* TODO 16: is there SVM (CPUID)? EFER.SVME, and the page for the host's state. */
+    /* TODO 20: is there SVM (CPUID)? EFER.SVME, and the page for the host's state. */
+    (void)host_save;
     return false;
 }
 
 /* What leads to an exit, and nested paging. */
 static void control_area_fill(const struct hypervisor_job *job)
 {
-    /* TODO 17: which exits does the contract ask for? VMRUN checks a few fields that must
+    /* TODO 21: which exits does the contract ask for? VMRUN checks a few fields that must
      * not be 0 (APM 2, 15.5.1). */
-    (void)job;
+    (void)job, (void)io_permission_map;
 }
 
 /* Where L2 starts. */
@@ -53,7 +54,7 @@ static void state_fill(const struct hypervisor_job *job)
     vmcb.dr6 = 0xffff0ff0;
     vmcb.dr7 = 0x400;
     vmcb.pat = 0x0007040600070406ull; /* as after a reset */
-    /* TODO 18: CR0, CR4 and EFER of 64-bit mode with paging (and SVME: VMRUN wants to see it
+    /* TODO 22: CR0, CR4 and EFER of 64-bit mode with paging (and SVME: VMRUN wants to see it
      * in the guest's EFER too); CR3, RIP, RSP, RFLAGS. */
 }
 
@@ -65,13 +66,13 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
     return false;
 }
 
-/* TODO 19: an exit is looked at, answered and counted. Small functions: one an exit. */
+/* TODO 23: an exit is looked at, answered and counted. Small functions: one an exit. */
 
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
 {
     switch (vmcb.exit_code) {
-    /* TODO 19: a case for each exit of the contract. */
+    /* TODO 23: a case for each exit of the contract. */
     (void)registers;
     default:
         return end(job, HYPERVISOR_UNEXPECTED, vmcb.exit_code);

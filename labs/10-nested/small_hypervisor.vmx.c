@@ -26,8 +26,8 @@ static unsigned tables_used = 1; /* the first is the root */
 /* Maps one page of L2's to one of ours. */
 static void page_map(uint64_t gpa, uint64_t to)
 {
-    /* TODO 7: from the root down; a table that is missing is taken from tables[]. */
-    (void)gpa, (void)to;
+    /* TODO 11: from the root down; a table that is missing is taken from tables[]. */
+    (void)gpa, (void)to, (void)tables, (void)tables_used;
 }
 
 /* VMX is switched on by three things: the firmware's permission (an MSR that stays locked until
@@ -35,8 +35,9 @@ static void page_map(uint64_t gpa, uint64_t to)
  * (SDM 3C 24.7, 25.2, 25.11) */
 static bool vmx_on(void)
 {
-    /* TODO 8: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
+    /* TODO 12: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
      * both regions' revision, VMXON, VMCLEAR, VMPTRLD. */
+    (void)vmxon_region, (void)vmcs_region;
     return false;
 }
 
@@ -44,7 +45,7 @@ static bool vmx_on(void)
  * does not offer one of them. (SDM 3D A.3 to A.5) */
 static bool controls_set(enum vmcs_field field, uint32_t msr, uint32_t wanted)
 {
-    /* TODO 9: the MSR's halves say what must and what may be 1. */
+    /* TODO 13: the MSR's halves say what must and what may be 1. */
     (void)field, (void)msr, (void)wanted;
     return false;
 }
@@ -52,10 +53,10 @@ static bool controls_set(enum vmcs_field field, uint32_t msr, uint32_t wanted)
 /* Groups 3 to 5: what leads to an exit, how an exit and an entry are done. */
 static bool controls_fill(const struct hypervisor_job *job)
 {
-    /* TODO 10: which exits does the contract ask for? Everything has its control, and some
+    /* TODO 14: which exits does the contract ask for? Everything has its control, and some
      * a page beside it: the I/O bitmaps, the EPT. We run in 64-bit mode before and after. */
-    (void)job;
-    return false;
+    (void)job, (void)io_bitmaps;
+    return controls_set(VMCS_PIN_BASED_CONTROLS, MSR_VMX_TRUE_PIN, 0);
 }
 
 /* Group 1, the part that is the same for every flat 64-bit guest. */
@@ -86,7 +87,7 @@ static void guest_segments_fill(const struct hypervisor_job *job)
 static void guest_state_fill(const struct hypervisor_job *job)
 {
     guest_segments_fill(job);
-    /* TODO 11: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
+    /* TODO 15: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
      * and what VMX operation fixes in them for the guest as well. No shadow VMCS:
      * VMCS_LINK_POINTER is all ones. */
 }
@@ -94,7 +95,7 @@ static void guest_state_fill(const struct hypervisor_job *job)
 /* Group 2: the processor after a VM exit. */
 static void host_state_fill(void)
 {
-    /* TODO 12: as it is now; RIP is the world switch's. */
+    /* TODO 16: as it is now; RIP is the world switch's. */
 }
 
 /* Ends the run. */
@@ -105,7 +106,7 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
     return false;
 }
 
-/* TODO 13: an exit is looked at, answered and counted. Small functions: one an exit. */
+/* TODO 17: an exit is looked at, answered and counted. Small functions: one an exit. */
 
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
@@ -113,7 +114,7 @@ static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGIST
     const uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
 
     switch (reason) {
-    /* TODO 13: a case for each exit of the contract. */
+    /* TODO 17: a case for each exit of the contract. */
     (void)registers;
     default:
         return end(job, HYPERVISOR_UNEXPECTED, reason);
@@ -134,7 +135,7 @@ void hypervisor_main(struct hypervisor_job *job)
     guest_state_fill(job);
     host_state_fill();
     while (running) {
-        /* TODO 14: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
+        /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
         (void)launched;
         running = exit_answer(job, registers) && false;
     }

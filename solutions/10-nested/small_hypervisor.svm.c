@@ -23,8 +23,8 @@ static unsigned tables_used = 1; /* the first is the root */
 static void page_map(uint64_t gpa, uint64_t to)
 {
     //@begin
-    //@ /* TODO 15: from the root down; a table that is missing is taken from tables[]. */
-    //@ (void)gpa, (void)to;
+    //@ /* TODO 19: from the root down; a table that is missing is taken from tables[]. */
+    //@ (void)gpa, (void)to, (void)tables, (void)tables_used;
     uint64_t *table = tables[0];
 
     for (unsigned shift = 39; shift > 12; shift -= 9) {
@@ -42,7 +42,8 @@ static void page_map(uint64_t gpa, uint64_t to)
 static bool svm_on(void)
 {
     //@begin
-    //@ /* TODO 16: is there SVM (CPUID)? EFER.SVME, and the page for the host's state. */
+    //@ /* TODO 20: is there SVM (CPUID)? EFER.SVME, and the page for the host's state. */
+    //@ (void)host_save;
     //@ return false;
     uint32_t features[4];
 
@@ -59,9 +60,9 @@ static bool svm_on(void)
 static void control_area_fill(const struct hypervisor_job *job)
 {
     //@begin
-    //@ /* TODO 17: which exits does the contract ask for? VMRUN checks a few fields that must
+    //@ /* TODO 21: which exits does the contract ask for? VMRUN checks a few fields that must
     //@  * not be 0 (APM 2, 15.5.1). */
-    //@ (void)job;
+    //@ (void)job, (void)io_permission_map;
     vmcb.intercepts = INTERCEPT_CPUID | INTERCEPT_HLT | INTERCEPT_PORTS;
     vmcb.intercepts_svm = INTERCEPT_VMRUN | INTERCEPT_VMMCALL;
     io_permission_map[job->port / 8] |= (uint8_t)(1 << job->port % 8);
@@ -85,7 +86,7 @@ static void state_fill(const struct hypervisor_job *job)
     vmcb.dr7 = 0x400;
     vmcb.pat = 0x0007040600070406ull; /* as after a reset */
     //@begin
-    //@ /* TODO 18: CR0, CR4 and EFER of 64-bit mode with paging (and SVME: VMRUN wants to see it
+    //@ /* TODO 22: CR0, CR4 and EFER of 64-bit mode with paging (and SVME: VMRUN wants to see it
     //@  * in the guest's EFER too); CR3, RIP, RSP, RFLAGS. */
     vmcb.cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_NE;
     vmcb.cr4 = CR4_PAE;
@@ -106,7 +107,7 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
 }
 
 //@begin
-//@ /* TODO 19: an exit is looked at, answered and counted. Small functions: one an exit. */
+//@ /* TODO 23: an exit is looked at, answered and counted. Small functions: one an exit. */
 //@
 #define LENGTH_CPUID   2
 #define LENGTH_VMMCALL 3
@@ -166,7 +167,7 @@ static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGIST
 {
     switch (vmcb.exit_code) {
     //@begin
-    //@ /* TODO 19: a case for each exit of the contract. */
+    //@ /* TODO 23: a case for each exit of the contract. */
     //@ (void)registers;
     case VMEXIT_VMMCALL:
         registers[L2_RAX] = registers[L2_RBX] ^ job->call_key;

@@ -27,8 +27,8 @@ static unsigned tables_used = 1; /* the first is the root */
 static void page_map(uint64_t gpa, uint64_t to)
 {
     //@begin
-    //@ /* TODO 7: from the root down; a table that is missing is taken from tables[]. */
-    //@ (void)gpa, (void)to;
+    //@ /* TODO 11: from the root down; a table that is missing is taken from tables[]. */
+    //@ (void)gpa, (void)to, (void)tables, (void)tables_used;
     uint64_t *table = tables[0];
 
     for (unsigned shift = 39; shift > 12; shift -= 9) {
@@ -48,8 +48,9 @@ static void page_map(uint64_t gpa, uint64_t to)
 static bool vmx_on(void)
 {
     //@begin
-    //@ /* TODO 8: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
+    //@ /* TODO 12: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
     //@  * both regions' revision, VMXON, VMCLEAR, VMPTRLD. */
+    //@ (void)vmxon_region, (void)vmcs_region;
     //@ return false;
     const uint32_t revision = (uint32_t)msr_read(MSR_VMX_BASIC) & 0x7fffffff;
 
@@ -70,7 +71,7 @@ static bool vmx_on(void)
 static bool controls_set(enum vmcs_field field, uint32_t msr, uint32_t wanted)
 {
     //@begin
-    //@ /* TODO 9: the MSR's halves say what must and what may be 1. */
+    //@ /* TODO 13: the MSR's halves say what must and what may be 1. */
     //@ (void)field, (void)msr, (void)wanted;
     //@ return false;
     const uint64_t capability = msr_read(msr);
@@ -85,10 +86,10 @@ static bool controls_set(enum vmcs_field field, uint32_t msr, uint32_t wanted)
 static bool controls_fill(const struct hypervisor_job *job)
 {
     //@begin
-    //@ /* TODO 10: which exits does the contract ask for? Everything has its control, and some
+    //@ /* TODO 14: which exits does the contract ask for? Everything has its control, and some
     //@  * a page beside it: the I/O bitmaps, the EPT. We run in 64-bit mode before and after. */
-    //@ (void)job;
-    //@ return false;
+    //@ (void)job, (void)io_bitmaps;
+    //@ return controls_set(VMCS_PIN_BASED_CONTROLS, MSR_VMX_TRUE_PIN, 0);
     io_bitmaps[job->port >> 15][(job->port & 0x7fff) / 8] |= (uint8_t)(1 << job->port % 8);
     vmcs_write(VMCS_IO_BITMAP_A, (uintptr_t)io_bitmaps[0]);
     vmcs_write(VMCS_IO_BITMAP_B, (uintptr_t)io_bitmaps[1]);
@@ -135,7 +136,7 @@ static void guest_state_fill(const struct hypervisor_job *job)
 {
     guest_segments_fill(job);
     //@begin
-    //@ /* TODO 11: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
+    //@ /* TODO 15: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
     //@  * and what VMX operation fixes in them for the guest as well. No shadow VMCS:
     //@  * VMCS_LINK_POINTER is all ones. */
     vmcs_write(VMCS_GUEST_CR0, CR0_PE | CR0_PG | msr_read(MSR_VMX_CR0_FIXED0));
@@ -154,7 +155,7 @@ static void guest_state_fill(const struct hypervisor_job *job)
 static void host_state_fill(void)
 {
     //@begin
-    //@ /* TODO 12: as it is now; RIP is the world switch's. */
+    //@ /* TODO 16: as it is now; RIP is the world switch's. */
     static const enum vmcs_field data[] = {VMCS_HOST_ES_SELECTOR, VMCS_HOST_SS_SELECTOR,
                                            VMCS_HOST_DS_SELECTOR, VMCS_HOST_FS_SELECTOR,
                                            VMCS_HOST_GS_SELECTOR};
@@ -182,7 +183,7 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
 }
 
 //@begin
-//@ /* TODO 13: an exit is looked at, answered and counted. Small functions: one an exit. */
+//@ /* TODO 17: an exit is looked at, answered and counted. Small functions: one an exit. */
 //@
 /* The instruction is done. */
 static bool instruction_done(struct hypervisor_job *job, enum hypervisor_exit kind)
@@ -242,7 +243,7 @@ static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGIST
 
     switch (reason) {
     //@begin
-    //@ /* TODO 13: a case for each exit of the contract. */
+    //@ /* TODO 17: a case for each exit of the contract. */
     //@ (void)registers;
     case VMX_EXIT_VMCALL:
         registers[L2_RAX] = registers[L2_RBX] ^ job->call_key;
@@ -277,7 +278,7 @@ void hypervisor_main(struct hypervisor_job *job)
     host_state_fill();
     while (running) {
         //@begin
-        //@ /* TODO 14: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
+        //@ /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
         //@ (void)launched;
         //@ running = exit_answer(job, registers) && false;
         if (vmx_enter(registers, launched) != 0)
