@@ -122,8 +122,6 @@ void silicon_program_run(struct silicon_program *p)
     p->ended = pread(r.log, p->data, p->data_size, 0) == (ssize_t)p->data_size &&
                p->exit_count <= p->exit_limit;
     p->shut_down = strstr(text, "triple fault") || strstr(text, "shutdown");
-    if (getenv("SILICON_OUTPUT"))
-        fputs(text, stderr);
     free(text);
     bochs_run_free(&r);
 }
