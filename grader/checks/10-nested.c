@@ -1221,15 +1221,47 @@ static void miss_goes_to_its_level(struct judge *judge)
           result_name(out->answers[0].result), result_name(out->answers[1].result));
 }
 
+#define AGAIN 5u
+
+/* A page that L2 reads first, when EPT01 has it read-only; then L0 makes it writable, L2 writes. */
+static void again_add(struct judge *judge, uint32_t n)
+{
+    const uint64_t gpa = GPA_SMALL + (GPA_SMALLS + n) * PAGE, l1 = L1_SMALL + n * PAGE;
+    uint64_t *entry = entry_make(judge, false, l1, 1);
+
+    map12(judge, gpa, 1, l1 | RWX);
+    *entry = (*entry & ADDRESS) | R;
+    op_add(judge, LAB10_VIOLATION, gpa, R | 3 << 7);
+    op_add(judge, LAB10_WRITE, HPA + (uint64_t)((uint8_t *)entry - world.memory),
+           *entry | W);
+    op_add(judge, LAB10_VIOLATION, gpa, W | 3 << 7);
+}
+
+static void again_expect(struct judge *judge, const struct lab10_ept_output *out)
+{
+    for (uint32_t i = 0; i < 3 * AGAIN; i++)
+        if (world.ops[i].kind == LAB10_WRITE)
+            *word_at(world.memory, world.ops[i].a) = world.ops[i].b;
+    for (uint32_t i = 2; i < 3 * AGAIN; i += 3) {
+        struct seen page;
+
+        answer_expected(world.ops[i].a, W, &page);
+        translation_expect(judge, out, world.ops[i].a, &page);
+    }
+}
+
 static void page_is_filled_on_demand(struct judge *judge)
 {
     world_make(judge);
+    for (uint32_t n = 0; n < AGAIN; n++)
+        again_add(judge, n);
     for (uint32_t i = 0; i < 200; i++)
         violation_add(judge, random_gpa(judge));
     const struct lab10_ept_output *out = world_run(judge);
 
+    again_expect(judge, out);
     for (uint32_t i = 0; i < 400; i++) {
-        const uint64_t gpa = i < 200 ? world.ops[i].a : random_gpa(judge);
+        const uint64_t gpa = i < 200 ? world.ops[3 * AGAIN + i].a : random_gpa(judge);
         struct seen page;
 
         translation_expect(judge, out, gpa,
@@ -1720,6 +1752,11 @@ static void vmx_run(struct judge *judge, enum step end)
     memcpy(program.data + late_at, life.late, sizeof life.late);
     silicon_program_run(&program);
     life_follow();
+    CHECK(judge, !program.hangs, "the program comes to its end",
+          "it was still there after 10 seconds, after %u VM exits: somebody executed HLT, "
+          "and "
+          "nothing wakes the processor (HLT of L2 has to exit)",
+          program.exit_count);
     CHECK(judge, program.exit_count > 0,
           "L2 runs on the processor, and comes back by a VM exit",
           "the emulator saw no VM exit%s; job->end is %u, detail %#" PRIx64

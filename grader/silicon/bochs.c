@@ -144,13 +144,13 @@ _Noreturn static void bochs_exec(const struct bochs_run *r, pid_t parent)
     _exit(127);
 }
 
-static bool bochs_wait(pid_t pid, int *status)
+static bool bochs_wait(pid_t pid, int deadline_ms, int *status)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     int ready;
 
     do
-        ready = poll(&end, 1, DEADLINE_MS);
+        ready = poll(&end, 1, deadline_ms);
     while (ready < 0 && errno == EINTR);
     if (ready <= 0)
         kill(pid, SIGKILL);
@@ -176,7 +176,8 @@ struct bochs_run bochs_run_new(struct judge *judge)
     return r;
 }
 
-bool bochs_execute(struct judge *judge, const struct bochs_run *r, int *status)
+bool bochs_execute(struct judge *judge, const struct bochs_run *r, int deadline_ms,
+                   int *status)
 {
     pid_t parent = getpid(), pid = fork();
 
@@ -184,7 +185,7 @@ bool bochs_execute(struct judge *judge, const struct bochs_run *r, int *status)
         bochs_exec(r, parent);
     if (pid < 0)
         judge_error(judge, "Bochs could not be started: %s", strerror(errno));
-    return bochs_wait(pid, status);
+    return bochs_wait(pid, deadline_ms, status);
 }
 
 void bochs_run_free(const struct bochs_run *r)
@@ -302,7 +303,7 @@ void silicon_run(struct silicon *s)
         r.windows[i] = bochs_file_new(s->judge, "window");
     job_rom_write(s, &r);
     commands_write(s, &r);
-    ended = bochs_execute(s->judge, &r, &status);
+    ended = bochs_execute(s->judge, &r, DEADLINE_MS, &status);
     results_read(s, &r, ended, status);
     log_judge(s);
     for (unsigned i = 0; i < s->window_count; i++)

@@ -26,7 +26,8 @@ void bochs_rom_write(struct judge *judge, const struct bochs_run *run,
                      const struct bochs_bytes *more);
 
 /* Runs it to its end, or ends it if that takes too long. True: it ended by itself. */
-bool bochs_execute(struct judge *judge, const struct bochs_run *run, int *status);
+bool bochs_execute(struct judge *judge, const struct bochs_run *run, int deadline_ms,
+                   int *status);
 
 /* There is not what there should be: SKIP if Bochs is not there, else ERROR. */
 _Noreturn void bochs_blame(struct judge *judge, const struct bochs_run *run, bool ended,

@@ -116,6 +116,7 @@ struct silicon_program {
     unsigned exit_count; /* exit_limit + 1: there were more */
     struct silicon_vmcs vmcs;
     bool ended;     /* hypervisor_main() came back, and data is what it left */
+    bool hangs;     /* it was stopped: a HLT that nothing ends, say; exits are incomplete */
     bool shut_down; /* the CPU stopped: a triple fault of the program's */
 };
 
