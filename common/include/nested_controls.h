@@ -32,7 +32,7 @@ struct nested_bitmaps {
     uint8_t *io_a, *io_b, *msr;
 };
 
-/* --- who answers an exit of L2 ------------------------------------------------------------------ */
+/* --- who answers an exit of L2 --------------------------------------------------------- */
 
 enum exit_owner { OWNER_L1 = 1, OWNER_L0 };
 
@@ -132,8 +132,8 @@ struct nested_pages {
  *   io_bitmap_*, msr_bitmap, vpid   from pages
  *   ept_pointer              from pages if L1 has ENABLE_EPT; else vmcs01's (GPAs are L1's then)
  *   exception_bitmap         the OR
- *   #PF                      bit 14 of it with mask and match: a level for which no #PF exits (bit,
- *                            mask and match all 0) leaves it to the other: its three as they are.
+ *   #PF                      bit 14 of it with mask and match: a level for which no #PF exits
+ *                            (all three 0) leaves it to the other: its three as they are.
  *                            If both want some: all of them exit (bit 1, mask and match 0)
  *   preemption_timer         of the one who uses it; of both the smaller; of none 0
  *   cr0_mask, cr4_mask       the OR: a bit that one of them owns is not L2's
@@ -144,8 +144,8 @@ struct nested_pages {
  *   entry_interruption_info, its error code and length: vmcs12's, it is L1 who injects
  * Guest state: vmcs12's, but
  *   cr0, cr4                 bits that L0 owns (vmcs01's mask) as in vmcs01's guest state
- *   efer                     vmcs12's if its entry controls have LOAD_EFER; else vmcs01's guest EFER
- *                            with LMA and LME as IA32E_MODE_GUEST of vmcs12 says
+ *   efer                     vmcs12's if its entry controls have LOAD_EFER; else vmcs01's guest
+ *                            EFER with LMA and LME as IA32E_MODE_GUEST of vmcs12 says
  *   interrupt_status         0
  * Host state: vmcs01's. */
 int nested_enter(struct nested_vmcs *vmcs02, const struct nested_vmcs *vmcs01,

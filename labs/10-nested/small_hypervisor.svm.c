@@ -71,9 +71,9 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
 {
-    switch (vmcb.exit_code) {
     /* TODO 23: a case for each exit of the contract. */
     (void)registers;
+    switch (vmcb.exit_code) {
     default:
         return end(job, HYPERVISOR_UNEXPECTED, vmcb.exit_code);
     }

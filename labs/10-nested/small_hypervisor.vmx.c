@@ -113,9 +113,9 @@ static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGIST
 {
     const uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
 
-    switch (reason) {
     /* TODO 17: a case for each exit of the contract. */
     (void)registers;
+    switch (reason) {
     default:
         return end(job, HYPERVISOR_UNEXPECTED, reason);
     }
@@ -135,7 +135,8 @@ void hypervisor_main(struct hypervisor_job *job)
     guest_state_fill(job);
     host_state_fill();
     while (running) {
-        /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
+        /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU
+         * refuses? */
         (void)launched;
         running = exit_answer(job, registers) && false;
     }

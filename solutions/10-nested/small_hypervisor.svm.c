@@ -165,10 +165,12 @@ static bool exit_nested_page_fault(struct hypervisor_job *job)
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
 {
-    switch (vmcb.exit_code) {
     //@begin
     //@ /* TODO 23: a case for each exit of the contract. */
     //@ (void)registers;
+    //@end
+    switch (vmcb.exit_code) {
+    //@begin
     case VMEXIT_VMMCALL:
         registers[L2_RAX] = registers[L2_RBX] ^ job->call_key;
         return instruction_done(job, HYPERVISOR_CALL, vmcb.rip + LENGTH_VMMCALL);

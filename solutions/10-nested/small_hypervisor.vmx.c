@@ -241,10 +241,12 @@ static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGIST
 {
     const uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
 
-    switch (reason) {
     //@begin
     //@ /* TODO 17: a case for each exit of the contract. */
     //@ (void)registers;
+    //@end
+    switch (reason) {
+    //@begin
     case VMX_EXIT_VMCALL:
         registers[L2_RAX] = registers[L2_RBX] ^ job->call_key;
         return instruction_done(job, HYPERVISOR_CALL);
@@ -278,7 +280,8 @@ void hypervisor_main(struct hypervisor_job *job)
     host_state_fill();
     while (running) {
         //@begin
-        //@ /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU refuses? */
+        //@ /* TODO 18: enter L2, answer its exit. Which entry is a launch? What if the CPU
+        //@  * refuses? */
         //@ (void)launched;
         //@ running = exit_answer(job, registers) && false;
         if (vmx_enter(registers, launched) != 0)
