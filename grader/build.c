@@ -20,7 +20,7 @@
 #define ROOM_BYTES      (16u << 20) /* what a build may need on the disk */
 #define CACHE           "build/cache"
 #define KIT             "/kit" /* the kit's top folder, as a compiler sees it */
-#define ARGS_MAX        96
+#define ARGS_MAX        (96 + 3 * LABS_MAX)
 
 #define STUDENT_FLAGS                                                                      \
     "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fdiagnostics-color=never",            \
@@ -239,6 +239,7 @@ static void key_make(const struct build *b, char key[33])
 struct command {
     char *argv[ARGS_MAX];
     int count;
+    bool cut; /* there was no room for a word: it must not be run */
 };
 
 static void add(struct command *c, const char *format, ...)
@@ -251,6 +252,8 @@ static void add(struct command *c, const char *format, ...)
     va_start(list, format);
     if (c->count < ARGS_MAX - 1 && vasprintf(&c->argv[c->count], format, list) >= 0)
         c->count++;
+    else
+        c->cut = true;
     va_end(list);
     c->argv[c->count] = NULL;
 }
@@ -360,7 +363,7 @@ static int tool_run(struct build *b, const char *const *shown, const struct comm
         add(&c, "--");
     for (int i = 0; i < tool->count; i++)
         add(&c, "%s", tool->argv[i]);
-    status = command_run(c.argv, output, COMPILE_SECONDS);
+    status = c.cut || tool->cut ? -1 : command_run(c.argv, output, COMPILE_SECONDS);
     command_free(&c);
     return status;
 }
