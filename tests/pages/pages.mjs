@@ -158,6 +158,12 @@ async function stepsTest(name, lab, id, rowsExpected) {
 try {
   await timelineTest();
   await manyTest();
+  await stepsTest('walk', 5, 'caches_save_references', run => run.walks[0].references.length);
+  const walks = JSON.parse(readFileSync(pagesOf(trace(5, 'caches_save_references'))[0], 'utf8')
+    .match(/>(\{.*\})\s*<\/script>/s)[1]).run.walks;
+  check('walk: 24 references without caches, none for the same page again',
+        walks[0].references.length === 24 && walks[2].references.length === 0,
+        walks.map(w => w.references.length).join(' '));
   await stepsTest('interrupt', 7, 'halted_vcpu_is_woken', run => run.steps.length + 1);
 } finally {
   await browser.close();
