@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "../subjects/09-iommu-faults.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -2328,6 +2329,51 @@ static void your_walk_agrees_with_the_machine(struct judge *judge)
 
 /* --- demand mapping ------------------------------------------------------------------ */
 
+/* What the emulated IOMMU did, for `make trace` (grader/pages/fault.html): QEMU's trace, with
+ * the accesses to one page that follow each other as one. */
+static void faults_view(struct judge *judge, const struct evidence *e, uint64_t iova,
+                        uint32_t pages)
+{
+    cJSON *view = cJSON_CreateObject(), *events, *last = NULL;
+    const struct device_event *before = NULL;
+    char *text, words[160];
+
+    snprintf(words, sizeof words, "%#" PRIx64, iova);
+    cJSON_AddStringToObject(view, "iova", words);
+    cJSON_AddNumberToObject(view, "pages", pages);
+    events = cJSON_AddArrayToObject(view, "events");
+    for (size_t i = 0; i < e->device.count; i++) {
+        const struct device_event *event = &e->device.list[i];
+        const uint64_t page = event->iova / VTD_PAGE - iova / VTD_PAGE;
+
+        if (before && event->kind == before->kind && event->kind == DEVICE_FAULT &&
+            event->iova / VTD_PAGE == before->iova / VTD_PAGE) {
+            cJSON *times = cJSON_GetObjectItem(last, "times");
+
+            cJSON_SetNumberValue(times, cJSON_GetNumberValue(times) + 1);
+            continue;
+        }
+        before = event;
+        last = cJSON_CreateObject();
+        cJSON_AddStringToObject(last, "kind",
+                                event->kind == DEVICE_FAULT        ? "refused"
+                                : event->kind == DEVICE_TRANSLATED ? "translated"
+                                                                   : "recorded");
+        cJSON_AddNumberToObject(
+            last, "page",
+            event->kind == DEVICE_FAULT_RECORD || page >= pages ? -1 : (double)page);
+        cJSON_AddNumberToObject(last, "times", 1);
+        device_event_describe(event, words, sizeof words);
+        cJSON_AddStringToObject(last, "text", words);
+        cJSON_AddItemToArray(events, last);
+    }
+    text = cJSON_PrintUnformatted(view);
+    if (text)
+        judge_view(judge, "fault", text);
+    cJSON_free(text);
+    cJSON_Delete(view);
+}
+
 static void demand_works_on_the_device(struct judge *judge)
 {
     struct dma_script *d = dma_new(judge);
@@ -2347,6 +2393,7 @@ static void demand_works_on_the_device(struct judge *judge)
     dma_run(d, &(struct run_spec){.flags = RUN_DEVICE, RAM_WINDOW});
     results = d->out->results;
     refusals_gather(d->e, &r);
+    faults_view(judge, d->e, d->in.buffers[0].iova, 4);
     for (int i = 0; i < 2; i++) {
         char text[40];
 

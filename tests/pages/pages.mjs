@@ -165,6 +165,7 @@ try {
         walks[0].references.length === 24 && walks[2].references.length === 0,
         walks.map(w => w.references.length).join(' '));
   await stepsTest('interrupt', 7, 'halted_vcpu_is_woken', run => run.steps.length + 1);
+  await stepsTest('fault', 9, 'demand_works_on_the_device', run => run.events.length);
 } finally {
   await browser.close();
 }
