@@ -27,7 +27,7 @@ enum { EXIT_ALL = 0, EXIT_POINTS = 1, EXIT_USAGE = 2, EXIT_GRADER = 3 };
 struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
-    const char *own, *sanitize, *yes, *times, *text;
+    const char *own, *sanitize, *yes, *times, *text, *named;
     const char *kernel, *modules;
     uint64_t seed;
 };
@@ -166,8 +166,9 @@ struct submission submission_from(const struct settings *s);
 struct grading {
     const struct lab *lab;
     struct submission submission;
-    const char *only;   /* a single check's id, or NULL */
-    const char *traces; /* folder for recorded events, or NULL */
+    const char *only;            /* a single check's id, or NULL */
+    const char *traces;          /* folder for recorded events, or NULL */
+    bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 
     cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */

@@ -39,6 +39,8 @@ static void build_report(int report, const struct built *built)
     cJSON_Delete(json);
 }
 
+#define LEFT_OUT "left out this time"
+
 _Noreturn static void judge_exec(const struct grading *g,
                                  const struct targets_found *targets, const char *subject,
                                  int report)
@@ -57,17 +59,20 @@ _Noreturn static void judge_exec(const struct grading *g,
                                    "--seed", seed, "--report", number, NULL};
          *word; word++)
         argv[n++] = *word;
-    argv[n++] = targets->no_machine[0] ? "--no-machine" : "--machine";
-    argv[n++] = targets->no_machine[0] ? targets->no_machine : targets->machine;
-    if (targets->no_silicon[0]) {
+    const char *no_machine = g->no_machine ? LEFT_OUT : targets->no_machine;
+    const char *no_silicon = g->no_silicon ? LEFT_OUT : targets->no_silicon;
+
+    argv[n++] = no_machine[0] ? "--no-machine" : "--machine";
+    argv[n++] = no_machine[0] ? no_machine : targets->machine;
+    if (no_silicon[0]) {
         argv[n++] = "--no-silicon";
-        argv[n++] = targets->no_silicon;
+        argv[n++] = no_silicon;
     }
     if (targets->no_model[0]) {
         argv[n++] = "--no-model";
         argv[n++] = targets->no_model;
     }
-    if (targets->no_sandbox[0] && !targets->no_machine[0])
+    if (targets->no_sandbox[0] && !no_machine[0])
         argv[n++] = "--model-in-machine";
     if (g->only) {
         argv[n++] = "--only";

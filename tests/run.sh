@@ -137,7 +137,7 @@ suite_grade() {
 }
 
 suite_mutants() {
-    $grader mutants >"$scratch/mutants" 2>&1
+    $grader mutants NAMED=1 >"$scratch/mutants" 2>&1
     grep -a '^FAIL' "$scratch/mutants"
     tail -n 1 "$scratch/mutants"
     counted "$scratch/mutants" mutants
