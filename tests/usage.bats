@@ -150,6 +150,17 @@ path_without() {
     [[ "$output" != *"8 of 8"* ]]
 }
 
+@test "without Bochs the silicon checks are SKIP with the fix, never a pass" {
+    PATH=$(path_without bochs) run -1 $GRADER grade LAB=6 FROM=solutions
+    has "SKIP" && has "sudo apt install bochs" && has "3 skipped"
+    [[ "$output" != *"8 of 8"* ]]
+}
+
+@test "TARGET=silicon runs only what the emulated Intel CPU executes" {
+    run -1 $GRADER grade LAB=6 FROM=solutions TARGET=silicon
+    has "3 passed" && has "TARGET=silicon was asked for"
+}
+
 @test "without bubblewrap one's own labs are graded in the machine, and the report says so" {
     PATH=$(path_without bwrap) run $GRADER grade LAB=1 FROM=solutions
     has "bubblewrap" && has "in the machine" && has "8 of 8 points"
