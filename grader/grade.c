@@ -76,7 +76,8 @@ static int exit_status(const struct grading *list, int count)
     return status;
 }
 
-static void next_step(const struct grading *list, int count, const struct settings *s)
+static void next_step(const struct grading *list, int count, const struct labs *labs,
+                      const struct settings *s)
 {
     for (int i = 0; i < count; i++) {
         const struct grading *g = &list[i];
@@ -94,11 +95,12 @@ static void next_step(const struct grading *list, int count, const struct settin
     if (count != 1 || list[0].only || list[0].unjudged)
         return;
     if (trace_there(list[0].lab, s, NULL))
-        printf("Next: see what happened: make trace LAB=%d%s. Then the next lab.\n",
-               list[0].lab->number, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+        printf("Next: see what happened: make trace LAB=%d%s. ", list[0].lab->number,
+               strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
     else
-        printf("Next: the explanations: make hint LAB=%d. Then the next lab.\n",
-               list[0].lab->number);
+        printf("Next: the explanations: make hint LAB=%d. ", list[0].lab->number);
+    printf("%s\n", list[0].lab == &labs->list[labs->count - 1] ? "That was the last lab."
+                                                               : "Then the next lab.");
 }
 
 /* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
@@ -147,7 +149,7 @@ int verb_grade(const struct settings *s)
     if (count > 1)
         report_total(list, count);
     if (strcmp(s->from, "labs") == 0)
-        next_step(list, count, s);
+        next_step(list, count, &labs, s);
     status = exit_status(list, count);
     results_path(path, s->sanitize ? "sanitized" : s->from);
     if (!results_merge(path, list, count)) {

@@ -89,7 +89,7 @@ static void guest_state_fill(const struct hypervisor_job *job)
     guest_segments_fill(job);
     /* TODO 15: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
      * and what VMX operation fixes in them for the guest as well. No shadow VMCS:
-     * VMCS_LINK_POINTER is all ones. */
+     * VMCS_VMCS_LINK_POINTER is all ones. */
 }
 
 /* Group 2: the processor after a VM exit. */

@@ -138,7 +138,7 @@ static void guest_state_fill(const struct hypervisor_job *job)
     //@begin
     //@ /* TODO 15: where L2 starts, and the mode: CR0, CR4 and EFER of 64-bit mode with paging,
     //@  * and what VMX operation fixes in them for the guest as well. No shadow VMCS:
-    //@  * VMCS_LINK_POINTER is all ones. */
+    //@  * VMCS_VMCS_LINK_POINTER is all ones. */
     vmcs_write(VMCS_GUEST_CR0, CR0_PE | CR0_PG | msr_read(MSR_VMX_CR0_FIXED0));
     vmcs_write(VMCS_GUEST_CR4, CR4_PAE | msr_read(MSR_VMX_CR4_FIXED0));
     vmcs_write(VMCS_GUEST_CR3, job->l2_cr3);
