@@ -308,6 +308,22 @@ static int64_t routing_note(struct call_supervisor *s, struct supervised_call *c
     return 0;
 }
 
+/* As KVM does, before it looks at anything else of the structure. */
+static int64_t irqfd_note(struct call_supervisor *s, struct supervised_call *call)
+{
+    char path[64], target[32] = "";
+
+    if (!subject_read(call, call->record.args[1], &s->scratch.irqfd,
+                      sizeof s->scratch.irqfd))
+        return -EFAULT;
+    call->payload = &s->scratch.irqfd;
+    call->record.payload = sizeof s->scratch.irqfd;
+    snprintf(path, sizeof path, "/proc/%u/fd/%u", call->request->pid, s->scratch.irqfd.fd);
+    if (readlink(path, target, sizeof target - 1) < 0)
+        return -EBADF;
+    return strcmp(target, "anon_inode:[eventfd]") == 0 ? 0 : -EINVAL;
+}
+
 static int64_t vm_ioctl(struct call_supervisor *s, struct supervised_call *call)
 {
     struct kvm_userspace_memory_region *region = &s->scratch.region;
@@ -335,12 +351,7 @@ static int64_t vm_ioctl(struct call_supervisor *s, struct supervised_call *call)
     case (uint32_t)KVM_SET_GSI_ROUTING:
         return routing_note(s, call);
     case (uint32_t)KVM_IRQFD:
-        if (!subject_read(call, call->record.args[1], &s->scratch.irqfd,
-                          sizeof s->scratch.irqfd))
-            return -EFAULT;
-        call->payload = &s->scratch.irqfd;
-        call->record.payload = sizeof s->scratch.irqfd;
-        return 0;
+        return irqfd_note(s, call);
     default:
         return -ENOTTY;
     }

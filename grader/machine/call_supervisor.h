@@ -82,13 +82,13 @@ struct plan_fault {
     uint32_t kind;
     uint32_t request; /* for CALL_IOCTL: the request */
     uint32_t nth;
-    int32_t error;
+    int32_t error; /* errno; or, negative: the call returns -error and does nothing */
     uint32_t repeat; /* how many in a row; 0 = no fault */
     uint32_t reserved;
 };
 
 /* What VFIO answers. The device's descriptor is a file in memory called "vfio-device":
- * BAR 0 at its begin, configuration space at config_offset. */
+ * BAR 0 at bar_offset, configuration space behind it at config_offset. */
 struct vfio_plan {
     int32_t api_version;
     int32_t type1v2; /* answer to VFIO_CHECK_EXTENSION(VFIO_TYPE1v2_IOMMU); others: 0 */
@@ -96,7 +96,7 @@ struct vfio_plan {
     uint32_t device_flags;
     uint32_t bar_flags, config_flags;
     uint32_t msi_flags, msi_count;
-    uint64_t bar_size;
+    uint64_t bar_offset, bar_size;
     uint64_t config_offset, config_size;
     uint64_t unmap_short;        /* VFIO_IOMMU_UNMAP_DMA unmaps so many bytes fewer */
     uint64_t config_cut;         /* if not 0: reading ends after so many bytes of it */

@@ -131,6 +131,7 @@ static int64_t region_answer(const struct vfio_plan *plan, struct supervised_cal
     if (asked->index == VFIO_PCI_BAR0_REGION_INDEX) {
         info.flags = plan->bar_flags;
         info.size = plan->bar_size;
+        info.offset = plan->bar_offset;
     } else if (asked->index == VFIO_PCI_CONFIG_REGION_INDEX) {
         info.flags = plan->config_flags;
         info.size = plan->config_size;
