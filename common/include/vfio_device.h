@@ -52,8 +52,9 @@ struct vfio_request {
 struct vfio_device {
     int container, group, device; /* descriptors, or -1 */
     uint8_t *bar;                 /* BAR 0, mapped; or NULL */
-    size_t bar_size;              /* bytes */
-    uint64_t config_offset;       /* where configuration space begins in `device` */
+    size_t bar_size;              /* bytes; 0 with bar NULL */
+    uint64_t config_offset;       /* where configuration space begins in `device`; 0: not
+                                     known (at offset 0 there is a BAR) */
     unsigned dma_bits;
     bool can_reset; /* VFIO_DEVICE_FLAGS_RESET */
 };
@@ -76,7 +77,9 @@ struct vfio_device {
  *   12  IRQ_INFO        MSI: at least one, with VFIO_IRQ_INFO_EVENTFD, else -ENOTSUP
  *   13  MAP_BAR         all of BAR 0, shared, for reading and writing
  *   14  COMMAND         PCI_COMMAND_MEMORY is set and PCI_COMMAND_MASTER is not; no other
- *                       bit changes; -EIO where fewer than 2 bytes could be read or written
+ *                       bit changes. Read and written as 16 bits: the next 16 are the
+ *                       status register, whose ones are cleared by writing them back.
+ *                       Fewer than 2 bytes read or written: -EIO (SYSCALL)
  *
  * argsz of every structure is its size. Kinds of errors: vfio_error.h. Where a call
  * fails, its errno is returned. On failure all that was opened or mapped is closed and
@@ -86,12 +89,15 @@ int vfio_open(struct vfio_device *device, const struct vfio_request *request,
 
 /* Gives the device back, in this order: PCI_COMMAND_MASTER off, reset (where it can),
  * BAR unmapped, device closed, VFIO_GROUP_UNSET_CONTAINER, group closed, container
- * closed. What is not there is skipped; what fails does not stop the rest. Afterwards
- * descriptors are -1 and bar is NULL. */
+ * closed. What is not there is skipped: each step whose descriptor is -1, or whose
+ * field (config_offset, can_reset, bar) is 0. What fails does not stop the rest: also
+ * VFIO_GROUP_UNSET_CONTAINER, where the group never came into the container. Afterwards
+ * descriptors are -1, bar is NULL, and bar_size, config_offset and can_reset are 0;
+ * dma_bits stays. */
 void vfio_close(struct vfio_device *device);
 
-/* Sets or clears PCI_COMMAND_MASTER; no other bit changes. 0, -EIO (fewer than 2 bytes),
- * or -errno. */
+/* Sets or clears PCI_COMMAND_MASTER; no other bit changes. 0, or -EIO (fewer than 2 bytes:
+ * SYSCALL), or -errno; always at step COMMAND. */
 int vfio_bus_master(struct vfio_device *device, bool enable, struct vfio_error *error);
 
 /* Lets the device reach `size` bytes of our memory from hva on, at the addresses from iova
@@ -114,7 +120,8 @@ int vfio_dma_unmap(struct vfio_device *device, uint64_t iova, uint64_t size,
                    struct vfio_error *error);
 
 /* Connects the device's first MSI with an eventfd, or (eventfd -1) disconnects it:
- * DATA_NONE, ACTION_TRIGGER, start 0, count 0. VFIO sets the MSI capability up itself.
+ * DATA_NONE, ACTION_TRIGGER, start 0, count 0. argsz is the head and the data that
+ * follows it: one descriptor of 32 bits, or nothing. VFIO sets the MSI capability up itself.
  * 0 or -errno. */
 int vfio_msi_connect(struct vfio_device *device, int eventfd, struct vfio_error *error);
 

@@ -55,7 +55,8 @@ enum vfio_error_kind {
     VFIO_ERR_NOT_MAPPED,        /* DMA_UNMAP: less was mapped; detail = bytes unmapped */
     VFIO_ERR_TOO_MANY_FILES,    /* EMFILE, ENFILE, at any step */
     VFIO_ERR_NO_MEMORY,         /* ENOMEM, at any other step */
-    VFIO_ERR_SYSCALL,           /* anything else: errnum says what */
+    VFIO_ERR_SYSCALL,           /* anything else: errnum says what. COMMAND: also EIO for
+                                   fewer than 2 bytes */
 };
 
 struct vfio_error {

@@ -140,17 +140,19 @@ static int route_add(struct device_assignment *a, struct irq_routes *routes,
 
 static void route_remove(struct device_assignment *a)
 {
-    struct irq_routes *routes = a->routes;
+    struct irq_routes *routes = a->routes, wanted;
     int at = routes ? route_find(routes, a->gsi) : -1;
 
+    if (at >= 0) {
+        wanted = *routes;
+        wanted.count--;
+        memmove(&wanted.entries[at], &wanted.entries[at + 1],
+                (wanted.count - (unsigned)at) * sizeof wanted.entries[0]);
+        if (routes_tell(a, &wanted) == 0)
+            *routes = wanted;
+    }
     a->routes = NULL;
-    if (at < 0)
-        return;
-    routes->count--;
-    memmove(&routes->entries[at], &routes->entries[at + 1],
-            (routes->count - (unsigned)at) * sizeof routes->entries[0]);
-    memset(&routes->entries[routes->count], 0, sizeof routes->entries[0]);
-    routes_tell(a, routes);
+    a->gsi = 0;
 }
 
 static void eventfd_close(struct device_assignment *a)
@@ -218,8 +220,7 @@ void device_unassign(struct device_assignment *a)
     //@begin
     //@ /* TODO 13: first nothing new may come, then what is there is taken away. */
     //@ (void)a;
-    if (a->range_count > 0)
-        vfio_bus_master(a->device, false, NULL);
+    vfio_bus_master(a->device, false, NULL);
     if (a->routes) {
         vfio_msi_connect(a->device, -1, NULL);
         irqfd_set(a, KVM_IRQFD_FLAG_DEASSIGN);

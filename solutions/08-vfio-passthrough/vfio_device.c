@@ -228,18 +228,19 @@ void vfio_close(struct vfio_device *device)
 {
     //@begin
     //@ (void)device;
-    if (device->bar) {
+    if (device->device >= 0 && device->config_offset != 0)
         vfio_bus_master(device, false, NULL);
-        if (device->can_reset)
-            ioctl(device->device, VFIO_DEVICE_RESET);
+    if (device->device >= 0 && device->can_reset)
+        ioctl(device->device, VFIO_DEVICE_RESET);
+    if (device->bar)
         munmap(device->bar, device->bar_size);
-    }
-    device->bar = NULL;
     descriptor_close(&device->device);
     if (device->group >= 0)
         ioctl(device->group, VFIO_GROUP_UNSET_CONTAINER);
     descriptor_close(&device->group);
     descriptor_close(&device->container);
+    *device = (struct vfio_device){
+        .container = -1, .group = -1, .device = -1, .dma_bits = device->dma_bits};
     //@end
 }
 
