@@ -58,6 +58,7 @@ static struct vfio_plan plan_random(struct judge *judge)
         .config_flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
         .msi_flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
         .msi_count = 1,
+        .bar_offset = random_pages(judge, 32, 96),
         .bar_size = random_pages(judge, 2, 30),
         .config_offset = random_pages(judge, 256, 4096),
         .config_size = 256,
@@ -147,6 +148,10 @@ static const char *op_name(const struct script *s, uint32_t op)
         [LAB08_ASSIGN_MEMORY] = "device_assign_memory()",
         [LAB08_ASSIGN_INTERRUPT] = "device_assign_interrupt()",
         [LAB08_UNASSIGN] = "device_unassign()",
+        [LAB08_SLOT_REMOVE] = "memory_slot_remove()",
+        [LAB08_COMMAND] = "pwrite()",
+        [LAB08_ROUTE] = "a route of another part",
+        [LAB08_SIGNALLED] = "poll() of the eventfd",
         [LAB08_CHECKPOINT] = "nothing",
     };
 
@@ -352,11 +357,14 @@ static void open_numbers_check(const struct script *s, uint32_t op)
     CHECK(s->judge,
           map->args[0] == s->plan.vfio.bar_size &&
               map->args[1] == (PROT_READ | PROT_WRITE) &&
-              (map->args[2] & MAP_TYPE) == MAP_SHARED && map->args[3] == 0,
+              (map->args[2] & MAP_TYPE) == MAP_SHARED &&
+              map->args[3] == s->plan.vfio.bar_offset,
           open_asked,
-          "BAR 0 was mapped with %" PRIu64 " bytes, protection %#" PRIx64
-          ", flags %#" PRIx64 "; asked for was %" PRIu64 " bytes, read and write, shared",
-          map->args[0], map->args[1], map->args[2], s->plan.vfio.bar_size);
+          "BAR 0 was mapped at offset %#" PRIx64 " with %#" PRIx64
+          " bytes, protection %#" PRIx64 ", flags %#" PRIx64 "; asked for was %#" PRIx64
+          ", %#" PRIx64 " bytes, read and write, shared",
+          map->args[3], map->args[0], map->args[1], map->args[2], s->plan.vfio.bar_offset,
+          s->plan.vfio.bar_size);
 }
 
 static void open_state_check(const struct script *s, uint32_t op)
@@ -385,17 +393,21 @@ static void open_state_check(const struct script *s, uint32_t op)
 
 static void open_follows_the_protocol(struct judge *judge)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct script *s = script_new(judge);
         uint32_t open = OP(s, .kind = LAB08_OPEN);
 
         if (i == 1) { /* what VFIO says beside is not our concern */
             s->plan.vfio.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_CAPS;
+            s->plan.vfio.type1v2 = 2; /* there is: "1 (or some other positive integer)" */
             s->plan.vfio.bar_flags |= VFIO_REGION_INFO_FLAG_CAPS;
+            s->plan.vfio.config_flags |= VFIO_REGION_INFO_FLAG_CAPS;
             s->plan.vfio.bar_size = PAGE;
             s->plan.vfio.config_size = 64;
             s->plan.vfio.msi_count = 4;
         }
+        if (i == 2) /* sizes have 64 bits (what offsets have, the machine shows) */
+            s->plan.vfio.bar_size += 1ull << 32;
         script_run(s, NULL, 0);
         op_returns(s, open, 0, "vfio_open() takes a device that is as it should be");
         order_check(s, open, open_calls, OPEN_CALLS, open_asked);
@@ -451,6 +463,28 @@ static void device_marked_closed(const struct script *s, uint32_t op, const char
           op_name(s, op), state->container > 0 ? "not -1" : "-1",
           state->group > 0 ? "not -1" : "-1", state->device > 0 ? "not -1" : "-1",
           state->bar > 0 ? "not NULL" : "NULL");
+    CHECK(s->judge,
+          state->bar_size == 0 && state->config_offset == 0 && state->can_reset == 0, asked,
+          "after %s: bar_size %#" PRIx64 ", config_offset %#" PRIx64
+          ", can_reset %u; due is 0 for all",
+          op_name(s, op), state->bar_size, state->config_offset, state->can_reset);
+}
+
+/* The part writes two bytes of the device, and no others. */
+static void writes_check(const struct script *s, uint32_t op)
+{
+    static const struct call_id id = {CALL_WRITE, OBJECT_DEVICE, 0};
+    uint64_t at = s->plan.vfio.config_offset + PCI_COMMAND_OFFSET;
+
+    for (unsigned n = 0; call_at(s, op, id, n) != NONE; n++) {
+        const uint64_t *args = s->e->calls[call_at(s, op, id, n)].record->args;
+
+        CHECK(s->judge, args[0] == 2 && args[1] == at,
+              "the command register is written as 16 bits, nothing else is written",
+              "%s wrote %" PRIu64 " bytes at offset %#" PRIx64 " of the device; due are 2 "
+              "at %#" PRIx64,
+              op_name(s, op), args[0], args[1], at);
+    }
 }
 
 /* A number of the plan, changed to an answer that makes the device unusable. */
@@ -559,7 +593,7 @@ static const struct failure open_failures[] = {
     FAIL_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, 0, IRQ_INFO, EINVAL, SYSCALL),
     {CALL_MMAP, 0, 0, VFIO_STEP_MAP_BAR, ENOMEM, VFIO_ERR_NO_MEMORY},
     {CALL_READ, 0, 0, VFIO_STEP_COMMAND, EFAULT, VFIO_ERR_SYSCALL},
-    {CALL_WRITE, 0, 0, VFIO_STEP_COMMAND, EIO, VFIO_ERR_SYSCALL},
+    {CALL_WRITE, 0, 0, VFIO_STEP_COMMAND, EINVAL, VFIO_ERR_SYSCALL},
 };
 #define OPEN_FAILURES (sizeof open_failures / sizeof open_failures[0])
 
@@ -583,6 +617,33 @@ static void short_command_check(struct judge *judge, const char *asked)
                 asked);
 }
 
+/* Reading or writing the command register fails, or (fault -1) moves one byte. Both in
+ * vfio_open() and, as the second such call, in vfio_bus_master(). */
+static void command_failures_check(struct judge *judge, const char *asked)
+{
+    static const struct {
+        uint32_t kind;
+        int fault, due;
+    } cases[] = {{CALL_READ, EFAULT, EFAULT},
+                 {CALL_WRITE, EINVAL, EINVAL},
+                 {CALL_READ, -1, EIO},
+                 {CALL_WRITE, -1, EIO}};
+
+    for (unsigned i = 0; i < 8; i++) {
+        struct script *s = script_new(judge);
+        uint32_t op = OP(s, .kind = LAB08_OPEN);
+        int due = cases[i / 2].due;
+
+        if (i % 2)
+            op = OP(s, .kind = LAB08_MASTER, .flags = 1);
+        fault_set(s, 0, cases[i / 2].kind, 0, i % 2, cases[i / 2].fault);
+        script_run(s, NULL, 0);
+        error_check(
+            s, op, &(struct vfio_error){VFIO_STEP_COMMAND, VFIO_ERR_SYSCALL, due, 0},
+            cases[i / 2].fault < 0 ? "one byte of the command register is none" : asked);
+    }
+}
+
 static void failures_have_names(struct judge *judge)
 {
     static const char asked[] = "a failed call is reported with its step and its errno";
@@ -596,6 +657,7 @@ static void failures_have_names(struct judge *judge)
         error_check(s, open, &(struct vfio_error){f->step, f->due, f->errnum, 0}, asked);
     }
     short_command_check(judge, asked);
+    command_failures_check(judge, asked);
     /* NULL is no place to write to. */
     struct script *s = failure_script(judge, &open_failures[10]);
     uint32_t open = OP(s, .kind = LAB08_OPEN, .no_error = 1);
@@ -648,6 +710,7 @@ static void failed_open_leaves_nothing(struct judge *judge)
         nothing_left(s, 0, asked);
         device_marked_closed(s, open, asked);
         closing_order_check(s, open, asked);
+        writes_check(s, open);
         joined = call_at(s, open, set, 0);
         CHECK(judge,
               joined == NONE || s->e->calls[joined].record->result < 0 ||
@@ -666,12 +729,11 @@ static uint16_t command_of(const uint8_t *config)
     return (uint16_t)(config[PCI_COMMAND_OFFSET] | config[PCI_COMMAND_OFFSET + 1] << 8);
 }
 
-static void config_check(const struct script *s, unsigned checkpoint, uint16_t set,
-                         uint16_t clear, const char *when)
+static void config_check(const struct script *s, unsigned checkpoint, uint16_t before,
+                         uint16_t due, const char *when)
 {
     static const char asked[] = "only the named bits of the command register change";
-    uint16_t before = command_of(s->plan.vfio.config);
-    uint16_t due = (uint16_t)((before | set) & ~clear), is;
+    uint16_t is;
     uint8_t now[PLAN_CONFIG];
 
     CHECK(s->judge, s->e->windows[checkpoint][0].length == sizeof now, asked,
@@ -688,32 +750,40 @@ static void config_check(const struct script *s, unsigned checkpoint, uint16_t s
               now[i], s->plan.vfio.config[i]);
 }
 
+/* In four rounds each other bit is twice 0 and twice 1, and MEM and BM have each value. */
 static void command_register_is_set(struct judge *judge)
 {
+    const uint16_t others = (uint16_t)(judge_random(judge) & ~6u), both = 6;
+
     for (unsigned round = 0; round < 4; round++) {
         struct script *s = script_new(judge);
         struct window window = {.name = "vfio-device",
                                 .offset = s->plan.vfio.config_offset,
                                 .length = PLAN_CONFIG};
-        uint32_t open, on, off;
+        uint16_t first = (uint16_t)((round % 2 ? others : ~others & ~both) | round * 2);
+        uint16_t second = (uint16_t)~first;
 
-        s->plan.vfio.config[PCI_COMMAND_OFFSET] &= (uint8_t)~6u;
-        s->plan.vfio.config[PCI_COMMAND_OFFSET] |=
-            (uint8_t)(round * 2); /* each case of both */
-        open = OP(s, .kind = LAB08_OPEN);
+        memcpy(&s->plan.vfio.config[PCI_COMMAND_OFFSET], &first, sizeof first);
+        OP(s, .kind = LAB08_OPEN);
         OP(s, .kind = LAB08_CHECKPOINT);
-        on = OP(s, .kind = LAB08_MASTER, .flags = 1);
+        OP(s, .kind = LAB08_COMMAND, .at = first); /* the guest's driver may, too */
+        OP(s, .kind = LAB08_MASTER, .flags = 1);
         OP(s, .kind = LAB08_CHECKPOINT);
-        off = OP(s, .kind = LAB08_MASTER);
+        OP(s, .kind = LAB08_COMMAND, .at = second);
+        OP(s, .kind = LAB08_MASTER);
         OP(s, .kind = LAB08_CHECKPOINT);
         script_run(s, &window, 1);
-        op_returns(s, open, 0, "vfio_open() takes a device that is as it should be");
-        op_returns(s, on, 0, "vfio_bus_master() returns 0");
-        op_returns(s, off, 0, "vfio_bus_master() returns 0");
-        config_check(s, 0, PCI_COMMAND_MEMORY, PCI_COMMAND_MASTER, "after vfio_open()");
-        config_check(s, 1, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0,
+        for (uint32_t op = 0; op < s->in.op_count; op++) {
+            if (s->in.ops[op].kind == LAB08_COMMAND)
+                continue;
+            op_returns(s, op, 0, "a device that is as it should be gives no error");
+            writes_check(s, op);
+        }
+        config_check(s, 0, first, (uint16_t)((first & ~both) | PCI_COMMAND_MEMORY),
+                     "after vfio_open()");
+        config_check(s, 1, first, first | PCI_COMMAND_MASTER,
                      "after vfio_bus_master(true)");
-        config_check(s, 2, PCI_COMMAND_MEMORY, PCI_COMMAND_MASTER,
+        config_check(s, 2, second, second & (uint16_t)~PCI_COMMAND_MASTER,
                      "after vfio_bus_master(false)");
     }
 }
@@ -1558,6 +1628,7 @@ static void closing_is_orderly(struct judge *judge)
         script_run(s, NULL, 0);
         op_returns(s, 0, 0, "vfio_open() takes a device that is as it should be");
         close_check(s, close, resets);
+        writes_check(s, close);
         order_check(s, close + 2, NULL, 0, "closing twice is harmless");
     }
 }

@@ -30,6 +30,10 @@ enum lab08_op_kind {
     LAB08_ASSIGN_MEMORY,    /* device_assign_memory() */
     LAB08_ASSIGN_INTERRUPT, /* device_assign_interrupt(gsi at, apic offset, vector size) */
     LAB08_UNASSIGN,         /* device_unassign() */
+    LAB08_SLOT_REMOVE,      /* memory_slot_remove(at) */
+    LAB08_COMMAND,          /* somebody else writes `at` to the command register */
+    LAB08_ROUTE,            /* another part adds a route to the table: gsi at, data size */
+    LAB08_SIGNALLED,        /* result: 1 if the assignment's eventfd can be read, or 0 */
     LAB08_CHECKPOINT,       /* the agent looks at descriptors, mappings and windows */
 };
 
