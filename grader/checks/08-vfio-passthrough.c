@@ -822,6 +822,17 @@ static void map_made_check(const struct script *s, uint32_t op, const char *aske
         (uint64_t)map->size, sizeof *map, o->flags, o->offset, o->at, o->size);
 }
 
+static const char *map_reason(const struct lab08_op *op, int due)
+{
+    if (due == 0)
+        return "it keeps to the contract";
+    if (due == -ERANGE)
+        return "its last byte is past the device's last address";
+    return op->size != 0 && op->at + (op->size - 1) < op->at
+               ? "it wraps around 2^64"
+               : "see size, alignment, hva and access in the contract";
+}
+
 static void map_check(const struct script *s, uint32_t op)
 {
     static const char asked[] = "a range is mapped exactly if the contract allows it";
@@ -832,11 +843,11 @@ static void map_check(const struct script *s, uint32_t op)
 
     CHECK(s->judge, s->out->results[op].result == due, asked,
           "vfio_dma_map(iova %#" PRIx64 ", %s%#" PRIx64 ", size %#" PRIx64
-          ", access %#x), device with %u address lines, returned %s; due is %s",
+          ", access %#x) on a device with %u address lines returned %s; due is %s: %s",
           o->at, o->offset == LAB08_NO_HVA ? "NULL, " : "ram + ",
           o->offset == LAB08_NO_HVA ? 0 : o->offset, o->size, o->flags, s->in.dma_bits,
           number_name(s->out->results[op].result, is, sizeof is),
-          number_name(due, was, sizeof was));
+          number_name(due, was, sizeof was), map_reason(o, due));
     if (due == 0) {
         map_made_check(s, op, asked);
         return;
@@ -904,20 +915,29 @@ static void dma_map_keeps_within_reach(struct judge *judge)
     }
 }
 
-/* Runs OPEN and one operation, and wants this error of it. */
+/* Runs OPEN and one operation, and wants this error of it. unmap_short: so many bytes
+ * fewer are unmapped than was asked for. */
 static void dma_error_check(struct judge *judge, struct lab08_op op, uint32_t request,
                             int errnum, uint64_t unmap_short, struct vfio_error due)
 {
     struct script *s = script_new(judge);
+    static char asked[120];
     uint32_t n;
 
+    if (errnum)
+        snprintf(asked, sizeof asked, "VFIO refuses with %s: that is handed on",
+                 strerrorname_np(errnum));
+    else
+        snprintf(asked, sizeof asked,
+                 "VFIO unmaps %#" PRIx64 " bytes of %#" PRIx64 ": the caller is told",
+                 op.size - unmap_short, op.size);
     OP(s, .kind = LAB08_OPEN);
     n = op_add(s, op);
     if (errnum)
         fault_set(s, 0, CALL_IOCTL, request, 0, errnum);
     s->plan.vfio.unmap_short = unmap_short;
     script_run(s, NULL, 0);
-    error_check(s, n, &due, "what VFIO says about a mapping is handed on");
+    error_check(s, n, &due, asked);
 }
 
 static void unmap_reports_what_was_missing(struct judge *judge)
@@ -974,8 +994,8 @@ struct layout {
     uint64_t gpa[VM_SLOTS_MAX], size[VM_SLOTS_MAX], offset[VM_SLOTS_MAX];
     uint32_t flags[VM_SLOTS_MAX];
     uint32_t count;
-    uint32_t bar;                       /* which of them */
-    uint32_t assign_bar, assign_memory; /* operations */
+    uint32_t bar;                                         /* which of them */
+    uint32_t assign_bar, assign_memory, assign_interrupt; /* operations */
 };
 
 /* Free entries between those in use, the first one perhaps, never the last one. */
@@ -1300,34 +1320,58 @@ static const struct call_id routing_id = IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING);
 static const struct call_id irqfd_id = IOCTL(OBJECT_VM, KVM_IRQFD);
 static const struct call_id irqs_id = IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS);
 
-static bool routes_hold(const struct kvm_irq_routing_entry *entries, unsigned count,
-                        const struct kvm_irq_routing_entry *wanted)
+static bool route_is(const struct kvm_irq_routing_entry *is,
+                     const struct kvm_irq_routing_entry *due)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (entries[i].gsi == wanted->gsi && entries[i].type == wanted->type &&
-            entries[i].u.msi.address_lo == wanted->u.msi.address_lo &&
-            entries[i].u.msi.address_hi == wanted->u.msi.address_hi &&
-            entries[i].u.msi.data == wanted->u.msi.data)
-            return true;
-    return false;
+    return is->gsi == due->gsi && is->type == due->type &&
+           is->u.msi.address_lo == due->u.msi.address_lo &&
+           is->u.msi.address_hi == due->u.msi.address_hi &&
+           is->u.msi.data == due->u.msi.data;
 }
 
-/* A table, KVM's or ours, is that of the input, with or without our route. */
+/* Others' routes: those of the input, then those that were added in the script. */
+static unsigned routes_due(const struct script *s, struct kvm_irq_routing_entry *due)
+{
+    unsigned count = s->in.routes.count;
+
+    memcpy(due, s->in.routes.entries, sizeof s->in.routes.entries);
+    for (uint32_t op = 0; op < s->in.op_count; op++)
+        if (s->in.ops[op].kind == LAB08_ROUTE)
+            due[count++] = (struct kvm_irq_routing_entry){
+                .gsi = (uint32_t)s->in.ops[op].at,
+                .type = KVM_IRQ_ROUTING_MSI,
+                .u.msi = {.address_lo = 0xfee00000u, .data = (uint32_t)s->in.ops[op].size}};
+    return count;
+}
+
+/* A table, KVM's or ours: others' routes in their order, and ours or not. */
 static void routes_check(const struct script *s,
                          const struct kvm_irq_routing_entry *entries, unsigned count,
                          bool ours, const char *whose, const char *asked)
 {
     const struct kvm_irq_routing_entry mine = our_route();
-    unsigned due = s->in.routes.count + (ours ? 1 : 0);
+    struct kvm_irq_routing_entry due[IRQ_ROUTES_MAX];
+    unsigned others = routes_due(s, due), found = 0, n = 0;
 
-    CHECK(s->judge, count == due, asked, "%s has %u routes; due are %u", whose, count, due);
-    for (unsigned i = 0; i < s->in.routes.count; i++)
-        CHECK(s->judge, routes_hold(entries, count, &s->in.routes.entries[i]), asked,
-              "%s has lost the route of GSI %u, which the VM had before", whose,
-              s->in.routes.entries[i].gsi);
-    CHECK(s->judge, !ours || routes_hold(entries, count, &mine), asked,
-          "%s has no route of GSI %u with address %#x, data %#x", whose, GSI,
-          mine.u.msi.address_lo, mine.u.msi.data);
+    CHECK(s->judge, count == others + ours, asked, "%s has %u routes; due are %u", whose,
+          count, others + ours);
+    for (unsigned i = 0; i < count; i++) {
+        if (route_is(&entries[i], &mine)) {
+            found++;
+            continue;
+        }
+        CHECK(s->judge, n < others && route_is(&entries[i], &due[n]), asked,
+              "%s: entry %u is GSI %u with address %#x, data %#x; due is GSI %u with %#x, "
+              "%#x",
+              whose, i, entries[i].gsi, entries[i].u.msi.address_lo, entries[i].u.msi.data,
+              n < others ? due[n].gsi : GSI,
+              n < others ? due[n].u.msi.address_lo : mine.u.msi.address_lo,
+              n < others ? due[n].u.msi.data : mine.u.msi.data);
+        n++;
+    }
+    CHECK(s->judge, found == ours, asked,
+          "%s has %u routes of GSI %u with address %#x, data %#x; due is %d", whose, found,
+          GSI, mine.u.msi.address_lo, mine.u.msi.data, ours);
 }
 
 /* The table that KVM was told last in an operation. */
@@ -1358,6 +1402,9 @@ static void wires_check(const struct script *s, uint32_t op)
     CHECK(s->judge, set, asked,
           "VFIO_DEVICE_SET_IRQS came without a descriptor (argsz %zu)", sizeof *set + 4);
     memcpy(&fd, set->data, sizeof fd);
+    CHECK(s->judge, set->argsz == sizeof *set + 4, asked,
+          "VFIO_DEVICE_SET_IRQS got argsz %u; head and descriptor have %zu bytes",
+          set->argsz, sizeof *set + 4);
     CHECK(s->judge,
           set->index == VFIO_PCI_MSI_IRQ_INDEX && set->start == 0 && set->count == 1 &&
               set->flags == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER),
@@ -1370,17 +1417,19 @@ static void wires_check(const struct script *s, uint32_t op)
           "the device signals descriptor %d, KVM waits for %u", fd, irqfd->fd);
 }
 
-static void interrupt_is_one_wire(struct judge *judge)
+/* `routes` of the 16 entries are taken before. */
+static void one_wire_check(struct judge *judge, unsigned routes)
 {
     static const char asked[] = "KVM is told all routes, the VM's others too";
     struct script *s = script_new(judge);
     static const struct call_id order[] = {IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING),
                                            IOCTL(OBJECT_VM, KVM_IRQFD),
                                            IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS)};
-    uint32_t op = interrupt_add(s, 2 + (unsigned)judge_random_below(judge, 6));
+    uint32_t op = interrupt_add(s, routes), signalled;
     unsigned flags = 0;
 
     OP(s, .kind = LAB08_CHECKPOINT);
+    signalled = OP(s, .kind = LAB08_SIGNALLED);
     script_run(s, NULL, 0);
     op_returns(s, op, 0, "device_assign_interrupt() returns 0");
     kvm_routes_check(s, op, true, asked);
@@ -1393,6 +1442,13 @@ static void interrupt_is_one_wire(struct judge *judge)
           "one eventfd, close-on-exec and non-blocking",
           "%u eventfds, flags %#o; due is one with %#o",
           evidence_fds(s->e, 0, EVENTFD, NULL), flags, O_CLOEXEC | O_NONBLOCK);
+    op_returns(s, signalled, 0, "the eventfd counts from 0: no interrupt has come yet");
+}
+
+static void interrupt_is_one_wire(struct judge *judge)
+{
+    one_wire_check(judge, 2 + (unsigned)judge_random_below(judge, 6));
+    one_wire_check(judge, IRQ_ROUTES_MAX - 1);
 }
 
 static void interrupt_arguments_check(struct judge *judge)
@@ -1404,7 +1460,8 @@ static void interrupt_arguments_check(struct judge *judge)
         int due;
     } cases[] = {
         {3, GSI, APIC_ID, 15, EINVAL},     {3, GSI, 255, VECTOR, EINVAL},
-        {3, 2, APIC_ID, VECTOR, EEXIST},   {3, 2, APIC_ID, 256, EINVAL},
+        {3, 0, APIC_ID, VECTOR, EEXIST},   {3, 2, APIC_ID, 256, EINVAL},
+        {3, 1, APIC_ID, VECTOR, EEXIST},   {3, 2, APIC_ID, VECTOR, EEXIST},
         {16, 15, APIC_ID, VECTOR, EEXIST}, {16, GSI, APIC_ID, VECTOR, ENOSPC},
     };
 
@@ -1428,41 +1485,93 @@ static void interrupt_arguments_check(struct judge *judge)
     }
 }
 
+/* It is assigned already: that is found out before anything else is looked at. */
+static void interrupt_twice_check(struct judge *judge)
+{
+    static const char asked[] = "an interrupt is assigned once";
+    struct script *s = script_new(judge);
+    uint32_t first = interrupt_add(s, IRQ_ROUTES_MAX - 1);
+
+    OP(s, .kind = LAB08_ASSIGN_INTERRUPT, .at = GSI + 1, .offset = APIC_ID, .size = VECTOR);
+    OP(s, .kind = LAB08_ASSIGN_INTERRUPT, .at = GSI, .offset = APIC_ID, .size = 15);
+    script_run(s, NULL, 0);
+    for (uint32_t op = first + 1; op < s->in.op_count; op++) {
+        error_check(s, op,
+                    &(struct vfio_error){VFIO_STEP_ROUTING, VFIO_ERR_ARGUMENT, EBUSY, 0},
+                    asked);
+        order_check(s, op, NULL, 0, asked);
+        CHECK(judge, s->out->results[op].state.gsi == GSI, asked,
+              "gsi is %u; the interrupt that is assigned has %u",
+              s->out->results[op].state.gsi, GSI);
+    }
+}
+
+/* A call of the wiring fails, and perhaps one of the calls that undo it. */
+struct wiring_failure {
+    struct failure failure;
+    uint32_t undo; /* request whose second call fails too, or 0 */
+    const struct call_id *due;
+    size_t due_count;
+};
+
+static const struct call_id undone_irqfd[] = {IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING),
+                                              IOCTL(OBJECT_VM, KVM_IRQFD),
+                                              IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING)};
+static const struct call_id undone_msi[] = {
+    IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING), IOCTL(OBJECT_VM, KVM_IRQFD),
+    IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS), IOCTL(OBJECT_VM, KVM_IRQFD),
+    IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING)};
+
+#define FAIL_ROUTING FAIL_IOCTL(KVM_SET_GSI_ROUTING, 0, ROUTING, EINVAL, SYSCALL)
+#define FAIL_IRQFD   FAIL_IOCTL(KVM_IRQFD, 0, IRQFD, ENOMEM, NO_MEMORY)
+#define FAIL_MSI     FAIL_IOCTL(VFIO_DEVICE_SET_IRQS, 0, SET_IRQS, ENOSPC, SYSCALL)
+
+static const struct wiring_failure wiring_failures[] = {
+    {FAIL_ROUTING, 0, undone_irqfd, 1},
+    {FAIL_IRQFD, 0, undone_irqfd, 3},
+    {FAIL_MSI, 0, undone_msi, 5},
+    {FAIL_IRQFD, (uint32_t)KVM_SET_GSI_ROUTING, undone_irqfd, 3},
+    {FAIL_MSI, (uint32_t)KVM_SET_GSI_ROUTING, undone_msi, 5},
+    {FAIL_MSI, (uint32_t)KVM_IRQFD, undone_msi, 5},
+};
+
+static void wiring_failure_check(struct judge *judge, const struct wiring_failure *w)
+{
+    static const char asked[] = "a failed device_assign_interrupt() is undone, backwards";
+    const struct failure *f = &w->failure;
+    struct script *s = failure_script(judge, f);
+    bool stays = w->undo == (uint32_t)KVM_SET_GSI_ROUTING; /* KVM has our route still */
+    uint32_t op = interrupt_add(s, 4);
+    const struct lab08_state *state;
+    const struct kvm_irqfd *irqfd;
+
+    OP(s, .kind = LAB08_CHECKPOINT);
+    if (w->undo)
+        fault_set(s, 1, CALL_IOCTL, w->undo, 1, EIO);
+    script_run(s, NULL, 0);
+    state = &s->out->results[op].state;
+    error_check(s, op, &(struct vfio_error){f->step, f->due, f->errnum, 0}, asked);
+    order_check(s, op, w->due, w->due_count, asked);
+    routes_check(s, s->out->routes.entries, s->out->routes.count, stays,
+                 stays ? "KVM refused to take our route out: *routes" : "*routes", asked);
+    if (w->due_count > 1 && !stays)
+        kvm_routes_check(s, op, false, asked);
+    irqfd = payload_at(s, call_at(s, op, irqfd_id, 1), sizeof *irqfd);
+    CHECK(judge, !irqfd || irqfd->flags == KVM_IRQFD_FLAG_DEASSIGN, asked,
+          "the irqfd stayed: no KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN");
+    CHECK(judge, evidence_fds(s->e, 0, EVENTFD, NULL) == 0, asked, "an eventfd was left");
+    CHECK(judge, !state->has_routes && state->eventfd == -1 && state->gsi == 0, asked,
+          "the assignment says: routes %s, eventfd %s, gsi %u; due is NULL, -1, 0",
+          state->has_routes ? "set" : "NULL", state->eventfd > 0 ? "not -1" : "-1",
+          state->gsi);
+}
+
 static void failed_wiring_is_undone(struct judge *judge)
 {
-    static const char asked[] = "a failed device_assign_interrupt() is undone";
-    static const struct failure failures[] = {
-        FAIL_IOCTL(KVM_SET_GSI_ROUTING, 0, ROUTING, EINVAL, SYSCALL),
-        FAIL_IOCTL(KVM_IRQFD, 0, IRQFD, ENOMEM, NO_MEMORY),
-        FAIL_IOCTL(VFIO_DEVICE_SET_IRQS, 0, SET_IRQS, ENOSPC, SYSCALL),
-    };
-
-    for (unsigned i = 0; i < 3; i++) {
-        struct script *s = failure_script(judge, &failures[i]);
-        uint32_t op = interrupt_add(s, 4);
-        const struct kvm_irqfd *irqfd;
-
-        OP(s, .kind = LAB08_CHECKPOINT);
-        script_run(s, NULL, 0);
-        error_check(
-            s, op,
-            &(struct vfio_error){failures[i].step, failures[i].due, failures[i].errnum, 0},
-            asked);
-        routes_check(s, s->out->routes.entries, s->out->routes.count, false, "*routes",
-                     asked);
-        if (i > 0)
-            kvm_routes_check(s, op, false, asked);
-        irqfd = payload_at(s, call_at(s, op, irqfd_id, 1), sizeof *irqfd);
-        CHECK(judge, i < 2 || (irqfd && irqfd->flags == KVM_IRQFD_FLAG_DEASSIGN), asked,
-              "the irqfd stayed: no KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN");
-        CHECK(judge, evidence_fds(s->e, 0, EVENTFD, NULL) == 0, asked,
-              "an eventfd was left");
-        CHECK(judge,
-              !s->out->results[op].state.has_routes &&
-                  s->out->results[op].state.eventfd == -1,
-              asked, "the assignment still says that an interrupt is assigned");
-    }
+    for (size_t i = 0; i < sizeof wiring_failures / sizeof wiring_failures[0]; i++)
+        wiring_failure_check(judge, &wiring_failures[i]);
     interrupt_arguments_check(judge);
+    interrupt_twice_check(judge);
 }
 
 /* --- taking it away ---------------------------------------------------------------- */
@@ -1475,7 +1584,10 @@ static uint32_t teardown_add(struct script *s, struct layout *l)
 
     routes_fill(s, 3);
     *l = layout_add(s, SLOTS, 0);
-    OP(s, .kind = LAB08_ASSIGN_INTERRUPT, .at = GSI, .offset = APIC_ID, .size = VECTOR);
+    l->assign_interrupt =
+        OP(s, .kind = LAB08_ASSIGN_INTERRUPT, .at = GSI, .offset = APIC_ID, .size = VECTOR);
+    for (unsigned i = 1; i <= 3; i++) /* ours is not the last one for long */
+        OP(s, .kind = LAB08_ROUTE, .at = GSI + i, .size = VECTOR + i);
     op = OP(s, .kind = LAB08_UNASSIGN);
     OP(s, .kind = LAB08_CHECKPOINT);
     return op;
@@ -1497,6 +1609,7 @@ static void nothing_wired_check(const struct script *s, uint32_t op, const char 
     const struct kvm_irqfd *irqfd;
     const struct vfio_irq_set *set;
     const void *routing;
+    bool refused;
     bool irqfd_tried = call_tried(s, op, irqfd_id, sizeof *irqfd, (const void **)&irqfd);
     bool set_tried = call_tried(s, op, irqs_id, sizeof *set, (const void **)&set);
 
@@ -1505,12 +1618,21 @@ static void nothing_wired_check(const struct script *s, uint32_t op, const char 
               (set && set->count == 0 && set->index == VFIO_PCI_MSI_IRQ_INDEX &&
                set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)),
           asked, "the MSI was not disconnected (VFIO_DEVICE_SET_IRQS, DATA_NONE, count 0)");
+    CHECK(s->judge, set_tried || set->argsz == sizeof *set, asked,
+          "VFIO_DEVICE_SET_IRQS got argsz %u; without data it is the head alone, %zu",
+          set->argsz, sizeof *set);
     CHECK(s->judge,
           irqfd_tried ||
               (irqfd && irqfd->flags == KVM_IRQFD_FLAG_DEASSIGN && irqfd->gsi == GSI),
           asked, "the irqfd was not taken off (KVM_IRQFD_FLAG_DEASSIGN, gsi %u)", GSI);
-    if (!call_tried(s, op, routing_id, 8, &routing))
+    CHECK(s->judge,
+          irqfd_tried || s->e->calls[call_at(s, op, irqfd_id, 0)].record->result == 0,
+          asked, "KVM_IRQFD failed: its eventfd was closed before");
+    refused = call_tried(s, op, routing_id, 8, &routing);
+    if (!refused)
         kvm_routes_check(s, op, false, asked);
+    routes_check(s, s->out->routes.entries, s->out->routes.count, refused,
+                 refused ? "KVM refused to take our route out: *routes" : "*routes", asked);
     CHECK(s->judge, evidence_fds(s->e, 0, EVENTFD, NULL) == 0, asked,
           "an eventfd was left");
 }
@@ -1530,11 +1652,12 @@ static void nothing_assigned_check(const struct script *s, uint32_t op,
           "the BAR's slot was not removed");
     CHECK(s->judge,
           state->bar_slot == -1 && state->range_count == 0 && !state->has_routes &&
-              state->eventfd == -1,
+              state->eventfd == -1 && state->gsi == 0,
           asked,
-          "bar_slot %d, range_count %u, routes %s, eventfd %s; due is -1, 0, NULL, -1",
+          "bar_slot %d, range_count %u, routes %s, eventfd %s, gsi %u; due is -1, 0, NULL, "
+          "-1, 0",
           state->bar_slot, state->range_count, state->has_routes ? "set" : "NULL",
-          state->eventfd > 0 ? "not -1" : "-1");
+          state->eventfd > 0 ? "not -1" : "-1", state->gsi);
 }
 
 static void teardown_order_check(const struct script *s, uint32_t op,
@@ -1583,12 +1706,16 @@ static void partly_assigned_check(struct judge *judge)
     static const char asked[] = "what was not assigned is not taken away";
     struct script *s = script_new(judge);
     uint32_t op;
+    size_t at;
 
     OP(s, .kind = LAB08_OPEN);
     OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x800000);
+    OP(s, .kind = LAB08_ASSIGN_MEMORY); /* there is none, but bus master is on */
     op = OP(s, .kind = LAB08_UNASSIGN);
     script_run(s, NULL, 0);
     order_check(s, op, slot, 1, asked);
+    CHECK(judge, !(command_after(s, op, 0xffff, &at) & PCI_COMMAND_MASTER), asked,
+          "no memory was mapped; but bus master was on, and was not switched off");
 
     s = script_new(judge);
     op = interrupt_add(s, 2) + 1;
@@ -1619,7 +1746,7 @@ static void unassigning_is_orderly(struct judge *judge)
         if (i > 0)
             fault_set(s, 0, failing[i].kind, failing[i].request, failing[i].nth, EIO);
         script_run(s, NULL, 0);
-        op_returns(s, op - 1, 0, "device_assign_interrupt() returns 0");
+        op_returns(s, l.assign_interrupt, 0, "device_assign_interrupt() returns 0");
         nothing_assigned_check(s, op, &l);
         if (i == 0)
             teardown_order_check(s, op, &l);
