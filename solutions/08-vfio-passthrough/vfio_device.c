@@ -239,8 +239,10 @@ void vfio_close(struct vfio_device *device)
         ioctl(device->group, VFIO_GROUP_UNSET_CONTAINER);
     descriptor_close(&device->group);
     descriptor_close(&device->container);
-    *device = (struct vfio_device){
-        .container = -1, .group = -1, .device = -1, .dma_bits = device->dma_bits};
+    device->bar = NULL;
+    device->bar_size = 0;
+    device->config_offset = 0;
+    device->can_reset = false;
     //@end
 }
 
