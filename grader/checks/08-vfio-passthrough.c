@@ -2370,7 +2370,7 @@ static const struct check checks[] = {
              "read-only slot?",
              "For each slot with size != 0 that is not bar_slot: vfio_dma_map(gpa, hva, "
              "size, READ, and WRITE unless MEMORY_SLOT_READONLY); then "
-             "vfio_bus_master(true)."},
+             "vfio_bus_master(true), also if there was none."},
         .explanation =
             "Two tables now hold the same thing: the nested page tables for the CPU "
             "and the IOMMU's for the device. That is why passthrough pins memory.",
