@@ -638,7 +638,8 @@ static void command_failures_check(struct judge *judge, const char *asked)
         script_run(s, NULL, 0);
         error_check(
             s, op, &(struct vfio_error){VFIO_STEP_COMMAND, VFIO_ERR_SYSCALL, due, 0},
-            cases[i / 2].fault < 0 ? "one byte of the command register is none" : asked);
+            cases[i / 2].fault < 0 ? "reading or writing one byte of the two is -EIO"
+                                   : asked);
     }
 }
 
