@@ -84,7 +84,8 @@ static void words_random(struct judge *judge, uint64_t words[LAB07_WORDS], bool 
 {
     for (int i = 0; i < 4; i++)
         words[i] = judge_random(judge) & judge_random(judge);
-    words[4] = control_make(on, sn, random_vector(judge), judge_random(judge) >> 32);
+    words[4] = control_make(on, sn, random_vector(judge), judge_random(judge) >> 32) |
+               (judge_random(judge) & CONTROL_RESERVED);
     words[5] = judge_random_below(judge, 3);
 }
 
@@ -149,7 +150,8 @@ static void transition_run(struct transition *t)
     t->steps = 5;
     t->before[5] = VCPU_READY;
     t->after[5] = VCPU_RUNNING;
-    t->after[4] = control_make(t->before[4] & 1, 0, POSTED_ACTIVE_VECTOR, t->apic_id);
+    t->after[4] = control_make(t->before[4] & 1, 0, POSTED_ACTIVE_VECTOR, t->apic_id) |
+                  (t->before[4] & CONTROL_RESERVED);
 }
 
 static void transition_ready(struct transition *t)
@@ -172,7 +174,8 @@ static void transition_halt(struct transition *t, bool waiting)
         t->before[4] &= ~PID_ON;
     t->returned = !waiting;
     t->after[5] = waiting ? VCPU_READY : VCPU_HALTED;
-    t->after[4] = control_make(0, waiting, POSTED_WAKEUP_VECTOR, t->apic_id);
+    t->after[4] = control_make(0, waiting, POSTED_WAKEUP_VECTOR, t->apic_id) |
+                  (t->before[4] & CONTROL_RESERVED);
 }
 
 static void transition_wakeup(struct transition *t, uint64_t state)
@@ -230,7 +233,8 @@ static void state_changes_set_their_fields(struct judge *judge)
                  function_name(t->op), state_name(t->before[5]), control,
                  t->op == LAB07_HALT && t->returned ? "empty" : "not empty");
         if (t->op == LAB07_HALT && !t->returned) /* what it did before is not asked for */
-            after[4] = (s->words[4] & ~PID_SN) | PID_SN;
+            after[4] = (s->words[4] & ~CONTROL_RESERVED) | PID_SN |
+                       (t->before[4] & CONTROL_RESERVED);
         words_compare(judge, s, after, situation);
         CHECK(judge, t->op != LAB07_HALT || s->returned == t->returned,
               "pid_halt() returns whether the thread has to sleep", "%s: it returned %d",
@@ -285,7 +289,7 @@ static void sync_moves_all_of_pir(struct judge *judge)
     char situation[100];
 
     for (uint32_t i = 0; i < 60; i++) {
-        words_random(judge, words[i], i & 1, false);
+        words_random(judge, words[i], i & 1, random_bool(judge));
         for (int n = 0; n < 4; n++) /* few at first, so that RVI climbs */
             words[i][n] = judge_random_below(judge, 60 - i) < 4
                               ? 1ull << judge_random_below(judge, 64)
@@ -447,6 +451,10 @@ static void highest_vector_is_next(struct judge *judge)
 #define POSTER_A 2
 #define POSTER_B 3
 
+/* The word of PIR in which all vectors of a scene lie, so that posters are in each other's way.
+ * Each scene takes the next word: four in a row have used all. */
+static uint32_t scene_word;
+
 static void scene_make(struct judge *judge, struct lab07_explore_input *in, uint64_t state,
                        bool on, bool sn)
 {
@@ -454,23 +462,22 @@ static void scene_make(struct judge *judge, struct lab07_explore_input *in, uint
                                        .preemptions = LAB07_UNBOUNDED,
                                        .actor_count = POSTER_A + 1};
     in->words[4] = control_make(on, sn, POSTED_ACTIVE_VECTOR,
-                                state == VCPU_RUNNING ? in->cpu : ~in->cpu);
+                                state == VCPU_RUNNING ? in->cpu : ~in->cpu) |
+                   (judge_random(judge) & CONTROL_RESERVED);
     in->words[5] = state;
+    scene_word = (scene_word + 1) % 4;
 }
 
-/* A vector that no other part of the scene uses; all lie in one word of PIR, where posters
- * are in each other's way. */
+/* A vector that no other part of the scene uses. */
 static uint32_t scene_vector(struct judge *judge, struct lab07_explore_input *in)
 {
     uint8_t used[256];
-    uint32_t vector, others = 256;
+    uint32_t vector;
 
     posts_count(in, used);
-    for (uint32_t v = 0; v < 256; v++)
-        others = used[v] ? v : others;
     do
         vector = random_vector(judge);
-    while (used[vector] || (others < 256 && vector / 64 != others / 64));
+    while (used[vector] || vector / 64 != scene_word);
     return vector;
 }
 
@@ -511,14 +518,16 @@ static void running_vcpu_loses_nothing(struct judge *judge)
     scene_post(judge, &scene, POSTER_B, 0, false);
     tried += scenario_judge(judge, &scene, "a guest that runs, two posters");
 
-    scene_make(judge, &scene, VCPU_RUNNING, true, false);
-    scene_waiting(judge, &scene);
-    THREAD(&scene, LAB07_SYNC, LAB07_GUEST_WAIT);
-    scene_post(judge, &scene, POSTER_A, 0, false);
-    scene_post(judge, &scene, POSTER_A, 1, random_bool(judge));
-    scene.preemptions = 3;
-    tried += scenario_judge(judge, &scene,
-                            "a VM entry with ON = 1 from before, one poster, twice");
+    for (int word = 0; word < 4; word++) {
+        scene_make(judge, &scene, VCPU_RUNNING, true, false);
+        scene_waiting(judge, &scene);
+        THREAD(&scene, LAB07_SYNC, LAB07_GUEST_WAIT);
+        scene_post(judge, &scene, POSTER_A, 0, false);
+        scene_post(judge, &scene, POSTER_A, 1, random_bool(judge));
+        scene.preemptions = 3;
+        tried += scenario_judge(judge, &scene,
+                                "a VM entry with ON = 1 from before, one poster, twice");
+    }
     judge_figure(judge, "orders tried, a running vCPU", tried, "");
 }
 
@@ -546,6 +555,12 @@ static void ready_vcpu_finds_all_posted(struct judge *judge)
     scene.preemptions = 3;
     tried +=
         scenario_judge(judge, &scene, "a ready vCPU goes on, an urgent poster and another");
+
+    scene_make(judge, &scene, VCPU_RUNNING, false, false);
+    THREAD(&scene, LAB07_READY, LAB07_RUN, LAB07_READY);
+    scene_post(judge, &scene, POSTER_A, 0, true);
+    tried += scenario_judge(judge, &scene,
+                            "a vCPU becomes ready, runs, becomes ready, an urgent poster");
     judge_figure(judge, "orders tried, a ready vCPU", tried, "");
 }
 
@@ -553,10 +568,15 @@ static void halted_vcpu_is_woken(struct judge *judge)
 {
     uint32_t tried = 0;
 
-    scene_make(judge, &scene, VCPU_RUNNING, false, false);
-    THREAD(&scene, LAB07_HALT);
-    scene_post(judge, &scene, POSTER_A, 0, false);
-    tried += scenario_judge(judge, &scene, "a vCPU halts, one poster");
+    for (int word = 0; word < 4; word++) {
+        scene_make(judge, &scene, VCPU_RUNNING, false, false);
+        if (word == 3) /* since it ran its thread has moved to another processor */
+            scene.words[4] ^= PID_NDST;
+        THREAD(&scene, LAB07_HALT);
+        scene_post(judge, &scene, POSTER_A, 0, word == 2);
+        scene.preemptions = word ? 2 : LAB07_UNBOUNDED;
+        tried += scenario_judge(judge, &scene, "a vCPU halts, one poster");
+    }
 
     scene_make(judge, &scene, VCPU_RUNNING, false, false);
     THREAD(&scene, LAB07_HALT, LAB07_RUN, LAB07_SYNC, LAB07_GUEST_WAIT);

@@ -40,6 +40,9 @@ struct actor_model {
     uint8_t vector; /* of a post */
     uint8_t order;  /* orders begun */
     bool urgent, on_set, notified, left_halted;
+    bool leaves;            /* a pid_halt() that has tried to leave VCPU_HALTED */
+    bool looked;            /* it has done a step on control, and left there: */
+    uint64_t control_left;
     uint64_t control_at_on; /* what control held when this post set ON */
 };
 
@@ -79,6 +82,8 @@ struct schedules {
 };
 
 #define FOLLOWS "every step that is reported was done, one after the other"
+
+#define CONTROL_RESERVED (~(PID_ON | PID_SN | PID_NV | PID_NDST))
 
 /* --- words for records ------------------------------------------------------------------------ */
 
@@ -145,7 +150,10 @@ static void control_change_text(uint64_t from, uint64_t to, char text[64])
         n += (size_t)snprintf(text + n, 64 - n, "NV %s ",
                               vector_name(to >> PID_NV_SHIFT & 0xff, nv));
     if ((from ^ to) & PID_NDST)
-        n += (size_t)snprintf(text + n, 64 - n, "NDST %#x", (unsigned)(to >> 32));
+        n += (size_t)snprintf(text + n, 64 - n, "NDST %#x ", (unsigned)(to >> 32));
+    if ((from ^ to) & CONTROL_RESERVED)
+        n += (size_t)snprintf(text + n, 64 - n, "reserved %#x ",
+                              (unsigned)(to & CONTROL_RESERVED));
     if (n == 0)
         snprintf(text, 64, "the same");
     else if (text[n - 1] == ' ')
@@ -392,6 +400,70 @@ static void choice_follow(struct schedules *s, const struct lab07_record *r, boo
 
 /* --- what steps and events do ----------------------------------------------------------------------- */
 
+/* The fields of control that are this function's, at this point. */
+static uint64_t control_fields(const struct actor_model *a)
+{
+    switch (a->op) {
+    case LAB07_POST:
+    case LAB07_SYNC:
+        return PID_ON;
+    case LAB07_RUN:
+        return PID_SN | PID_NV | PID_NDST;
+    case LAB07_READY:
+        return PID_SN;
+    default: /* pid_halt() and pid_wakeup() */
+        if (a->op == LAB07_HALT && !a->leaves)
+            return PID_ON | PID_SN | PID_NV | PID_NDST;
+        return a->left_halted ? PID_SN : 0;
+    }
+}
+
+/* With SN = 0 anybody may notify: NV and NDST have to be those of one state. */
+static bool target_torn(const struct schedules *s, const struct actor_model *a,
+                        uint64_t changed, uint64_t after)
+{
+    const uint64_t vector =
+        a->op == LAB07_RUN ? POSTED_ACTIVE_VECTOR : POSTED_WAKEUP_VECTOR;
+
+    if (a->op != LAB07_RUN)
+        changed &= a->op == LAB07_HALT ? PID_NV | PID_NDST : 0;
+    return changed && !(after & PID_SN) &&
+           (after & (PID_NV | PID_NDST)) !=
+               (vector << PID_NV_SHIFT | (uint64_t)s->in->cpu << PID_NDST_SHIFT);
+}
+
+static void control_step_judge(struct schedules *s, const struct lab07_record *r)
+{
+    const struct actor_model *a = &s->now.actors[r->actor];
+    const uint64_t after = step_result(r), changed = r->seen ^ after;
+    const uint64_t foreign = changed & ~control_fields(a);
+    char text[64];
+
+    control_change_text(r->seen, r->seen ^ foreign, text);
+    if (r->op == STEP_STORE || r->op == STEP_EXCHANGE)
+        schedule_fails(s,
+                       "%s() writes control as a whole, whatever it holds by then: what "
+                       "somebody has set since it looked (ON, SN) is gone",
+                       function_name(a->op));
+    else if (foreign)
+        schedule_fails(s,
+                       "%s() changes fields of control that are not its own at this "
+                       "point: they become %s",
+                       function_name(a->op), text);
+    else if ((a->op == LAB07_HALT || a->op == LAB07_WAKEUP) && changed & after & PID_SN &&
+             !a->left_halted)
+        schedule_fails(s,
+                       "%s() sets SN and is not the one that has taken the vCPU out of "
+                       "VCPU_HALTED",
+                       function_name(a->op));
+    else if (target_torn(s, a, changed, after))
+        schedule_fails(s,
+                       "in the middle of %s() control has SN 0, NV %02Xh, NDST %#" PRIx64
+                       ": a notification would go there",
+                       function_name(a->op), (unsigned)(after >> PID_NV_SHIFT & 0xff),
+                       after >> PID_NDST_SHIFT);
+}
+
 static void step_follow(struct schedules *s, const struct lab07_record *r)
 {
     struct actor_model *a = &s->now.actors[r->actor];
@@ -413,8 +485,16 @@ static void step_follow(struct schedules *s, const struct lab07_record *r)
         a->on_set = true;
         a->control_at_on = r->seen;
     }
+    if (r->word == 4) {
+        control_step_judge(s, r);
+        a->looked = true;
+        a->control_left = after;
+    }
     if (r->word == LAB07_STATE_WORD && r->seen == VCPU_HALTED && after == VCPU_READY)
         a->left_halted = true;
+    if (r->word == LAB07_STATE_WORD && r->op == STEP_COMPARE_EXCHANGE &&
+        r->expected == VCPU_HALTED)
+        a->leaves = true;
     s->now.words[r->word] = after;
     a->park = LAB07_BEFORE_STEP;
 }
@@ -490,6 +570,21 @@ static void takes_follow(struct schedules *s, const struct lab07_record *r)
     s->now.delivered[v]++;
 }
 
+/* A post that leaves ON as it is: the last that it saw of control has to allow that. */
+static void quiet_post_judge(struct schedules *s, const struct actor_model *a)
+{
+    char control[64];
+
+    control_text(a->control_left, control);
+    if (!a->looked)
+        schedule_fails(s, "pid_post(%02Xh) returns without a look at control", a->vector);
+    else if (!(a->control_left & PID_ON) && (a->urgent || !(a->control_left & PID_SN)))
+        schedule_fails(s,
+                       "pid_post(%02Xh, %s) gives up: it does not set ON, although the "
+                       "last that it saw of control was %s",
+                       a->vector, a->urgent ? "urgent" : "not urgent", control);
+}
+
 /* What control has to hold when a function returns (nobody else changes SN and NV then). */
 static void return_follow(struct schedules *s, const struct lab07_record *r)
 {
@@ -499,6 +594,10 @@ static void return_follow(struct schedules *s, const struct lab07_record *r)
     control_text(s->now.words[4], control);
     if (a->op == LAB07_POST && a->on_set && !a->notified)
         schedule_fails(s, "pid_post(%02Xh) has set ON and does not notify", a->vector);
+    if (a->op == LAB07_POST && !a->on_set)
+        quiet_post_judge(s, a);
+    if (a->op == LAB07_SYNC && (!a->looked || a->control_left & PID_ON))
+        schedule_fails(s, "pid_sync() returns and has not made ON 0");
     if (a->op == LAB07_RUN &&
         (control_field(s, PID_SN) ||
          control_field(s, PID_NV) >> PID_NV_SHIFT != POSTED_ACTIVE_VECTOR ||
@@ -550,13 +649,13 @@ static bool deliveries_judge(struct schedules *s, const uint8_t posts[256])
     return true;
 }
 
-/* The thread has come back from its halt and does not run on here. */
+/* The thread has done its part (a halt that is over, or pid_ready()) and is not to go on. */
 static void ready_judge(struct schedules *s, const char *control)
 {
     if (s->now.words[LAB07_STATE_WORD] != VCPU_READY || !(s->now.words[4] & PID_SN))
         schedule_fails(s,
-                       "the vCPU is back from its halt; state is %s, %s: a ready vCPU has "
-                       "SN = 1",
+                       "the vCPU should be ready at the end; state is %s, %s: a ready vCPU "
+                       "has SN = 1",
                        state_name(s->now.words[LAB07_STATE_WORD]), control);
     else if (s->now.wakes)
         schedule_fails(s, "a wake() is left over: the next halt would end at once");
