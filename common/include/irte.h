@@ -4,7 +4,7 @@
  * remapping the address does not name a processor: it names an entry of the interrupt
  * remapping table (IRT), and the entry says who gets which vector. (VT-d 5.1)
  *
- *   address  31     20 19            5  4   3     2    1 0
+ *   address  31     20 19            5  4   3     2    1 0     bits 1:0 are ignored
  *           |  FEEh   | handle[14:0] | F | SHV | h[15] | - |    F: 1 = remappable format
  *                                                             SHV: subhandle valid
  *   data     31      16 15           0
@@ -43,6 +43,7 @@
  *         01  the request's source-id = SID, without the bits that SQ leaves out:
  *             SQ 00 compare all 16 bits   01 leave out bit 2   10 bits 2:1   11 bits 2:0
  *         10  the request's bus lies in [SID[15:8], SID[7:0]], both ends included
+ *             (if SID[15:8] > SID[7:0] no bus does: it lets nobody in)
  *         11  reserved
  *   A source-id is bus[15:8], device[7:3], function[2:0].
  *
@@ -112,8 +113,10 @@ enum irt_fault {
 
 struct irt_result {
     enum irt_fault fault;
-    bool recorded;  /* a fault is recorded unless an entry was read and has FPD = 1 */
-    uint32_t index; /* of the entry; 0 for REQUEST_RESERVED and COMPATIBILITY */
+    bool recorded;  /* a fault is recorded unless an entry was read and has FPD = 1; false
+                       for IRT_OK: there is no fault */
+    uint32_t index; /* of the entry, for INDEX_TOO_LARGE as well (all of the sum, 17 bits);
+                       0 for REQUEST_RESERVED and COMPATIBILITY */
     /* the rest only if fault is IRT_OK; what the format does not have is 0 */
     bool posted;
     uint8_t vector;

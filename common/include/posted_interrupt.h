@@ -38,9 +38,14 @@
  * Rules for all functions here:
  *   - The descriptor and *state are touched only through atomic_step.h. (The checks hide them
  *     from any other access.)
- *   - A change of control keeps all bits that it is not about: others may set ON at any time.
+ *   - A change of control keeps all bits that it is not about, reserved ones included: others
+ *     may set ON at any time. So control is changed by step_fetch_or64(), step_fetch_and64()
+ *     or step_compare_exchange64(), never by a store or an exchange of all of it.
+ *   - While SN is 0 anybody may notify: NV and NDST are those of one state then. pid_run() and
+ *     pid_halt() change them in one step (or pid_run() while SN still is 1).
  *   - Steps at most, where nobody comes in between: pid_post 4, pid_run 5, pid_ready 4,
- *     pid_halt 10, pid_wakeup 4, pid_sync 10. (The checks try every order of them.)
+ *     pid_halt 10, pid_wakeup 4, pid_sync 10. (No hardware asks for that: the checks try every
+ *     order of steps, and more of them would be too many orders.)
  */
 #ifndef POSTED_INTERRUPT_H
 #define POSTED_INTERRUPT_H
@@ -83,7 +88,8 @@ struct posted_vcpu {
 /* Posts an interrupt, from any thread, any number of them at once (VT-d 5.2.3): the vector's
  * bit in PIR becomes 1. Then, if ON = 0 and (SN = 0 or urgent), ON becomes 1 and notify() is
  * called once, with the NV and NDST that stood beside that very ON. Deciding and setting ON
- * are one step; where ON stays as it is nobody is notified. */
+ * are one step; where ON stays as it is nobody is notified. It does not give up: if somebody
+ * has changed control meanwhile, it decides again from what is there now. */
 void pid_post(struct posted_vcpu *vcpu, uint8_t vector, bool urgent);
 
 /* --- the vCPU's own thread ---------------------------------------------------------------- */
@@ -104,7 +110,8 @@ void pid_ready(struct posted_vcpu *vcpu);
  * Returns true if the thread has to sleep now; when wake() has come, it is in VCPU_READY.
  * Returns false if there is something in PIR: the vCPU is in VCPU_READY then, with SN = 1. But
  * if a wake-up came first (it has left VCPU_HALTED already), it returns true: that wake() is
- * under way and must not be left over for the next halt. */
+ * under way and must not be left over for the next halt. Once it has tried to leave
+ * VCPU_HALTED only SN may change (to 1), and only if it was the one who left. */
 bool pid_halt(struct posted_vcpu *vcpu, uint32_t apic_id);
 
 /* Before a VM entry, and (by the processor) when a notification with NV = ANV comes inside of
@@ -117,7 +124,8 @@ uint8_t pid_sync(struct posted_vcpu *vcpu);
 
 /* Takes the vCPU from VCPU_HALTED to VCPU_READY (then SN = 1), and calls wake() when all of it
  * is done. A notification may be late: if the vCPU is not halted (any more), nothing of it is
- * changed and wake() is not called. Exactly one leaves VCPU_HALTED for each halt, be it this
+ * changed and wake() is not called. (It may find VCPU_READY with SN still 0: somebody else is
+ * between two steps of his, and SN is not its business.) Exactly one leaves VCPU_HALTED for each halt, be it this
  * function or pid_halt() itself, and only that one sets SN. */
 void pid_wakeup(struct posted_vcpu *vcpu);
 

@@ -15,7 +15,11 @@
  * vector in VIRR, and SVI, the highest one in VISR; 0: none.
  *
  * A vector's priority class is its upper half, bits 7:4. All of this belongs to one vCPU and
- * is touched by nobody but the thread that runs it: no atomics.
+ * is touched by nobody but the thread that runs it: no atomics. Whoever calls these functions
+ * finds RVI the highest of VIRR and SVI the highest of VISR, and leaves them so.
+ *
+ * To deliver an interrupt is to let its handler run now: it is not waiting any more (VIRR), it
+ * is in service (VISR) until the guest writes EOI, and holds back its class and those below.
  *
  * Source: Intel SDM volume 3C, 30.1 and 30.2 (virtual-interrupt delivery); the processor does
  * exactly this where that control is set.
@@ -41,7 +45,8 @@ struct virtual_apic {
 void vapic_request(struct virtual_apic *apic, unsigned word, uint64_t bits);
 
 /* PPR virtualization (SDM 3C 30.1.3): VPPR = VTPR & FFh if VTPR's class >= SVI's class, else
- * SVI & F0h. (A 32-bit register.) */
+ * SVI & F0h. Both are registers of 32 bits: bits 31:8 of VTPR may hold anything and do not
+ * count; those of VPPR become 0, whatever they were. */
 void vapic_update_ppr(struct virtual_apic *apic);
 
 /* The vector that could be delivered now, or -1: RVI, if its class is above VPPR's class.
@@ -53,7 +58,7 @@ int vapic_pending(struct virtual_apic *apic);
 int vapic_deliver(struct virtual_apic *apic);
 
 /* The guest has written EOI (SDM 3C 30.1.4): the highest vector in service is done. SVI and
- * VPPR follow. Where nothing is in service, nothing happens. */
+ * VPPR follow. Where nothing is in service, nothing happens (VPPR stays as it is, too). */
 void vapic_eoi(struct virtual_apic *apic);
 
 #endif

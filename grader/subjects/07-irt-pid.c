@@ -258,6 +258,9 @@ static int32_t part_call(const struct lab07_call *call)
     case LAB07_TPR:
         memcpy(world.page + VAPIC_TPR, &call->value, 4);
         return 0;
+    case LAB07_PPR:
+        memcpy(world.page + VAPIC_PPR, &call->value, 4);
+        return 0;
     default:
         return 0;
     }

@@ -58,6 +58,7 @@ enum lab07_op {
     LAB07_EOI,
     LAB07_SET,        /* a: word of the descriptor (0 to 4), or 5: state */
     LAB07_TPR,        /* value: VTPR */
+    LAB07_PPR,        /* value: VPPR */
     LAB07_GUEST_WAIT, /* LAB07_EXPLORE: in the guest, until a notification comes */
     LAB07_GUEST_HLT,  /* LAB07_EXPLORE: in the guest until it has no interrupt left */
 };
