@@ -1,4 +1,5 @@
-/* irte.h - contract of part 07, first third: what becomes of a device's interrupt request.
+/* irte.h - contract of part 07, first third: what becomes of a device's request for an
+ * interrupt.
  *
  * A device interrupts by writing 4 bytes (data) to an address FEEx_xxxxh. With interrupt
  * remapping the address does not name a processor: it names an entry of the interrupt
@@ -115,8 +116,8 @@ struct irt_result {
     enum irt_fault fault;
     bool recorded;  /* a fault is recorded unless an entry was read and has FPD = 1; false
                        for IRT_OK: there is no fault */
-    uint32_t index; /* of the entry, for INDEX_TOO_LARGE as well (all of the sum, 17 bits);
-                       0 for REQUEST_RESERVED and COMPATIBILITY */
+    uint32_t index; /* of the entry, for INDEX_TOO_LARGE as well (then all 17 bits of
+                       the sum); 0 for REQUEST_RESERVED and COMPATIBILITY */
     /* the rest only if fault is IRT_OK; what the format does not have is 0 */
     bool posted;
     uint8_t vector;
@@ -129,11 +130,12 @@ struct irt_result {
     uint64_t descriptor; /* physical address, a multiple of 64 */
 };
 
-/* Looks a request up, and fills all of *result (on a fault: fault, recorded, index; the rest
- * is 0). Returns result->fault. Where several apply: COMPATIBILITY, REQUEST_RESERVED,
- * INDEX_TOO_LARGE, NOT_PRESENT, ENTRY_RESERVED, SOURCE_REFUSED, in this order. An entry that
- * is not present is not looked at any further, but for FPD. No entry past the table is read.
- * (Addresses are FEEx_xxxxh: what else would not have come here.) (VT-d 5.1.4) */
+/* Looks a request up, and fills all of *result (on a fault: fault, recorded, index; the
+ * rest is 0). Returns result->fault. Where several apply: COMPATIBILITY,
+ * REQUEST_RESERVED, INDEX_TOO_LARGE, NOT_PRESENT, ENTRY_RESERVED, SOURCE_REFUSED, in this
+ * order. An entry that is not present is not looked at any further, but for FPD. No entry
+ * past the table is read. (Addresses are FEEx_xxxxh: what else would not have come here.)
+ * (VT-d 5.1.4) */
 enum irt_fault irt_lookup(const struct irt *irt, const struct interrupt_request *request,
                           struct irt_result *result);
 
