@@ -40,8 +40,8 @@ struct actor_model {
     uint8_t vector; /* of a post */
     uint8_t order;  /* orders begun */
     bool urgent, on_set, notified, left_halted;
-    bool leaves;            /* a pid_halt() that has tried to leave VCPU_HALTED */
-    bool looked;            /* it has done a step on control, and left there: */
+    bool leaves; /* a pid_halt() that has tried to leave VCPU_HALTED */
+    bool looked; /* it has done a step on control, and left there: */
     uint64_t control_left;
     uint64_t control_at_on; /* what control held when this post set ON */
 };
