@@ -76,8 +76,8 @@ struct exception_wish {
  * mask) == match, bit 14 means what the others mean; if not, it means the opposite.
  * Where mask and match are not asked for (the first two kinds), both become 0.
  * Returns 0, or -EINVAL (and *controls is unchanged): bit 14 or bit 2 of vectors is set (NMIs
- * have a control of their own, PIN_NMI_EXITING), page_faults is none of the four, or match has
- * a bit that mask has not: it could never match. */
+ * have a control of their own, PIN_NMI_EXITING), page_faults is none of the four, or, for the
+ * last two kinds only, match has a bit that mask has not: it could never match. */
 int exception_exits_set(const struct exception_wish *wish, struct vmx_controls *controls);
 
 /* Does this event, arising in a guest with these controls, lead to a VM exit? External

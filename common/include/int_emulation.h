@@ -88,9 +88,12 @@ struct guest_event {
  * SS stays. RIP is the handler. RFLAGS: TF, NT, RF and VM are cleared, for an interrupt gate
  * IF as well.
  *
- * Not asked for: conforming code segments (-ENOTSUP, at step 6), shadow stacks.
- * Returns 0, GUEST_FAULTS, -ENOTSUP, or -EFAULT: a table or the stack is in no memory;
- * nothing has changed then. */
+ * Not asked for: conforming code segments (-ENOTSUP, in step 6, as soon as it is known to be
+ * code: before its DPL is looked at), shadow stacks, #SS for a stack that is not canonical (it
+ * is in no memory).
+ * Returns 0, GUEST_FAULTS, -ENOTSUP, or an error of guest_read() and guest_write(): -EFAULT, a
+ * table or the stack is in no memory; -EROFS, the stack is in a read-only slot. Nothing has
+ * changed then. */
 int interrupt_deliver(struct vm *vm, struct cpu_state *cpu, const struct guest_event *event,
                       struct guest_fault *fault);
 
@@ -112,9 +115,10 @@ int interrupt_deliver(struct vm *vm, struct cpu_state *cpu, const struct guest_e
  * RFLAGS: CF, PF, AF, ZF, SF, TF, DF, OF, NT, RF, AC and ID come from the frame; IF only if the
  * old CPL <= IOPL; IOPL, VIF and VIP only if the old CPL is 0; the rest stays.
  *
- * Not asked for: conforming code segments (-ENOTSUP, at step 3), a return to a segment without
- * L = 1 and D = 0 (-ENOTSUP, after step 4), and what becomes of DS, ES, FS and GS.
- * Returns 0, GUEST_FAULTS, -ENOTSUP, -EFAULT (as above). */
+ * Not asked for: conforming code segments (-ENOTSUP, in step 3, as soon as it is known to be
+ * code: before RPL and DPL are looked at), a return to a segment without L = 1 and D = 0
+ * (-ENOTSUP, after step 4), and what becomes of DS, ES, FS and GS.
+ * Returns 0, GUEST_FAULTS, -ENOTSUP, -EFAULT (as above; a stack may be read-only here). */
 int interrupt_return(const struct vm *vm, struct cpu_state *cpu, struct guest_fault *fault);
 
 /* --- finding them, and being found ------------------------------------------------------------ */
@@ -133,8 +137,8 @@ struct int_traps {
     unsigned count;
     struct device device;     /* on vm->pio: ports 0 to FFh */
     struct device_bus behind; /* who really has these ports */
-    uint64_t ints, irets;     /* emulated without a fault */
-    uint64_t faults;          /* exceptions delivered instead */
+    uint64_t ints, irets;     /* emulated without a fault, the registers set */
+    uint64_t faults;          /* exceptions delivered instead, the registers set */
     int error;                /* 0, or why the emulation gave up; see below */
 };
 
@@ -146,9 +150,12 @@ struct int_traps {
  *   -EFAULT   no memory there
  *   -EILSEQ   neither CD ib nor 48 CF
  *   -ENOTSUP  INT 7Eh: KVM treats port 7Eh as no other (it moves RIP before the exit)
+ *   then, when all have been looked at:
+ *   -EROFS    a site lies in a read-only slot, with one byte or both
  *   then -EEXIST or -ENOSPC of device_bus_add().
- * A function that fails has changed neither the guest's text nor the bus, and leaves
- * traps->count 0. */
+ * A call that fails has changed neither the guest's text nor the bus, and leaves traps->count
+ * 0. (Nothing can be taken off a bus: add the device last, and take patches back if that
+ * fails.) */
 int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t *sites,
                       unsigned count);
 
@@ -157,10 +164,13 @@ int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t
  *     registers are set (KVM_SET_SREGS, KVM_SET_REGS). A fault is delivered to the guest as an
  *     exception with its error code; the RIP pushed is the site's.
  *   - Everything else is none of our business: device_bus_access() on `behind`, the data and
- *     the answer untouched.
+ *     the answer untouched; whether it is an OUT or an IN, and whether a device is there.
  *   - Where the VMM cannot go on, traps->error is set and vcpu_kick() ends the run: -errno of
  *     an ioctl, -EFAULT or -ENOTSUP of the functions above, or -ELOOP: delivering the exception
- *     faulted as well. (A processor would go on with a double fault, SDM 3A 6.15.) The guest's
- *     registers are as they were. */
+ *     faulted as well. (A processor would go on with a double fault, SDM 3A 6.15; we do not,
+ *     not even if the guest has a gate for it.) The VMM does not set the guest's registers
+ *     then, and counts nothing. (KVM still finishes the OUT: RIP stands behind it at last.)
+ * KVM sees by RIP that it has been changed. So a handler or an IRET's target that is itself the
+ * site that exits would be entered two bytes late: not asked for. */
 
 #endif

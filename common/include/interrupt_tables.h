@@ -89,13 +89,18 @@ void guest_tss_encode(uint64_t base, uint64_t words[2]);
  *        last one counts.
  * Returns 0; -EINVAL: a gate has a type that is neither of the two, dpl > 3, ist > 7, or a
  * handler that is not canonical (bits 63:47 not all equal); nothing has been written then;
- * -EFAULT or -EROFS of guest_write(). */
+ * or the first error of guest_write(), -EFAULT or -EROFS; some of the tables may have been
+ * written then. */
 int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables);
 
 /* Puts the vCPU, which guest_load() has prepared for long mode, into ring 3: GDTR, IDTR and TR
  * as the tables say (the TSS busy, as after LTR); CS the user's code; SS, DS, ES, FS and GS
- * the user's data; RIP and RSP; RFLAGS with IF set and IOPL as given (0 to 3), else clear. All
- * other registers keep their values. Returns 0 or -errno of the ioctl. */
+ * the user's data; RIP and RSP; RFLAGS with IF set and IOPL as given (0 to 3), else clear (but
+ * bit 1, which is always 1). All other registers keep their values, LDTR too.
+ *
+ * kvm_segment has what a loaded register has, not what a descriptor has: limit counts bytes, so
+ * it is FFFFFFFFh for a flat segment (and g = 1); the accessed bit of type is set.
+ * Returns 0, or -errno of the first ioctl that fails. */
 int guest_start_user(struct vcpu *vcpu, const struct interrupt_tables *tables, uint64_t rip,
                      uint64_t rsp, unsigned iopl);
 

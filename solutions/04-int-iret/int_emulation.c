@@ -59,10 +59,12 @@ static int handler_segment(const struct vm *vm, const struct cpu_state *cpu,
     r = segment_read(vm, &cpu->sregs, selector, code);
     if (r < 0)
         return r;
-    if (!segment_is_code(code) || code->dpl > selector_rpl(cpu->sregs.cs.selector))
+    if (!segment_is_code(code))
         return faults(fault, VECTOR_GP, error);
     if (segment_is_conforming(code))
         return -ENOTSUP;
+    if (code->dpl > selector_rpl(cpu->sregs.cs.selector))
+        return faults(fault, VECTOR_GP, error);
     if (!code->present)
         return faults(fault, VECTOR_NP, error);
     return segment_is_64bit(code) ? 0 : faults(fault, VECTOR_GP, error);
@@ -95,7 +97,7 @@ static int frame_push(struct vm *vm, const struct cpu_state *cpu,
     uint64_t size = (6 - first) * sizeof frame[0];
 
     *rsp = (*rsp & ~0xfull) - size;
-    return guest_write(vm, *rsp, &frame[first], size) < 0 ? -EFAULT : 0;
+    return guest_write(vm, *rsp, &frame[first], size);
 }
 
 //@end
@@ -154,12 +156,12 @@ static int return_code(const struct vm *vm, const struct cpu_state *cpu, uint16_
     r = segment_read(vm, &cpu->sregs, selector, code);
     if (r < 0)
         return r;
-    if (!segment_is_code(code) ||
-        selector_rpl(selector) < selector_rpl(cpu->sregs.cs.selector))
+    if (!segment_is_code(code))
         return faults(fault, VECTOR_GP, error);
     if (segment_is_conforming(code))
         return -ENOTSUP;
-    if (code->dpl != selector_rpl(selector))
+    if (selector_rpl(selector) < selector_rpl(cpu->sregs.cs.selector) ||
+        code->dpl != selector_rpl(selector))
         return faults(fault, VECTOR_GP, error);
     if (!code->present)
         return faults(fault, VECTOR_NP, error);
@@ -249,9 +251,9 @@ static const struct trap_site *site_at(const struct int_traps *traps, uint64_t r
     return NULL;
 }
 
-/* INT or IRET, and if that faults the exception. */
+/* INT or IRET, and if that faults the exception. *counter: which of the numbers grows. */
 static int site_emulate(struct int_traps *traps, const struct trap_site *site,
-                        struct cpu_state *cpu)
+                        struct cpu_state *cpu, uint64_t **counter)
 {
     struct vm *vm = traps->vcpu->vm;
     struct guest_event event = {
@@ -260,17 +262,15 @@ static int site_emulate(struct int_traps *traps, const struct trap_site *site,
     int r = site->is_iret ? interrupt_return(vm, cpu, &fault)
                           : interrupt_deliver(vm, cpu, &event, &fault);
 
-    if (r != GUEST_FAULTS) {
-        traps->irets += r == 0 && site->is_iret;
-        traps->ints += r == 0 && !site->is_iret;
+    *counter = site->is_iret ? &traps->irets : &traps->ints;
+    if (r != GUEST_FAULTS)
         return r;
-    }
+    *counter = &traps->faults;
     event = (struct guest_event){.vector = fault.vector,
                                  .has_error_code = true,
                                  .error_code = fault.error_code,
                                  .return_rip = site->gpa};
     r = interrupt_deliver(vm, cpu, &event, &fault);
-    traps->faults += r == 0;
     return r == GUEST_FAULTS ? -ELOOP : r;
 }
 
@@ -279,6 +279,7 @@ static void traps_access(void *owner, const struct bus_access *access)
     struct int_traps *traps = owner;
     const struct trap_site *site = NULL;
     struct cpu_state cpu;
+    uint64_t *counter;
     int r;
 
     r = cpu_state_get(traps->vcpu, &cpu);
@@ -289,10 +290,12 @@ static void traps_access(void *owner, const struct bus_access *access)
         return;
     }
     if (r == 0)
-        r = site_emulate(traps, site, &cpu);
+        r = site_emulate(traps, site, &cpu, &counter);
     if (r == 0)
         r = cpu_state_set(traps->vcpu, &cpu);
-    if (r < 0) {
+    if (r == 0) {
+        ++*counter;
+    } else {
         traps->error = r;
         vcpu_kick(traps->vcpu);
     }
@@ -325,12 +328,18 @@ static bool sites_apart(const uint64_t *sites, unsigned count)
     return true;
 }
 
-static void site_patch(struct vm *vm, const struct trap_site *site)
+/* Only the first byte changes; both are written, so that both have to be writable. */
+static int site_write(struct vm *vm, const struct trap_site *site, uint8_t first)
 {
-    const uint8_t out[SITE_BYTES] = {OPCODE_OUT,
-                                     site->is_iret ? IRET_SECOND : site->vector};
+    const uint8_t bytes[SITE_BYTES] = {first, site->is_iret ? IRET_SECOND : site->vector};
 
-    guest_write(vm, site->gpa, out, sizeof out);
+    return guest_write(vm, site->gpa, bytes, sizeof bytes);
+}
+
+static void sites_restore(struct vm *vm, const struct trap_site *sites, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        site_write(vm, &sites[i], sites[i].is_iret ? IRET_FIRST : OPCODE_INT);
 }
 
 //@end
@@ -340,6 +349,7 @@ int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t
     //@begin
     //@ (void)traps, (void)vcpu, (void)sites, (void)count;
     //@ return -ENOSYS;
+    unsigned patched = 0;
     int r = 0;
 
     if (count == 0 || count > TRAP_SITES_MAX || !sites_apart(sites, count))
@@ -349,13 +359,16 @@ int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t
     traps->vcpu = vcpu;
     traps->device = (struct device){
         .name = "INT and IRET", .length = 256, .owner = traps, .access = traps_access};
+    while (r == 0 && patched < count) {
+        r = site_write(vcpu->vm, &traps->sites[patched], OPCODE_OUT);
+        patched += r == 0;
+    }
     if (r == 0)
         r = device_bus_add(&vcpu->vm->pio, &traps->device);
     if (r < 0)
-        return r;
-    traps->count = count;
-    for (unsigned i = 0; i < count; i++)
-        site_patch(vcpu->vm, &traps->sites[i]);
-    return 0;
+        sites_restore(vcpu->vm, traps->sites, patched);
+    else
+        traps->count = count;
+    return r;
     //@end
 }
