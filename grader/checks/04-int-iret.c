@@ -195,7 +195,20 @@ static void tables_place(struct judge *judge, struct lab04_tables *t)
         t->gates[i] = random_gate(judge);
 }
 
-#define BAD_TRIES 6 /* of LAB04_TRIES, the last */
+#define BAD_TRIES 11 /* of LAB04_TRIES, the last */
+
+/* Each of the three tables, where not all of it can be written. */
+static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned how)
+{
+    static const uint32_t sizes[] = {IDT_BYTES, TSS_BYTES, GDT_BYTES};
+    uint64_t *const at[] = {&t->idt, &t->tss, &t->gdt};
+    const bool read_only = how >= 3;
+
+    *at[how % 3] = (read_only ? LAB04_ROM : LAB04_RAM) - sizes[how % 3] + 1;
+    if (read_only && how % 3)
+        *at[how % 3] += below(judge, 0x800);
+    return read_only ? -EROFS : -EFAULT;
+}
 
 static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how)
 {
@@ -222,8 +235,7 @@ static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how
         gate->type = 16 + GATE_TRAP;
         return -EINVAL;
     default:
-        t->idt = LAB04_RAM - IDT_BYTES + 1;
-        return -EFAULT;
+        return table_misplace(judge, t, how - 5);
     }
 }
 
@@ -273,11 +285,12 @@ static void tables_are_written(struct judge *judge)
               "interrupt_tables_write() returns what the header says",
               "%s: it returned %d, not %s%s",
               results[i] == 0         ? "good tables"
-              : results[i] == -EFAULT ? "an IDT that ends one byte behind memory"
+              : results[i] == -EFAULT ? "a table that ends one byte behind memory"
+              : results[i] == -EROFS  ? "a table that ends in read-only memory"
                                       : "one gate is bad",
               out->results[i], results[i] ? "-" : "", errno_name(results[i]));
         memset(want, in.fill[i], sizeof want);
-        if (results[i] == -EFAULT)
+        if (results[i] == -EFAULT || results[i] == -EROFS)
             continue; /* what has been written by then is not promised */
         if (results[i] == 0)
             tables_draw(&in.tables[i], want);
@@ -288,8 +301,8 @@ static void tables_are_written(struct judge *judge)
 /* === INT and IRET, worked out by hand ============================================================ */
 
 #define GDT_AT   0x5000u
-#define TSS_AT   0x5800u
-#define IDT_AT   0x6000u
+#define TSS_AT   0x5fd0u /* IST2 is in two pages */
+#define IDT_AT   0x6108u /* so is the gate of vector 239 */
 #define STACK_AT 0x9000u /* three of 4 KiB */
 
 /* Descriptors to choose from: byte 5 (type, S, DPL, P) and the upper half of byte 6 (G, D/B, L).
@@ -318,6 +331,10 @@ enum {
     D_KERNEL_READONLY,
     D_CONFORMING_0,
     D_CONFORMING_3,
+    D_CONFORMING_0_ABSENT,
+    D_CONFORMING_3_ABSENT,
+    D_CODE32_3_ABSENT,
+    D_USER_READONLY_ABSENT,
     DESCRIPTORS,
 };
 
@@ -344,6 +361,10 @@ static const uint8_t descriptor_rights[DESCRIPTORS][2] = {
     [D_KERNEL_READONLY] = {0x91, 0xc0},
     [D_CONFORMING_0] = {0x9f, 0xa0},
     [D_CONFORMING_3] = {0xff, 0xa0},
+    [D_CONFORMING_0_ABSENT] = {0x1f, 0xa0},
+    [D_CONFORMING_3_ABSENT] = {0x7f, 0xa0},
+    [D_CODE32_3_ABSENT] = {0x7b, 0xc0},
+    [D_USER_READONLY_ABSENT] = {0x71, 0xc0},
 };
 
 static const uint8_t code_of_ring[] = {D_KERNEL_CODE, D_CODE_1, D_CODE_2, D_USER_CODE};
@@ -360,6 +381,8 @@ static void emulate_memory_make(struct judge *judge, uint8_t *ram)
     }
     for (unsigned n = 0; n < 11; n++) /* RSP0-2 and, from n = 4 on, IST1-7 */
         bytes_set(ram + TSS_AT + 4 + 8 * n, STACK_AT + 0x1000 + below(judge, 0x2000), 8);
+    /* The frame of RSP0 is in two pages. */
+    bytes_set(ram + TSS_AT + 4, STACK_AT + 0x2000 + 16 + below(judge, 16), 8);
 }
 
 /* The segment register after loading: what stands in the descriptor's bytes. */
@@ -400,6 +423,14 @@ static bool oracle_in_gdt(const struct cpu_state *cpu, uint16_t selector)
 static bool oracle_memory(uint64_t at, uint64_t size)
 {
     return at < LAB04_RAM && size <= LAB04_RAM - at;
+}
+
+/* 0, or why this much cannot be written. */
+static int oracle_writable(uint64_t at, uint64_t size)
+{
+    if (!oracle_memory(at, size))
+        return -EFAULT;
+    return at + size > LAB04_ROM ? -EROFS : 0;
 }
 
 static bool oracle_canonical(uint64_t address)
@@ -452,10 +483,12 @@ static bool oracle_gate(const struct lab04_case *c, const uint8_t *ram,
         want_fault(w, 4, 11, code);
     else if (selector < 4)
         want_fault(w, 5, 13, ext);
-    else if (!oracle_in_gdt(&c->cpu, selector) || !s.s || s.type < 8 || s.dpl > cpl)
+    else if (!oracle_in_gdt(&c->cpu, selector) || !s.s || s.type < 8)
         want_fault(w, 6, 13, selector_code);
     else if (s.type & 4)
         want_error(w, 6, -ENOTSUP);
+    else if (s.dpl > cpl)
+        want_fault(w, 6, 13, selector_code);
     else if (!s.present)
         want_fault(w, 7, 11, selector_code);
     else if (!s.l || s.db)
@@ -490,10 +523,10 @@ static bool oracle_stack(const struct lab04_case *c, const uint8_t *ram,
     w->frame_words = c->event.has_error_code ? 6 : 5;
     w->frame_at = rsp / 16 * 16 - 8 * w->frame_words;
     w->cpu.regs.rip = handler;
-    if (oracle_memory(w->frame_at, 8 * w->frame_words))
+    want_error(w, 11, oracle_writable(w->frame_at, 8 * w->frame_words));
+    if (w->result == 0)
         return true;
     w->frame_words = 0;
-    want_error(w, 11, -EFAULT);
     return false;
 }
 
@@ -535,11 +568,11 @@ static bool oracle_return_checks(const struct lab04_case *c, const uint8_t *ram,
 
     if (cs < 4)
         want_fault(w, 2, 13, 0);
-    else if (!code_here || new_cpl < cpl)
+    else if (!code_here)
         want_fault(w, 3, 13, cs & ~3u);
     else if (code.type & 4)
         want_error(w, 3, -ENOTSUP);
-    else if (code.dpl != new_cpl)
+    else if (new_cpl < cpl || code.dpl != new_cpl)
         want_fault(w, 3, 13, cs & ~3u);
     else if (!code.present)
         want_fault(w, 4, 11, cs & ~3u);
@@ -610,16 +643,32 @@ static void case_begin(struct judge *judge, struct lab04_case *c, unsigned cpl)
     sregs->cs.dpl = sregs->ss.dpl = (uint8_t)cpl;
     sregs->tr = (struct kvm_segment){
         .base = TSS_AT, .limit = TSS_BYTES - 1, .type = TSS_BUSY, .present = 1};
-    sregs->tr.selector = selector_make(1 + (unsigned)below(judge, 100), 0);
+    sregs->tr.selector =
+        selector_make(1 + (unsigned)below(judge, 100), (unsigned)below(judge, 4));
     sregs->gdt = (struct kvm_dtable){.base = GDT_AT, .limit = DESCRIPTORS * 8 - 1};
     sregs->idt = (struct kvm_dtable){.base = IDT_AT, .limit = IDT_BYTES - 1};
 }
 
 /* Spoils one thing so that this step of interrupt_deliver() cannot go well. */
+/* A stack of which not all is memory, or not all can be written. */
+static uint64_t stack_bad(struct judge *judge)
+{
+    switch (below(judge, 3)) {
+    case 0:
+        return below(judge, 32);
+    case 1:
+        return LAB04_RAM + 16 * below(judge, 9) + 16;
+    default:
+        return LAB04_ROM + 16 + below(judge, LAB04_RAM - LAB04_ROM - 16);
+    }
+}
+
 static void deliver_spoil(struct judge *judge, struct lab04_case *c,
                           struct guest_gate *gate, unsigned step)
 {
     static const uint8_t no_code[] = {D_KERNEL_DATA, D_USER_DATA, D_SYSTEM, D_DATA_1};
+    static const uint8_t conforming[] = {D_CONFORMING_0, D_CONFORMING_3,
+                                         D_CONFORMING_0_ABSENT, D_CONFORMING_3_ABSENT};
     const unsigned cpl = c->cpu.sregs.cs.selector % 4;
 
     switch (step) {
@@ -666,11 +715,11 @@ static void deliver_spoil(struct judge *judge, struct lab04_case *c,
         break;
     case 11:
         c->write_at[0] = TSS_AT + (gate->ist ? 28u + 8 * gate->ist : 4u);
-        c->write_value[0] =
-            coin(judge) ? below(judge, 32) : LAB04_RAM + 16 * below(judge, 9) + 16;
+        c->write_value[0] = stack_bad(judge);
         break;
     default:
-        gate->selector = selector_make(D_CONFORMING_0, 0);
+        gate->selector =
+            selector_make(conforming[below(judge, 4)], (unsigned)below(judge, 4));
     }
 }
 
@@ -712,6 +761,7 @@ static void deliver_make(struct judge *judge, struct lab04_emulate_input *in, un
     unsigned target = coin(judge) ? 0 : (unsigned)below(judge, cpl + 1);
 
     case_begin(judge, c, cpl);
+    c->cpu.regs.rflags |= coin(judge) ? RFLAGS_VM : 0; /* to be cleared, whatever it says */
     gate.selector = selector_make(target == 0 && coin(judge) ? D_CODE_EXECUTE_ONLY
                                                              : code_of_ring[target],
                                   (unsigned)below(judge, 4));
@@ -745,12 +795,17 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
                          unsigned how)
 {
     const unsigned cpl = c->cpu.sregs.cs.selector % 4, rpl = frame[1] % 4;
-    static const uint8_t no_stack[] = {D_USER_READONLY, D_USER_CODE, D_KERNEL_READONLY,
-                                       D_SYSTEM, D_KERNEL_CODE};
+    static const uint8_t no_stack[] = {
+        D_USER_READONLY,   D_USER_CODE, D_USER_READONLY_ABSENT,
+        D_KERNEL_READONLY, D_SYSTEM,    D_KERNEL_CODE};
+    static const uint8_t not_ours[] = {D_CODE32_3, D_CONFORMING_0, D_CONFORMING_3,
+                                       D_CONFORMING_0_ABSENT, D_CONFORMING_3_ABSENT};
 
     switch (how) {
     case 1:
         c->cpu.regs.rflags |= RFLAGS_NT;
+        if (coin(judge)) /* seen before the stack is */
+            c->cpu.regs.rsp = LAB04_RAM - below(judge, 40);
         break;
     case 2:
         frame[1] = below(judge, 4);
@@ -769,13 +824,13 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
             coin(judge) ? selector_make(D_USER_CODE, 4 + 3) : selector_make(DESCRIPTORS, 3);
         break;
     case 6:
-        frame[1] = selector_make(D_USER_CODE_ABSENT, 3);
+        frame[1] = selector_make(coin(judge) ? D_USER_CODE_ABSENT : D_CODE32_3_ABSENT, 3);
         break;
     case 7:
         frame[4] = rpl == 3 ? (coin(judge) ? 3 : below(judge, 3)) : (rpl + 1) % 4;
         break;
     case 8:
-        frame[4] = selector_make(no_stack[below(judge, 5)], rpl);
+        frame[4] = selector_make(no_stack[below(judge, COUNT(no_stack))], rpl);
         break;
     case 9: /* a stack of another ring, or asked for with another RPL */
         frame[4] = coin(judge) ? selector_make(data_of_ring[(rpl + 1) % 4], rpl)
@@ -789,7 +844,8 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
         frame[0] ^= 1ull << (47 + below(judge, 17));
         break;
     case 12:
-        frame[1] = selector_make(coin(judge) ? D_CODE32_3 : D_CONFORMING_3, 3);
+        frame[1] = selector_make(not_ours[below(judge, COUNT(not_ours))],
+                                 coin(judge) ? 3 : (unsigned)below(judge, 4));
         break;
     case 13:
         c->cpu.regs.rsp = LAB04_RAM - 39 + below(judge, 100);

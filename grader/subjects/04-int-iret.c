@@ -15,11 +15,17 @@
 
 static uint8_t ram[LAB04_RAM];
 
-/* One slot of LAB04_RAM bytes; nothing that the part is to call needs KVM. */
+/* Nothing that the part is to call needs KVM. Touching slots, in no order: whoever takes a
+ * pointer instead of guest_read() and guest_write() comes to the end of one. */
 static void memory_only(struct vm *vm, uint64_t gpa)
 {
     *vm = (struct vm){.fd = -1};
-    vm->slots[0] = (struct memory_slot){.gpa = gpa, .size = LAB04_RAM, .hva = ram};
+    for (uint32_t i = 0, at = 0; i < VM_SLOTS_MAX; i++, at = (at + 0x7000) % LAB04_RAM)
+        vm->slots[i] =
+            (struct memory_slot){.gpa = gpa + at,
+                                 .size = GUEST_PAGE_SIZE,
+                                 .hva = ram + at,
+                                 .flags = at == LAB04_ROM ? MEMORY_SLOT_READONLY : 0};
 }
 
 static void encode(struct subject *subject)
@@ -124,6 +130,20 @@ static const struct device port_device = {.name = "port 80h",
                                           .owner = &port_writes,
                                           .access = port_access};
 
+/* One device: at port 80h. More: beside each other, from port 100h on. */
+static void bus_occupy(struct device_bus *bus, uint32_t count)
+{
+    static struct device others[DEVICE_BUS_MAX];
+
+    if (count == 1)
+        device_bus_add(bus, &port_device);
+    for (uint32_t i = 0; count > 1 && i < count && i < DEVICE_BUS_MAX; i++) {
+        others[i] = port_device;
+        others[i].base = 0x100 + i;
+        device_bus_add(bus, &others[i]);
+    }
+}
+
 static uint32_t bytes_changed(const uint8_t *bytes, uint8_t was, size_t count)
 {
     uint32_t n = 0;
@@ -144,8 +164,7 @@ static void patch_try(const struct lab04_patch *in, struct lab04_patch_result *o
     memset(&traps, 0, sizeof traps);
     memset(ram, 0xcd, sizeof ram);
     memcpy(ram + at, in->text, LAB04_TEXT);
-    if (in->occupied)
-        device_bus_add(&vm.pio, &port_device);
+    bus_occupy(&vm.pio, in->occupied);
     out->result = int_traps_install(&traps, &vcpu, in->sites, in->site_count);
     out->site_count = traps.count;
     out->devices = vm.pio.count;

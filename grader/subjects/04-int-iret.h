@@ -17,7 +17,9 @@ enum {
     LAB04_GUEST,   /* a guest in the real KVM */
 };
 
-#define LAB04_RAM 0x10000u /* of guests without KVM */
+/* Guests without KVM: memory made of one slot a page; the last page is read-only. */
+#define LAB04_RAM 0x10000u
+#define LAB04_ROM 0xf000u
 
 /* --- LAB04_ENCODE ------------------------------------------------------------------------ */
 
@@ -45,7 +47,7 @@ struct lab04_tables {
     struct guest_gate gates[LAB04_GATES];
 };
 
-#define LAB04_TRIES 12
+#define LAB04_TRIES 15
 
 struct lab04_tables_input {
     uint32_t count, reserved;
@@ -97,7 +99,7 @@ struct lab04_emulate_output {
 
 struct lab04_patch {
     uint32_t site_count;
-    uint32_t occupied; /* 1: a device has port 80h already */
+    uint32_t occupied; /* devices on the bus: 1: at port 80h; more: at ports from 100h on */
     uint64_t text_at;  /* GPA; the guest has memory from LAB04_TEXT_SLOT on */
     uint64_t sites[LAB04_SITES];
     uint8_t text[LAB04_TEXT];
