@@ -1045,7 +1045,7 @@ static void text_make(struct judge *judge, struct lab04_patch *p, unsigned sites
 
     for (unsigned i = 0; i < LAB04_TEXT; i++)
         p->text[i] = coin(judge) ? likely[below(judge, 5)] : (uint8_t)judge_random(judge);
-    p->text_at = LAB04_TEXT_SLOT + below(judge, LAB04_RAM - LAB04_TEXT);
+    p->text_at = LAB04_TEXT_SLOT + below(judge, LAB04_ROM - 1 - LAB04_TEXT);
     p->site_count = sites;
     for (unsigned i = 0; i < sites; i++) {
         at += (unsigned)below(judge, LAB04_TEXT / (sites + 1) - 2);
@@ -1071,52 +1071,107 @@ static uint8_t *site_bytes(struct lab04_patch *p, unsigned site)
     return p->text + (p->sites[site] - p->text_at);
 }
 
+enum {
+    BAD_NO_SITES,
+    BAD_SAME,
+    BAD_ONE_HIGHER,
+    BAD_ONE_LOWER,
+    BAD_BELOW_MEMORY,
+    BAD_HALF_BEHIND,
+    BAD_OTHER_OPCODE,
+    BAD_OTHER_48,
+    BAD_OTHER_CF,
+    BAD_PATCHED,
+    BAD_7E,
+    BAD_PORT_TAKEN,
+    BAD_BUS_FULL,
+    BAD_READ_ONLY,
+    BAD_HALF_READ_ONLY,
+    /* Two are bad: which one counts? */
+    BAD_TWO,
+    BAD_TWO_HALF_BEHIND,
+    BAD_TWO_READ_ONLY,
+    BAD_READ_ONLY_BUS_FULL,
+    PATCH_SPOILS,
+};
+
+static void opcode_spoil(struct lab04_patch *p, unsigned site, uint8_t first,
+                         uint8_t second)
+{
+    site_bytes(p, site)[0] = first;
+    site_bytes(p, site)[1] = second;
+}
+
+/* What is not at a place of the text, but elsewhere in memory: there all bytes are CDh. */
+static void site_move(struct lab04_patch *p, unsigned site, uint64_t at)
+{
+    p->sites[site] = LAB04_TEXT_SLOT + at;
+}
+
 /* Makes a request that has to be refused; returns how. */
 static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
 {
-    const unsigned site = (unsigned)below(judge, p->site_count);
+    const unsigned site = (unsigned)below(judge, p->site_count), last = p->site_count - 1;
 
     switch (how) {
-    case 0:
+    case BAD_NO_SITES:
         p->site_count = 0;
         return -EINVAL;
-    case 1: /* two share both bytes, or one */
-    case 10:
-        p->sites[p->site_count] = p->sites[site] + how / 10;
-        p->site_count++;
+    case BAD_SAME:
+    case BAD_ONE_HIGHER:
+    case BAD_ONE_LOWER:
+        p->sites[p->site_count++] =
+            p->sites[site] + (how == BAD_ONE_HIGHER) - (how == BAD_ONE_LOWER);
         return -EINVAL;
-    case 2:
-        p->sites[site] = LAB04_TEXT_SLOT - 1 - below(judge, 2);
+    case BAD_BELOW_MEMORY:
+        site_move(p, site, ~below(judge, 2));
         return -EFAULT;
-    case 3: /* its second byte has no memory */
-        p->sites[site] = LAB04_TEXT_SLOT + LAB04_RAM - 1;
+    case BAD_TWO_HALF_BEHIND:
+        site_bytes(p, last)[0] = 0xcc; /* fall through */
+    case BAD_HALF_BEHIND:
+        site_move(p, how == BAD_HALF_BEHIND ? site : 0, LAB04_RAM - 1);
         return -EFAULT;
-    case 4:
-        site_bytes(p, site)[0] = coin(judge) ? 0xcc : 0xce;
+    case BAD_OTHER_OPCODE:
+        opcode_spoil(p, site, coin(judge) ? 0xcc : 0xce, (uint8_t)judge_random(judge));
         return -EILSEQ;
-    case 5:
-        site_bytes(p, site)[0] = 0x48;
-        site_bytes(p, site)[1] = coin(judge) ? 0xcd : 0x80;
+    case BAD_OTHER_48:
+        opcode_spoil(p, site, 0x48, coin(judge) ? 0xcd : 0x80);
         return -EILSEQ;
-    case 6:
-        site_bytes(p, site)[0] = 0xe6; /* patched already */
+    case BAD_OTHER_CF: /* IRET with another REX prefix */
+        opcode_spoil(p, site, (uint8_t)(coin(judge) ? 0x49 + below(judge, 7) : 0x40), 0xcf);
         return -EILSEQ;
-    case 7:
-        site_bytes(p, site)[0] = 0xcd;
-        site_bytes(p, site)[1] = 0x7e;
+    case BAD_PATCHED:
+        site_bytes(p, site)[0] = 0xe6;
+        return -EILSEQ;
+    case BAD_7E:
+        opcode_spoil(p, site, 0xcd, 0x7e);
         return -ENOTSUP;
-    case 8:
+    case BAD_PORT_TAKEN:
         p->occupied = 1;
         return -EEXIST;
-    default: /* two are bad, of two kinds: the first in the list counts */
-        p->sites[p->site_count - 1] = 8;
+    case BAD_BUS_FULL:
+        p->occupied = DEVICE_BUS_MAX;
+        return -ENOSPC;
+    case BAD_READ_ONLY_BUS_FULL:
+        p->occupied = DEVICE_BUS_MAX; /* fall through */
+    case BAD_READ_ONLY:
+        site_move(p, last, LAB04_ROM + below(judge, LAB04_RAM - LAB04_ROM - 1));
+        return -EROFS;
+    case BAD_HALF_READ_ONLY:
+        site_move(p, last, LAB04_ROM - 1);
+        return -EROFS;
+    case BAD_TWO_READ_ONLY: /* all are looked at before it comes to writing */
+        site_move(p, 0, LAB04_ROM);
+        site_bytes(p, last)[0] = 0xcc;
+        return -EILSEQ;
+    default: /* the first in the list */
+        p->sites[last] = 8;
         site_bytes(p, 0)[0] = 0xcc;
         return -EILSEQ;
     }
 }
 
-#define PATCH_SPOILS 11
-#define PATCH_GOOD   12
+#define PATCH_GOOD 12
 
 static void patch_text_expect(struct judge *judge, struct lab04_patch *p,
                               const struct lab04_patch_result *r, bool patched)
@@ -1186,14 +1241,15 @@ static void only_named_sites_are_patched(struct judge *judge)
                   i == 0 ? TRAP_SITES_MAX : 2 + (unsigned)below(judge, 20));
     for (unsigned i = 0; i < PATCH_SPOILS; i++)
         results[PATCH_GOOD + i] = patch_spoil(judge, &in.patches[PATCH_GOOD + i], i);
-    /* One site too many; and sites that touch are no overlap. */
+    /* One site too many; sites that touch are no overlap; and INT 7Fh is like others. */
     text_make(judge, &in.patches[in.count - 2], TRAP_SITES_MAX + 1);
     results[in.count - 2] = -EINVAL;
     struct lab04_patch *touching = &in.patches[in.count - 1];
     touching->site_count = 2;
+    touching->text_at = LAB04_TEXT_SLOT + 0x3000 - 101; /* the first is in two slots */
     touching->sites[0] = touching->text_at + 100;
     touching->sites[1] = touching->text_at + 102;
-    memcpy(site_bytes(touching, 0), "\xcd\x48\x48\xcf", 4);
+    memcpy(site_bytes(touching, 0), "\xcd\x7f\x48\xcf", 4);
 
     const struct lab04_patch_output *out =
         part_run(judge, LAB04_PATCH, &in, sizeof in, sizeof *out);
@@ -1313,7 +1369,10 @@ static void event_spoil(struct judge *judge, struct lab04_event *e, unsigned how
         e->event.has_error_code = !e->event.has_error_code;
         break;
     case 4:
-        e->event.error_code |= 1u << (16 + below(judge, 16));
+        do
+            *e = event_good(judge, 3);
+        while (!e->event.has_error_code);
+        e->event.error_code |= 1u << (16 + (coin(judge) ? 0 : below(judge, 16)));
         break;
     case 5:
         e->event.instruction_length = coin(judge) ? 0 : 16 + (uint32_t)below(judge, 3);
