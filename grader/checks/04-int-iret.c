@@ -2150,6 +2150,51 @@ static void violations_reach_the_guest(struct judge *judge)
     both_ways_judge(judge, operations, COUNT(operations));
 }
 
+/* What guest_start_user() says to KVM, register by register; KVM would put some of it right. */
+static void start_words_expect(struct judge *judge, const struct lab04_guest_output *out)
+{
+    const struct kvm_sregs *s = &out->starts[0].cpu.sregs, *was = &out->pretended.sregs;
+    const struct kvm_segment *const flat[] = {&s->cs, &s->ds, &s->es,
+                                              &s->fs, &s->gs, &s->ss};
+    static const char *const names[] = {"CS", "DS", "ES", "FS", "GS", "SS"};
+
+    for (unsigned i = 0; i < COUNT(flat); i++)
+        CHECK(judge,
+              flat[i]->base == 0 && flat[i]->limit == 0xffffffff && flat[i]->g &&
+                  flat[i]->type == (i ? 3 : 11) && flat[i]->s && flat[i]->present &&
+                  flat[i]->dpl == 3 && !flat[i]->unusable,
+              "segments are flat, in the form of kvm_segment",
+              "%s: base %#llx, limit %#x, g %u, type %u, s %u, dpl %u, present %u",
+              names[i], flat[i]->base, flat[i]->limit, flat[i]->g, flat[i]->type,
+              flat[i]->s, flat[i]->dpl, flat[i]->present);
+    CHECK(
+        judge,
+        s->tr.type == TSS_BUSY && !s->tr.s && !s->tr.g && s->tr.present && !s->tr.unusable,
+        "TR is the TSS, busy", "KVM was told: type %u, s %u, g %u, present %u, unusable %u",
+        s->tr.type, s->tr.s, s->tr.g, s->tr.present, s->tr.unusable);
+    CHECK(judge, memcmp(&s->ldt, &was->ldt, sizeof s->ldt) == 0, "LDTR keeps its value",
+          "selector %#x became %#x, limit %#x became %#x", was->ldt.selector,
+          s->ldt.selector, was->ldt.limit, s->ldt.limit);
+    CHECK(judge, out->starts[0].cpu.regs.rflags == 0x3202,
+          "RFLAGS has bit 1, IF and IOPL, and nothing of what was there",
+          "RFLAGS was %#llx, KVM was told %#llx, not 0x3202", out->pretended.regs.rflags,
+          out->starts[0].cpu.regs.rflags);
+}
+
+static void start_errors_expect(struct judge *judge, const struct lab04_guest_output *out)
+{
+    for (unsigned i = 1; i <= LAB04_IOCTLS; i++) {
+        CHECK(judge, out->starts[i].result == -EIO,
+              "an ioctl that fails makes guest_start_user() fail",
+              "its ioctl number %u failed with EIO: it returned %d", i,
+              out->starts[i].result);
+        CHECK(judge, i > 2 || out->starts[i].sets == 0,
+              "registers that could not be read are not set",
+              "ioctl number %u, which reads them, failed; %u others set them", i,
+              out->starts[i].sets);
+    }
+}
+
 /* KVM's own view of the registers, before the guest runs. */
 static void program_starts_in_ring_3(struct judge *judge)
 {
@@ -2198,6 +2243,8 @@ static void program_starts_in_ring_3(struct judge *judge)
               s->cr4 == out->loaded.sregs.cr4 && s->efer == out->loaded.sregs.efer,
           "control registers are kept", "CR0 %#llx, CR3 %#llx, CR4 %#llx, EFER %#llx",
           s->cr0, s->cr3, s->cr4, s->efer);
+    start_words_expect(judge, out);
+    start_errors_expect(judge, out);
     rings_end_expect(judge, &guest, e);
 }
 

@@ -2,7 +2,12 @@
  * memory, and runs guests on the real KVM. */
 #include "04-int-iret.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "exit_loop.h"
 #include "guest_loader.h"
@@ -244,6 +249,127 @@ static void exits(struct subject *subject)
     }
 }
 
+/* --- a vCPU that is mere memory ----------------------------------------------------------------- */
+
+#define PRETENDED_FD 0x40000000
+
+static struct {
+    struct cpu_state cpu;
+    uint32_t calls, failing; /* ioctls so far; the one that fails */
+    uint32_t sets;
+} pretended;
+
+static int pretended_ioctl(unsigned long request, void *payload)
+{
+    struct cpu_state *cpu = &pretended.cpu;
+
+    if (++pretended.calls == pretended.failing) {
+        errno = EIO;
+        return -1;
+    }
+    pretended.sets += request == KVM_SET_REGS || request == KVM_SET_SREGS;
+    if (request == KVM_GET_REGS)
+        memcpy(payload, &cpu->regs, sizeof cpu->regs);
+    else if (request == KVM_GET_SREGS)
+        memcpy(payload, &cpu->sregs, sizeof cpu->sregs);
+    else if (request == KVM_SET_REGS)
+        memcpy(&cpu->regs, payload, sizeof cpu->regs);
+    else if (request == KVM_SET_SREGS)
+        memcpy(&cpu->sregs, payload, sizeof cpu->sregs);
+    return 0;
+}
+
+/* Takes the C library's place in this program: cpu_state_get() and cpu_state_set() do not know
+ * that there is no KVM. What has a real descriptor goes on to the kernel. */
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    void *payload;
+
+    va_start(list, request);
+    payload = va_arg(list, void *);
+    va_end(list);
+    if (fd == PRETENDED_FD)
+        return pretended_ioctl(request, payload);
+    return (int)syscall(SYS_ioctl, fd, request, payload);
+}
+
+static void vcpu_pretend(struct vcpu *vcpu, struct vm *vm, const struct cpu_state *cpu,
+                         uint32_t failing)
+{
+    static struct kvm_run run;
+
+    *vcpu =
+        (struct vcpu){.fd = PRETENDED_FD, .vm = vm, .run = &run, .run_size = sizeof run};
+    pretended.cpu = *cpu;
+    pretended.calls = pretended.sets = 0;
+    pretended.failing = failing;
+}
+
+/* --- LAB04_ACCESS ----------------------------------------------------------------------------- */
+
+static struct lab04_access_result *behind_notes;
+
+static void behind_access(void *owner, const struct bus_access *access)
+{
+    struct lab04_access_result *r = behind_notes;
+    const uint32_t size = access->size < 8 ? access->size : 8;
+
+    (void)owner;
+    r->behind++;
+    r->seen = *access;
+    r->seen.data = NULL;
+    memcpy(r->seen_data, access->data, size);
+    for (uint32_t i = 0; !access->is_write && i < size; i++)
+        access->data[i] = (uint8_t)~access->data[i];
+}
+
+static const struct device behind_device = {
+    .name = "ports behind", .base = 0x40, .length = 0x80, .access = behind_access};
+
+static void access_try(const struct lab04_access_input *in, const struct lab04_access *a,
+                       struct lab04_access_result *r)
+{
+    static struct int_traps traps;
+    struct bus_access access = {
+        .address = a->port, .size = a->size, .is_write = a->is_write, .data = r->data};
+    struct vcpu vcpu;
+    struct vm vm;
+
+    memory_only(&vm, 0);
+    memcpy(ram, in->ram, sizeof ram);
+    for (int i = 0; i < 2; i++)
+        if (a->write_at[i])
+            memcpy(ram + a->write_at[i], &a->write_value[i], 8);
+    memset(&traps, 0, sizeof traps);
+    device_bus_add(&traps.behind, &behind_device);
+    vcpu_pretend(&vcpu, &vm, &a->cpu, 0);
+    memcpy(r->data, a->data, sizeof r->data);
+    behind_notes = r;
+    r->install_result = int_traps_install(&traps, &vcpu, in->sites, in->site_count);
+    vcpu_pretend(&vcpu, &vm, &a->cpu, a->failing);
+    if (r->install_result == 0)
+        device_bus_access(&vm.pio, &access);
+    r->error = traps.error;
+    r->kicked = vcpu.kick_requested;
+    r->ints = traps.ints;
+    r->irets = traps.irets;
+    r->faults = traps.faults;
+    r->sets = pretended.sets;
+    r->unclaimed = (uint32_t)traps.behind.unclaimed;
+    r->cpu = pretended.cpu;
+}
+
+static void accesses(struct subject *subject)
+{
+    const struct lab04_access_input *in = subject->input;
+    struct lab04_access_output *out = subject->output;
+
+    subject->output_size = sizeof *out;
+    for (uint32_t i = 0; i < in->count; i++)
+        access_try(in, &in->accesses[i], &out->results[i]);
+}
+
 /* --- LAB04_GUEST ---------------------------------------------------------------------------------- */
 
 static struct {
@@ -308,6 +434,26 @@ static void registers_mark(struct cpu_state *cpu)
     cpu_state_get(&stage.vcpu, cpu);
 }
 
+/* KVM forgets some of what it is told; memory does not. And it has no ioctl that fails. */
+static void starts_try(const struct lab04_guest_input *in,
+                       const struct interrupt_tables *tables,
+                       struct lab04_guest_output *out)
+{
+    struct vcpu vcpu;
+
+    out->pretended = out->loaded;
+    out->pretended.regs.rflags = 0x254cd7;
+    out->pretended.sregs.ldt = (struct kvm_segment){
+        .base = 0x7000, .limit = 0x1f, .selector = 0x58, .type = 2, .present = 1};
+    for (uint32_t i = 0; i <= LAB04_IOCTLS; i++) {
+        vcpu_pretend(&vcpu, &stage.vm, &out->pretended, i);
+        out->starts[i].result =
+            guest_start_user(&vcpu, tables, in->program, in->rsp, in->iopl);
+        out->starts[i].sets = pretended.sets;
+        out->starts[i].cpu = pretended.cpu;
+    }
+}
+
 static void guest(struct subject *subject)
 {
     const struct lab04_guest_input *in = subject->input;
@@ -325,6 +471,7 @@ static void guest(struct subject *subject)
     out->start_result =
         guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
     cpu_state_get(&stage.vcpu, &out->started);
+    starts_try(in, &tables, out);
     if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
         out->run_result = vcpu_run(&stage.vcpu, &stop);
         out->status = stop.status;
@@ -336,6 +483,6 @@ static void guest(struct subject *subject)
 const subject_entry subject_entries[] = {
     [LAB04_ENCODE] = encode, [LAB04_TABLES] = tables_write, [LAB04_EMULATE] = emulate,
     [LAB04_PATCH] = patch,   [LAB04_EVENTS] = events,       [LAB04_EXITS] = exits,
-    [LAB04_GUEST] = guest,
+    [LAB04_GUEST] = guest,   [LAB04_ACCESS] = accesses,
 };
 const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

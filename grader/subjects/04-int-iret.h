@@ -15,6 +15,7 @@ enum {
     LAB04_EVENTS,  /* entry_event_encode() */
     LAB04_EXITS,   /* exception_exits_set(), event_exits() */
     LAB04_GUEST,   /* a guest in the real KVM */
+    LAB04_ACCESS,  /* port accesses of a vCPU that is mere memory */
 };
 
 /* Guests without KVM: memory made of one slot a page; the last page is read-only. */
@@ -186,6 +187,8 @@ struct lab04_guest_input {
     uint8_t image[LAB04_IMAGE];
 };
 
+#define LAB04_IOCTLS 4 /* that read and set all registers of struct cpu_state */
+
 struct lab04_guest_output {
     int32_t ready; /* parts 01 to 03 have done their work */
     int32_t tables_result, install_result, start_result, run_result;
@@ -195,6 +198,48 @@ struct lab04_guest_output {
     uint64_t ints, irets, faults;
     struct cpu_state loaded, started,
         ended; /* after guest_load(), guest_start_user(), the run */
+    /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EIO */
+    struct cpu_state pretended; /* before */
+    struct {
+        int32_t result;
+        uint32_t sets; /* ioctls that change registers, and that have not failed */
+        struct cpu_state cpu;
+    } starts[LAB04_IOCTLS + 1];
+};
+
+/* --- LAB04_ACCESS ------------------------------------------------------------------------------ */
+
+#define LAB04_ACCESSES 16
+
+struct lab04_access {
+    uint32_t port, size, is_write;
+    uint32_t failing; /* the ioctl that fails with EIO, counted from 1; 0: none */
+    uint8_t data[8];
+    struct cpu_state cpu;                 /* the vCPU's registers */
+    uint64_t write_at[2], write_value[2]; /* 8 bytes changed in ram first; 0: none */
+};
+
+struct lab04_access_input {
+    uint32_t count, site_count;
+    uint64_t sites[TRAP_SITES_MAX];
+    uint8_t ram[LAB04_RAM]; /* at GPA 0, before each access */
+    struct lab04_access accesses[LAB04_ACCESSES];
+};
+
+struct lab04_access_result {
+    int32_t install_result, error;
+    uint32_t kicked;
+    uint32_t sets; /* as above */
+    uint64_t ints, irets, faults;
+    uint32_t behind, unclaimed; /* accesses that the device behind has seen; no device */
+    struct bus_access seen;     /* the last of them; no pointer */
+    uint8_t seen_data[8];       /* as the device found it; it answers with the complement */
+    uint8_t data[8];            /* afterwards */
+    struct cpu_state cpu;
+};
+
+struct lab04_access_output {
+    struct lab04_access_result results[LAB04_ACCESSES];
 };
 
 #endif
