@@ -55,7 +55,7 @@ struct entry_guest {
 int entry_event_encode(const struct entry_event *event, const struct entry_guest *guest,
                        struct vmx_controls *controls);
 
-/* --- which exceptions of the guest leave it ----------------------------------------------------- */
+/* --- which exceptions of the guest leave it -------------------------------------------- */
 
 /* Page faults are chosen by their error code (P, W/R, U/S, ... SDM 3A 4.7). */
 enum page_fault_exits {
