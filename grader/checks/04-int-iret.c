@@ -750,10 +750,12 @@ static void deliver_make(struct judge *judge, struct lab04_emulate_input *in, un
                          unsigned spoil)
 {
     struct lab04_case *c = &in->cases[i];
-    /* Steps 3, 9 and 11 only happen to programs in an outer ring. */
-    const unsigned cpl = coin(judge) || spoil == 3 || spoil == 9 || spoil == 11
-                             ? 3
-                             : (unsigned)below(judge, 4);
+    /* Steps 3, 9 and 11 only happen to programs in an outer ring; what comes of a conforming
+     * segment of ring 3 (12) can only be seen in an inner one. */
+    const unsigned cpl =
+        (spoil != 12 && coin(judge)) || spoil == 3 || spoil == 9 || spoil == 11
+            ? 3
+            : (unsigned)below(judge, spoil == 12 ? 3 : 4);
     struct guest_gate gate = {.handler = random_canonical(judge),
                               .type = coin(judge) ? GATE_TRAP : GATE_INTERRUPT,
                               .ist = (uint8_t)(coin(judge) ? below(judge, 8) : 0),
@@ -795,9 +797,8 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
                          unsigned how)
 {
     const unsigned cpl = c->cpu.sregs.cs.selector % 4, rpl = frame[1] % 4;
-    static const uint8_t no_stack[] = {
-        D_USER_READONLY,   D_USER_CODE, D_USER_READONLY_ABSENT,
-        D_KERNEL_READONLY, D_SYSTEM,    D_KERNEL_CODE};
+    static const uint8_t no_stack[] = {D_USER_READONLY, D_USER_CODE, D_KERNEL_READONLY,
+                                       D_SYSTEM, D_KERNEL_CODE};
     static const uint8_t not_ours[] = {D_CODE32_3, D_CONFORMING_0, D_CONFORMING_3,
                                        D_CONFORMING_0_ABSENT, D_CONFORMING_3_ABSENT};
 
@@ -830,7 +831,9 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
         frame[4] = rpl == 3 ? (coin(judge) ? 3 : below(judge, 3)) : (rpl + 1) % 4;
         break;
     case 8:
-        frame[4] = selector_make(no_stack[below(judge, COUNT(no_stack))], rpl);
+        frame[4] = selector_make(coin(judge) ? D_USER_READONLY_ABSENT
+                                             : no_stack[below(judge, COUNT(no_stack))],
+                                 rpl);
         break;
     case 9: /* a stack of another ring, or asked for with another RPL */
         frame[4] = coin(judge) ? selector_make(data_of_ring[(rpl + 1) % 4], rpl)
@@ -1119,9 +1122,11 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
         return -EINVAL;
     case BAD_SAME:
     case BAD_ONE_HIGHER:
-    case BAD_ONE_LOWER:
-        p->sites[p->site_count++] =
-            p->sites[site] + (how == BAD_ONE_HIGHER) - (how == BAD_ONE_LOWER);
+        p->sites[p->site_count++] = p->sites[site] + (how == BAD_ONE_HIGHER);
+        return -EINVAL;
+    case BAD_ONE_LOWER: /* and no third that touches both */
+        p->sites[1] = p->sites[0] - 1;
+        p->site_count = 2;
         return -EINVAL;
     case BAD_BELOW_MEMORY:
         site_move(p, site, ~below(judge, 2));
@@ -1138,7 +1143,7 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
         opcode_spoil(p, site, 0x48, coin(judge) ? 0xcd : 0x80);
         return -EILSEQ;
     case BAD_OTHER_CF: /* IRET with another REX prefix */
-        opcode_spoil(p, site, (uint8_t)(coin(judge) ? 0x49 + below(judge, 7) : 0x40), 0xcf);
+        opcode_spoil(p, site, (uint8_t)(0x49 + below(judge, 7)), 0xcf);
         return -EILSEQ;
     case BAD_PATCHED:
         site_bytes(p, site)[0] = 0xe6;
