@@ -1111,10 +1111,39 @@ static void site_move(struct lab04_patch *p, unsigned site, uint64_t at)
     p->sites[site] = LAB04_TEXT_SLOT + at;
 }
 
+/* Read-only memory, and requests of which two things are wrong. */
+static int patch_spoil_late(struct judge *judge, struct lab04_patch *p, unsigned how)
+{
+    const unsigned last = p->site_count - 1;
+
+    switch (how) {
+    case BAD_TWO_HALF_BEHIND:
+        site_bytes(p, last)[0] = 0xcc;
+        site_move(p, 0, LAB04_RAM - 1);
+        return -EFAULT;
+    case BAD_READ_ONLY_BUS_FULL:
+        p->occupied = DEVICE_BUS_MAX; /* fall through */
+    case BAD_READ_ONLY:
+        site_move(p, last, LAB04_ROM + below(judge, LAB04_RAM - LAB04_ROM - 1));
+        return -EROFS;
+    case BAD_HALF_READ_ONLY:
+        site_move(p, last, LAB04_ROM - 1);
+        return -EROFS;
+    case BAD_TWO_READ_ONLY: /* all are looked at before it comes to writing */
+        site_move(p, 0, LAB04_ROM);
+        site_bytes(p, last)[0] = 0xcc;
+        return -EILSEQ;
+    default: /* the first in the list */
+        p->sites[last] = 8;
+        site_bytes(p, 0)[0] = 0xcc;
+        return -EILSEQ;
+    }
+}
+
 /* Makes a request that has to be refused; returns how. */
 static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
 {
-    const unsigned site = (unsigned)below(judge, p->site_count), last = p->site_count - 1;
+    const unsigned site = (unsigned)below(judge, p->site_count);
 
     switch (how) {
     case BAD_NO_SITES:
@@ -1131,10 +1160,8 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
     case BAD_BELOW_MEMORY:
         site_move(p, site, ~below(judge, 2));
         return -EFAULT;
-    case BAD_TWO_HALF_BEHIND:
-        site_bytes(p, last)[0] = 0xcc; /* fall through */
     case BAD_HALF_BEHIND:
-        site_move(p, how == BAD_HALF_BEHIND ? site : 0, LAB04_RAM - 1);
+        site_move(p, site, LAB04_RAM - 1);
         return -EFAULT;
     case BAD_OTHER_OPCODE:
         opcode_spoil(p, site, coin(judge) ? 0xcc : 0xce, (uint8_t)judge_random(judge));
@@ -1157,22 +1184,8 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
     case BAD_BUS_FULL:
         p->occupied = DEVICE_BUS_MAX;
         return -ENOSPC;
-    case BAD_READ_ONLY_BUS_FULL:
-        p->occupied = DEVICE_BUS_MAX; /* fall through */
-    case BAD_READ_ONLY:
-        site_move(p, last, LAB04_ROM + below(judge, LAB04_RAM - LAB04_ROM - 1));
-        return -EROFS;
-    case BAD_HALF_READ_ONLY:
-        site_move(p, last, LAB04_ROM - 1);
-        return -EROFS;
-    case BAD_TWO_READ_ONLY: /* all are looked at before it comes to writing */
-        site_move(p, 0, LAB04_ROM);
-        site_bytes(p, last)[0] = 0xcc;
-        return -EILSEQ;
-    default: /* the first in the list */
-        p->sites[last] = 8;
-        site_bytes(p, 0)[0] = 0xcc;
-        return -EILSEQ;
+    default:
+        return patch_spoil_late(judge, p, how);
     }
 }
 
