@@ -285,7 +285,7 @@ enum vmx_exit_reason {
 #define VMX_EXIT_BASIC_REASON  0xffffu
 #define VMX_EXIT_ENTRY_FAILURE (1u << 31)
 
-/* --- a VMCS as plain data ---------------------------------------------------------------------- */
+/* --- a VMCS as plain data ------------------------------------------------------------- */
 
 /* A segment register: what a descriptor says, in the VMCS's own form (SDM 3C 25.4.1).
  * access_rights: bits 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G, 16 unusable. */
@@ -329,7 +329,7 @@ struct vmx_controls {
     uint64_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 };
 
-/* --- in words (common/vmm/vmx_names.c) --------------------------------------------------------- */
+/* --- in words (common/vmm/vmx_names.c) ------------------------------------------------ */
 
 /* "EPT_VIOLATION", or "?" */
 const char *vmx_exit_name(uint32_t basic_reason);

@@ -1,5 +1,6 @@
 /* x86.h - bits of the architecture that guests and the VMM share.
- * Source: Intel SDM volume 3A, 2.3 (RFLAGS), 2.5 (control registers), 3.4.5 (descriptors), 4.5 (paging).
+ * Source: Intel SDM volume 3A, 2.3 (RFLAGS), 2.5 (control registers), 3.4.5 (descriptors),
+ * 4.5 (paging).
  */
 #ifndef X86_H
 #define X86_H
