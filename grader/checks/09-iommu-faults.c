@@ -70,9 +70,9 @@ struct script {
     /* the judge's own view, brought along operation by operation after the run */
     struct cached cache[IOTLB_ENTRIES];
     uint32_t reads;
-    struct lab09_fault fault;
-    bool pending, overflow;
-    uint64_t low, high; /* of the record */
+    uint64_t hole;      /* the word that cannot be read; 0: none */
+    uint64_t low, high; /* of the fault record */
+    uint32_t status;
 };
 
 static struct script *script_new(struct judge *judge)
@@ -313,7 +313,7 @@ static void op_expect(const struct script *s, uint32_t i, const struct lab09_res
 static bool word_read(struct script *s, uint64_t address, uint64_t *word)
 {
     s->reads++;
-    for (uint32_t i = 0; i < s->in.page_count; i++)
+    for (uint32_t i = 0; i < s->in.page_count && address != s->hole; i++)
         if (address >= s->in.address[i] && address < s->in.address[i] + VTD_PAGE) {
             memcpy(word, s->in.pages[i] + (address - s->in.address[i]), sizeof *word);
             return true;
@@ -431,14 +431,14 @@ static int context_judge(struct script *s, uint16_t source, uint64_t context[2],
 
 static void log_expect(struct script *s, const struct lab09_fault *fault)
 {
-    if (s->overflow)
+    if (field(s->status, 0, 0))
         return;
-    if (s->pending) {
-        s->overflow = s->fault.source != fault->source;
+    if (field(s->high, 63, 63)) {
+        if (field(s->high, 15, 0) != fault->source)
+            s->status |= 1;
         return;
     }
-    s->pending = true;
-    s->fault = *fault;
+    s->status |= 2;
     s->low = field(fault->page, 63, 12) << 12;
     s->high = 1ull << 63 | (fault->write ? 0 : 1ull << 62) | (uint64_t)fault->reason << 32 |
               fault->source;
@@ -496,7 +496,7 @@ static void cache_forget(struct script *s, uint16_t domain, uint64_t iova, uint6
         struct cached *c = &s->cache[i];
 
         if (c->domain == domain &&
-            (size == UINT64_MAX || (c->page >= iova && c->page < iova + size)))
+            c->page >= iova && c->page - iova < size)
             c->valid = false;
     }
 }
@@ -519,29 +519,29 @@ static void decode_judge(const struct lab09_op *op, struct lab09_result *r)
 
 static void take_judge(struct script *s, struct lab09_result *r)
 {
-    r->value = s->pending;
-    r->lost = s->overflow;
-    r->fault = s->pending ? s->fault : (struct lab09_fault){.page = ~0ull, .reason = 0xee};
+    const struct lab09_op record = {.low = s->low, .high = s->high};
+
+    decode_judge(&record, r);
+    r->lost = field(s->status, 0, 0) != 0;
+    s->status &= ~1u;
+    if (r->value)
+        s->status &= ~2u;
+    else
+        r->fault = (struct lab09_fault){.page = ~0ull, .reason = 0xee};
     s->high &= ~(1ull << 63);
-    s->pending = s->overflow = false;
 }
 
 static void registers_judge(struct script *s, const struct lab09_op *op,
                             struct lab09_result *r)
 {
     if (op->kind == LAB09_LOG_SET) {
-        struct lab09_result record;
-
         s->low = op->low;
         s->high = op->high;
-        decode_judge(op, &record);
-        s->fault = record.fault;
-        s->pending = record.value != 0;
-        s->overflow = op->status & 1;
+        s->status = op->status;
     }
     r->low = s->low;
     r->high = s->high;
-    r->status = (s->pending ? 2u : 0) | (s->overflow ? 1u : 0);
+    r->status = s->status;
 }
 
 /* What the operation has to do to tables that the judge made. */
@@ -556,6 +556,9 @@ static void op_judge(struct script *s, const struct lab09_op *op, struct lab09_r
         break;
     case LAB09_POKE:
         poke_judge(s, op);
+        break;
+    case LAB09_HOLE:
+        s->hole = op->physical;
         break;
     case LAB09_ENCODE:
         r->low = field(op->fault.page, 63, 12) << 12;
@@ -870,6 +873,50 @@ static void entry_reasons(struct script *s, uint16_t source, uint64_t table,
                   "there is no memory where an entry leads to");
 }
 
+/* An upper entry takes the right, but what is wrong further down comes first. */
+static void rights_end_last(struct script *s, uint16_t source, uint64_t table,
+                            unsigned levels, uint64_t iova, unsigned upper)
+{
+    uint64_t at = entry_address(s, table, levels, iova, upper), word = word_get(s, at),
+             below = entry_address(s, table, levels, iova, upper - 1),
+             next = word_get(s, below);
+
+    for (uint64_t right = 1; right < 3; right++) {
+        OP(s, .kind = LAB09_POKE, .physical = at, .size = (word & ~3ull) | right);
+        for (int write = 0; write < 2; write++) {
+            OP(s, .kind = LAB09_POKE, .physical = below, .size = next | 1ull << 62);
+            translate_put(s, source, iova, write);
+            op_because(s, "rights are judged at the page; a reserved bit is met before");
+            OP(s, .kind = LAB09_POKE, .physical = below,
+               .size = upper > 2 ? (next & ~ones(51, 12)) | nowhere(s) : next);
+            translate_put(s, source, iova, write);
+            op_because(s, upper > 2 ? "rights are judged at the page; there is no memory "
+                                      "for a table before"
+                                    : "one entry on the way has one of the rights");
+            translate_put(s, source, iova ^ OTHER_PAGE, upper > 2);
+        }
+    }
+    OP(s, .kind = LAB09_POKE, .physical = below, .size = next);
+    OP(s, .kind = LAB09_POKE, .physical = at, .size = word);
+    translate_put(s, source, iova ^ OTHER_PAGE, false);
+}
+
+/* Entries of two words of which one cannot be read. */
+static void half_entries(struct script *s, uint16_t source, uint64_t iova)
+{
+    const uint64_t entries[] = {root_of(s, source), context_of(s, source)};
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t at = entries[i / 2], word = word_get(s, at);
+
+        OP(s, .kind = LAB09_HOLE, .physical = at + (i % 2) * 8u);
+        with_word(s, at, word, source, iova, "one word of an entry cannot be read");
+        with_word(s, at, word & ~1ull, source, iova,
+                  "one word of an entry cannot be read, and its P is 0");
+    }
+    OP(s, .kind = LAB09_HOLE);
+}
+
 static void width_reasons(struct script *s, uint8_t mgaw)
 {
     static const uint8_t widths[] = {38, 39, 40, 47, 48};
@@ -903,6 +950,24 @@ static void root_is_nowhere(struct judge *judge)
     script_compare(s, "a root entry that cannot be read is reason 8");
 }
 
+static void several_reasons(struct judge *judge)
+{
+    struct script *s = script_new(judge);
+
+    for (unsigned levels = 3; levels <= 4; levels++) {
+        uint16_t source = (uint16_t)(random_source(judge, 0x41) & ~1u) | (levels & 1);
+        uint64_t iova = random_bits(judge, levels == 3 ? 38 : 47, 0);
+        uint64_t table = device_make(s, source, (uint16_t)levels, levels, 0);
+
+        leaf_make(s, table, levels, iova, 1, 3);
+        leaf_make(s, table, levels, iova ^ OTHER_PAGE, 1, 3);
+        for (unsigned upper = levels; upper > 1; upper--)
+            rights_end_last(s, source, table, levels, iova, upper);
+        half_entries(s, source, iova);
+    }
+    script_compare(s, "of several reasons, iommu_translate() gives the first one");
+}
+
 static void walk_names_the_reason(struct judge *judge)
 {
     struct script *s = script_new(judge);
@@ -922,6 +987,7 @@ static void walk_names_the_reason(struct judge *judge)
     }
     root_is_nowhere(judge);
     script_compare(s, "iommu_translate() gives the reason that vtd.h names, in its order");
+    several_reasons(judge);
     s = script_new(judge);
     s->in.sagaw = random_bool(judge) ? 2 : 4;
     for (unsigned levels = 3; levels <= 4; levels++) {
@@ -994,6 +1060,20 @@ static void cache_edges_put(struct script *s, const struct cache_case *c)
         if (round == 0)
             OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0], .iova = c->iovas[1],
                .size = VTD_PAGE);
+    }
+    for (int round = 0; round < 4; round++) {
+        for (uint64_t n = 0; n < IOTLB_ENTRIES; n++) /* each entry, from a large page */
+            translate_put(s, c->sources[0],
+                          (c->iovas[7] & ~ones(20, 0)) + (64 + n) * VTD_PAGE, false);
+        if (round == 0)
+            OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0], .size = UINT64_MAX);
+        if (round == 1) /* iova + size wraps around: all pages from iova on */
+            OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0],
+               .iova = (c->iovas[7] & ~ones(20, 0)) + (64 + 9) * VTD_PAGE,
+               .size = 0 - VTD_PAGE);
+        if (round == 2)
+            OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0],
+               .iova = (c->iovas[7] & ~ones(20, 0)) + 64 * VTD_PAGE);
     }
     translate_put(s, c->sources[0], c->iovas[4], false);
     OP(s, .kind = LAB09_POKE, .physical = c->entries[0][4],
@@ -1069,6 +1149,40 @@ static void fault_records_are_bit_exact(struct judge *judge)
     script_compare(s, "a fault record has the fields of VT-d 10.4.14, encoded and decoded");
 }
 
+/* Bits that look alike, one at a time: what was in the registers, and what happens then. */
+static void log_edges(struct script *s, uint16_t source)
+{
+    static const struct {
+        bool fault, same, take;
+        uint32_t status;
+        const char *because;
+    } cases[] = {
+        {false, true, false, 1, "PFO is set: nothing is recorded, although F is clear"},
+        {false, true, false, 2, "F decides whether the record is free, not PPF"},
+        {true, true, false, 0, "F decides whether the record is free, not PPF"},
+        {true, false, false, 0, "F decides whether the record is free, not PPF"},
+        {false, true, false, 0x5a5a5a58, "other bits of the status stay as they are"},
+        {true, false, false, 0xa5a5a5a6, "other bits of the status stay as they are"},
+        {true, true, true, 0x5a5a5a5b, "other bits of the status stay as they are"},
+        {false, true, true, 0xa5a5a5a5, "other bits of the status stay as they are"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lab09_fault fault = random_fault(s->judge);
+
+        fault.source = cases[i].same ? source : source ^ 0x8000;
+        OP(s, .kind = LAB09_LOG_SET, .status = cases[i].status,
+           .high = (uint64_t)cases[i].fault << 63 | source |
+                   random_bits(s->judge, 62, 62) | random_bits(s->judge, 39, 32),
+           .low = random_bits(s->judge, 63, 12));
+        OP(s, .kind = cases[i].take ? LAB09_LOG_TAKE : LAB09_LOG_ADD, .fault = fault);
+        op_because(s, cases[i].because);
+        OP(s, .kind = LAB09_LOG_GET);
+        op_because(s, cases[i].because);
+    }
+    OP(s, .kind = LAB09_LOG_SET);
+}
+
 static void log_steps(struct script *s, const uint16_t sources[3])
 {
     for (int i = 0; i < 300; i++) {
@@ -1096,6 +1210,7 @@ static void one_record_collapses_or_overflows(struct judge *judge)
     const uint16_t sources[3] = {base, base ^ 1, base ^ 0x100};
 
     s->in.page_count = 1;
+    log_edges(s, base);
     log_steps(s, sources);
     script_compare(s, "the record keeps the first fault; PFO says that one was lost");
 }

@@ -33,6 +33,7 @@ struct model {
     struct iommu iommu;
     struct iommu_domain domains[LAB09_DOMAINS];
     uint32_t reads;
+    uint64_t hole;          /* the word that cannot be read; 0: none */
     bool held[LAB09_PAGES]; /* pages of the pool that POOL took */
 };
 
@@ -49,7 +50,7 @@ static uint64_t *word_at(struct model *m, uint64_t address)
 static bool memory_read(void *owner, uint64_t address, uint64_t *value)
 {
     struct model *m = owner;
-    const uint64_t *word = word_at(m, address);
+    const uint64_t *word = address == m->hole ? NULL : word_at(m, address);
 
     m->reads++;
     if (word)
@@ -64,6 +65,7 @@ static void op_translate(struct model *m, const struct lab09_op *op, struct lab0
         .source = op->source, .write = op->write != 0, .iova = op->iova};
 
     m->reads = 0;
+    r->physical = ~0ull; /* what is not written is not right by chance */
     r->value = iommu_translate(&m->iommu, &memory, &request, &r->physical);
     r->reads = m->reads;
 }
@@ -156,6 +158,9 @@ static void model_op(struct model *m, const struct lab09_op *op, struct lab09_re
         break;
     case LAB09_POKE:
         *word_at(m, op->physical) = op->size;
+        break;
+    case LAB09_HOLE:
+        m->hole = op->physical;
         break;
     case LAB09_POOL:
         pool_limit(m, op->size);

@@ -49,6 +49,7 @@ enum lab09_kind {
     LAB09_LOG_GET,    /* low, high, status */
     LAB09_POKE,       /* physical = address, size = value, past the part under test */
     LAB09_POOL,       /* size = pages that are free from now on */
+    LAB09_HOLE,       /* physical = the word that cannot be read from now on; 0: none */
 };
 
 struct lab09_op {
@@ -102,7 +103,7 @@ struct lab09_model_output {
 #define LAB09_LINES     160
 #define LAB09_LINE_MAX  200
 #define LAB09_BUFFERS   4
-#define LAB09_TURNS     64
+#define LAB09_TURNS     80
 #define LAB09_CALLS     512
 #define LAB09_DMA_OPS   160
 #define LAB09_REPORTS   64
