@@ -909,7 +909,7 @@ static void half_entries(struct script *s, uint16_t source, uint64_t iova)
     for (int i = 0; i < 4; i++) {
         uint64_t at = entries[i / 2], word = word_get(s, at);
 
-        OP(s, .kind = LAB09_HOLE, .physical = at + (i % 2) * 8u);
+        OP(s, .kind = LAB09_HOLE, .physical = at + (i % 2 ? 8u : 0u));
         with_word(s, at, word, source, iova, "one word of an entry cannot be read");
         with_word(s, at, word & ~1ull, source, iova,
                   "one word of an entry cannot be read, and its P is 0");
@@ -1359,9 +1359,10 @@ static void attach_put(struct space *v, uint32_t domain, uint16_t source)
 
 static void detach_put(struct space *v, uint32_t domain, uint16_t source)
 {
-    bool there = v->attached[source] == (int)domain + 1;
+    int in = v->attached[source] - 1;
+    bool there = in >= 0 && v->s->in.domains[in].id == v->s->in.domains[domain].id;
 
-    WANT(v, there ? 0 : -ENOENT, there ? NULL : "the device is not attached to this domain",
+    WANT(v, there ? 0 : -ENOENT, there ? NULL : "the device is not attached to a domain with this id",
          .kind = LAB09_DETACH, .domain = domain, .source = source);
     if (there)
         v->attached[source] = 0;
@@ -1490,11 +1491,54 @@ static void contexts_expect(struct space *v)
     }
 }
 
+/* What an entry that is not present may hold: bus 0c has no context table, but a root entry
+ * full of noise; 0d has a table with noise for some of its devices. */
+static void noisy_entries(struct space *v)
+{
+    struct lab09_model_input *in = &v->s->in;
+    uint64_t root[] = {judge_random(v->s->judge) & ~1ull, judge_random(v->s->judge),
+                       (in->pool_base + (LAB09_DOMAINS + 1) * VTD_PAGE) | 1, 0};
+
+    in->taken[LAB09_DOMAINS + 1] = 1;
+    memcpy(in->pages[0] + 0x0c * 16, root, sizeof root);
+    attach_put(v, 1, 0x0c33);
+    for (uint16_t source = 0x0d40; source < 0x0d48; source++) {
+        uint64_t entry[2] = {judge_random(v->s->judge) & ~1ull, judge_random(v->s->judge)};
+
+        entry[0] |= VTD_CONTEXT_FPD;
+        entry[1] = (entry[1] & ~ones(23, 8)) | (uint64_t)in->domains[0].id << 8;
+        memcpy(in->pages[LAB09_DOMAINS + 1] + (source & 0xff) * 16, entry, sizeof entry);
+        detach_put(v, 0, source);
+        op_because(v->s, "P of the context entry is 0: its id does not count");
+        attach_put(v, source % 3, source);
+    }
+}
+
+/* Ids that differ in their high byte; one table with two ids; one id with two tables. */
+static void ids_decide(struct space *v)
+{
+    struct lab09_model_input *in = &v->s->in;
+
+    in->domains[3].id = in->domains[1].id;
+    in->domains[4].table = in->domains[2].table;
+    in->domains[5].id =
+        in->domains[0].id ^ (uint16_t)(1u << (8 + judge_random_below(v->s->judge, 8)));
+    if (in->domains[5].id == in->domains[1].id || in->domains[5].id == in->domains[2].id ||
+        in->domains[5].id == in->domains[4].id)
+        in->domains[5].id ^= 0x8000;
+    for (uint32_t d = 0; d < 3; d++) {
+        attach_put(v, d, (uint16_t)(0x0200 | d));
+        detach_put(v, d == 0 ? 5 : d == 1 ? 3 : 4, (uint16_t)(0x0200 | d));
+    }
+}
+
 static void attach_writes_root_and_context(struct judge *judge)
 {
     struct space *v = space_new(judge);
     uint16_t sources[24];
 
+    noisy_entries(v);
+    ids_decide(v);
     for (int i = 0; i < 24; i++)
         sources[i] = (uint16_t)(judge_random(judge) & (i % 2 ? 0x03ff : 0xf0ff));
     for (int i = 0; i < 120; i++) {
@@ -1564,6 +1608,7 @@ static void unmap_clears_the_range(struct judge *judge)
         else if (size <= 38 * VTD_PAGE && field(iova, 20, 12) < 470)
             unmap_put(v, domain, iova, size);
     }
+    unmap_put(v, 4, 0x5000, 0x3000); /* nothing was ever there */
     WANT(v, -EINVAL, "size is 0", .kind = LAB09_UNMAP, .iova = 0x1000);
     WANT(v, -EINVAL, "iova is no multiple of 4096", .kind = LAB09_UNMAP, .iova = 0x800,
          .size = 0x1000);
@@ -1575,6 +1620,11 @@ static void unmap_clears_the_range(struct judge *judge)
          .size = 0ull - 0x1000);
     space_run(v, "iommu_unmap() returns what the contract says");
     trees_expect(v);
+    for (uint64_t n = 0; n < VTD_SL_ENTRIES; n++)
+        CHECK(judge, word_get(v->s, v->s->in.domains[4].table + 8 * n) == 0,
+              "iommu_unmap() makes no tables",
+              "entry %" PRIu64 " of a top table in which nothing was ever mapped is not 0",
+              n);
 }
 
 static void map_refusals_put(struct space *v, uint32_t domain)
@@ -1700,6 +1750,11 @@ static void stale_other_tables(struct stale_case *c)
     detach_put(c->v, STALE_A, c->source);
     attach_put(c->v, 5, c->source);
     translate_put(c->v->s, c->source, c->iova + 11 * VTD_PAGE, false);
+    for (uint64_t n = STALE_A_PAGES; n < STALE_PAGES; n++) { /* B's are still cached */
+        translate_put(c->v->s, c->other, c->iova + n * VTD_PAGE, n & 1);
+        c->expected[c->v->s->in.op_count - 1] =
+            *mapping_find(c->v, STALE_B, c->iova + n * VTD_PAGE);
+    }
     detach_put(c->v, 5, c->source);
     attach_put(c->v, STALE_A, c->source);
 }
@@ -1834,6 +1889,21 @@ static uint32_t report_put(struct dma_script *d, const struct lab09_fault *f, bo
     return line_put(d, line, f);
 }
 
+/* A report behind other text of the same driver, as where two messages ran together. */
+static void late_report_put(struct dma_script *d, const char *before)
+{
+    struct lab09_fault f = random_fault(d->judge);
+    char line[LAB09_LINE_MAX];
+
+    f.page = random_bits(d->judge, 38, 12);
+    snprintf(line, sizeof line,
+             "4,5,6,-;%sDMAR: [DMA %s NO_PASID] Request device [%02x:%02x.%x] fault addr "
+             "0x%" PRIx64 " [fault reason 0x%02x]",
+             before, f.write ? "Write" : "Read", f.source >> 8, f.source >> 3 & 0x1f,
+             f.source & 7, f.page, f.reason);
+    line_put(d, line, &f);
+}
+
 static const char *const other_lines[] = {
     "",
     "4,5,6,-;DMAR: DRHD: handling fault status reg 2",
@@ -1853,6 +1923,26 @@ static const char *const other_lines[] = {
     "[fault reason 0x05] ?",
     "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.0] fault addr none "
     "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [100:05.0] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:005.0] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.00] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.0] fault addr "
+    "0x10000000000200000 [fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.0] fault addr 0x200000 "
+    "[fault reason 0x105] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [:05.0] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:.0] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.0] fault addr 0x "
+    "[fault reason 0x05] ?",
+    "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.0] fault addr 0x200000 "
+    "[fault reason 0x] ?",
     "4,5,6,-;IOMMU: [DMA Write NO_PASID] Request device [00:05.0] fault addr 0x1000 "
     "[fault reason 0x05] ?",
 };
@@ -1868,6 +1958,9 @@ static void kernel_reports_are_decoded(struct judge *judge)
         f.page = random_bits(judge, i % 3 ? 38 : 63, i % 2 ? 12 : 0);
         report_put(d, &f, i % 4 == 3);
     }
+    late_report_put(d, "DMAR: DRHD: handling fault status reg 2; ");
+    late_report_put(d, "DMAR: [DMA Read PASID 0x4] Request ");
+    late_report_put(d, "DMAR: [DMA Read NO_PASID] Request device [00:0");
     for (size_t i = 0; i < sizeof other_lines / sizeof other_lines[0]; i++)
         line_put(d, other_lines[i], NULL);
     for (uint32_t i = 0; i < d->line_count; i++)
@@ -1897,6 +1990,7 @@ struct demand_truth {
     struct lab09_call calls[LAB09_CALLS];
     uint32_t call_count, turn, maps;
     uint64_t mapped, faults;
+    uint32_t unread; /* lines of the last turn */
     int result;
 };
 
@@ -1941,6 +2035,7 @@ static int round_truth(const struct dma_script *d, struct demand_truth *t,
     uint64_t before = t->mapped;
     int refused = 0;
 
+    t->unread = turn->line_count;
     truth_call(t, (struct lab09_call){.kind = LAB09_CALL_TRANSFER,
                                       .iova = op->iova,
                                       .size = op->length,
@@ -1952,6 +2047,7 @@ static int round_truth(const struct dma_script *d, struct demand_truth *t,
     for (uint32_t i = turn->first_line; i < turn->first_line + turn->line_count; i++) {
         int r = 1;
 
+        t->unread--;
         if (!d->is_report[i] || d->faults[i].source != d->in.buffers[op->buffer].source)
             continue;
         r = report_truth(d, t, op->buffer, &d->faults[i], before);
@@ -1962,12 +2058,33 @@ static int round_truth(const struct dma_script *d, struct demand_truth *t,
     return turn->report_result < 0 ? turn->report_result : refused;
 }
 
+/* Pages that are mapped beforehand, by the core: no fault brought them. */
+static void premap_truth(const struct dma_script *d, struct demand_truth *t,
+                         const struct lab09_dma_op *op)
+{
+    for (uint64_t n = op->first; n < op->first + op->count; n++) {
+        t->mapped |= 1ull << n;
+        truth_call(t, (struct lab09_call){
+                          .kind = LAB09_CALL_MAP,
+                          .iova = d->in.buffers[op->buffer].iova + n * VTD_PAGE,
+                          .size = VTD_PAGE,
+                          .rights = d->in.buffers[op->buffer].rights,
+                          .hva = (int64_t)((d->in.buffers[op->buffer].ram_page + n) *
+                                           VTD_PAGE)});
+    }
+    t->result = 0;
+}
+
 static void demand_truth(const struct dma_script *d, struct demand_truth *t,
                          const struct lab09_dma_op *op)
 {
     const uint64_t start = d->in.buffers[op->buffer].iova,
                    end = start + d->in.buffers[op->buffer].pages * VTD_PAGE;
 
+    if (op->kind == LAB09_PREMAP) {
+        premap_truth(d, t, op);
+        return;
+    }
     t->result = -EINVAL;
     if (op->length == 0 || op->iova < start || op->iova >= end ||
         op->length > end - op->iova)
@@ -2034,6 +2151,10 @@ static void demand_compare(struct dma_script *d, const char *scenario)
     CHECK(d->judge, d->out->call_count == t->call_count,
           "the engine is called as the reports demand", "%s: %u calls, not %u", scenario,
           d->out->call_count, t->call_count);
+    CHECK(d->judge, d->out->lines_unread == t->unread,
+          "lines are read up to the end, or to the first that cannot be repaired",
+          "%s: %u lines of the log are unread at the end, not %u", scenario,
+          d->out->lines_unread, t->unread);
 }
 
 /* A buffer of `pages` pages in a script of its own. */
@@ -2092,6 +2213,26 @@ static void refusal_change(struct dma_script *d, const struct lab09_fault *f)
     report_put(d, f, false);
 }
 
+/* What the report says that the device wanted decides, not its reason, nor the transfer. */
+static void directions_try(struct judge *judge)
+{
+    for (uint64_t rights = 1; rights < 3; rights++)
+        for (int n = 0; n < 2; n++) {
+            struct dma_script *d = demand_new(judge, 4, rights);
+            bool writes = rights == 2;
+            struct lab09_fault f;
+
+            demand_put(d, 0x1000, 100, writes != (n == 0));
+            turn_put(d);
+            f = *refusal_put(d, 1, writes);
+            f.reason = n == 1 ? (writes ? 6 : 5) : f.reason;
+            refusal_change(d, &f);
+            turn_put(d);
+            demand_compare(d, n ? "reason and kind of access disagree: the kind counts"
+                                : "report and transfer disagree: the report counts");
+        }
+}
+
 static void demand_maps_each_page_once(struct judge *judge)
 {
     struct dma_script *d = demand_new(judge, 6, 3);
@@ -2136,6 +2277,18 @@ static void demand_maps_each_page_once(struct judge *judge)
     refusal_put(d, 63, false);
     turn_put(d);
     demand_compare(d, "the last page of 64");
+
+    d = demand_new(judge, DMA_BUFFER_PAGES_MAX, 1); /* what two premapped pages leave */
+    DMA_OP(d, .kind = LAB09_PREMAP, .first = 7, .count = 2);
+    demand_put(d, 0, 64 * VTD_PAGE, false);
+    for (uint64_t n = 0; n < DMA_BUFFER_PAGES_MAX; n++)
+        if (n != 7 && n != 8) {
+            turn_put(d);
+            refusal_put(d, n, false);
+        }
+    turn_put(d);
+    demand_compare(d, "62 pages one by one, two were mapped before");
+    directions_try(judge);
 }
 
 /* A transfer of page 1 of four whose first report is as given. */
@@ -2206,6 +2359,14 @@ static void demand_gives_up_with_a_reason(struct judge *judge)
     refusal_try(judge, "reserved bits in an entry", 3, 1, 12, true);
     refusal_try(judge, "the context entry is not present", 1, 1, 2, true);
     engine_errors_try(judge);
+    d = demand_new(judge, 4, 1); /* allowed, then not: the same page in the same round */
+    demand_put(d, 0x1000, 64, true);
+    turn_put(d);
+    refusal_put(d, 1, false);
+    refusal_put(d, 1, true);
+    refusal_put(d, 2, false);
+    turn_put(d);
+    demand_compare(d, "a second report of a page, which rights do not allow");
     d = demand_new(judge, 4, 3); /* mapped, and refused all the same */
     demand_put(d, 0x1000, 64, true);
     turn_put(d);

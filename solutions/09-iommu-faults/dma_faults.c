@@ -72,20 +72,18 @@ bool vtd_fault_log_take(struct vtd_fault_log *log, struct vtd_fault *fault, bool
     //@end
 }
 
-bool dmar_report_parse(const char *line, struct vtd_fault *fault)
+//@begin
+//@ /* TODO 13: the kernel's text. Trust nothing that you did not see up to the "]". */
+//@
+/* Does a report begin here? */
+static bool report_read(const char *at, struct vtd_fault *fault)
 {
-    //@begin
-    //@ /* TODO 13: the kernel's text. Trust nothing that you did not see up to the "]". */
-    //@ (void)line, (void)fault;
-    //@ return false;
-    const char *at = strstr(line, "DMAR: [DMA ");
     unsigned bus, device, function, reason;
     unsigned long long address;
     char kind[6];
     int end = 0;
 
-    if (!at ||
-        sscanf(at,
+    if (sscanf(at,
                "DMAR: [DMA %5[A-Za-z] NO_PASID] Request device [%2x:%2x.%1x] fault addr "
                "0x%16llx [fault reason 0x%2x]%n",
                kind, &bus, &device, &function, &address, &reason, &end) != 6 ||
@@ -98,6 +96,18 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault)
                                 .reason = (uint8_t)reason,
                                 .page = address & ~(VTD_PAGE - 1)};
     return true;
+}
+
+//@end
+bool dmar_report_parse(const char *line, struct vtd_fault *fault)
+{
+    //@begin
+    //@ (void)line, (void)fault;
+    //@ return false;
+    for (const char *at = line; (at = strstr(at, "DMAR: [DMA ")); at++)
+        if (report_read(at, fault))
+            return true;
+    return false;
     //@end
 }
 

@@ -18,6 +18,14 @@ static uint64_t *context_entry(const struct iommu *iommu, uint16_t source)
     return table_at(iommu->pool, root[0] & VTD_TABLE_ADDRESS) + 2 * VTD_DEVFN(source);
 }
 
+/* Writes an entry that is not present: P, in the low word, comes last. (Without the word
+ * "release" the compiler may write in the order that it likes.) */
+static void entry_write(uint64_t entry[2], uint64_t low, uint64_t high)
+{
+    entry[1] = high;
+    __atomic_store_n(&entry[0], low, __ATOMIC_RELEASE);
+}
+
 /* The level-1 entry of iova. NULL: a table is missing (or, with `make`, cannot be had). */
 static uint64_t *page_entry(const struct iommu_domain *domain, uint64_t iova, bool make)
 {
@@ -50,14 +58,16 @@ static int range_check(const struct iommu_domain *domain, uint64_t iova, uint64_
     return iova >= limit || size > limit - iova ? -ERANGE : 0;
 }
 
-static void entries_clear(const struct iommu_domain *domain, uint64_t iova, uint64_t size)
+/* Clears the entries, then what the IOTLB has of them. */
+static void range_clear(const struct iommu_domain *domain, uint64_t iova, uint64_t size)
 {
     for (uint64_t at = 0; at < size; at += VTD_PAGE) {
         uint64_t *entry = page_entry(domain, iova + at, false);
 
         if (entry)
-            *entry = 0;
+            __atomic_store_n(entry, 0, __ATOMIC_RELEASE);
     }
+    iotlb_invalidate(domain->iommu, domain->id, iova, size);
 }
 
 //@end
@@ -76,14 +86,14 @@ int iommu_attach(struct iommu_domain *domain, uint16_t source)
 
         if (table == TABLE_NONE)
             return -ENOMEM;
-        table_at(iommu->pool, iommu->root_table)[2 * VTD_BUS(source)] =
-            table | VTD_ROOT_PRESENT;
+        entry_write(table_at(iommu->pool, iommu->root_table) + 2 * VTD_BUS(source),
+                    table | VTD_ROOT_PRESENT, 0);
         context = context_entry(iommu, source);
     }
     if (context[0] & VTD_CONTEXT_PRESENT)
         return -EBUSY;
-    context[1] = (uint64_t)domain->id << VTD_CONTEXT_DID_SHIFT | VTD_AW(domain->levels);
-    context[0] = domain->table | VTD_CONTEXT_PRESENT;
+    entry_write(context, domain->table | VTD_CONTEXT_PRESENT,
+                (uint64_t)domain->id << VTD_CONTEXT_DID_SHIFT | VTD_AW(domain->levels));
     return 0;
     //@end
 }
@@ -99,8 +109,8 @@ int iommu_detach(struct iommu_domain *domain, uint16_t source)
     if (!context || !(context[0] & VTD_CONTEXT_PRESENT) ||
         (uint16_t)(context[1] >> VTD_CONTEXT_DID_SHIFT) != domain->id)
         return -ENOENT;
-    context[0] = 0;
-    context[1] = 0;
+    __atomic_store_n(&context[0], 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&context[1], 0, __ATOMIC_RELEASE);
     iotlb_invalidate(domain->iommu, domain->id, 0, UINT64_MAX);
     return 0;
     //@end
@@ -132,7 +142,7 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uin
         uint64_t *entry = page_entry(domain, iova + at, true);
 
         if (!entry) {
-            entries_clear(domain, iova, at);
+            range_clear(domain, iova, at);
             return -ENOMEM;
         }
         *entry = (physical + at) | rights;
@@ -151,8 +161,7 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t size)
 
     if (r < 0)
         return r;
-    entries_clear(domain, iova, size);
-    iotlb_invalidate(domain->iommu, domain->id, iova, size);
+    range_clear(domain, iova, size);
     return 0;
     //@end
 }
