@@ -1776,6 +1776,60 @@ static void stale_round(struct stale_case *c, unsigned round)
         stale_other_tables(c);
 }
 
+/* A device that reads while tables are written: what it caches in between has to go, too,
+ * and it never meets half of an entry. */
+static void stale_by_witness(struct stale_case *c)
+{
+    struct script *s = c->v->s;
+    uint64_t fresh = c->iova ^ 1ull << 37; /* no tables are there yet */
+    uint16_t second = c->source ^ 2;       /* on the same bus */
+
+    OP(s, .kind = LAB09_WITNESS, .id = 1, .source = c->source, .iova = c->iova);
+    unmap_put(c->v, STALE_A, c->iova, VTD_PAGE);
+    translate_put(s, c->source, c->iova, false);
+    op_because(s, "a device read while iommu_unmap() was at work");
+    map_put(c->v, STALE_A, c->iova, random_page(c->v), VTD_PAGE, 3);
+
+    OP(s, .kind = LAB09_WITNESS, .id = 1, .source = second, .iova = c->iova);
+    attach_put(c->v, STALE_A, second);
+    detach_put(c->v, STALE_A, second);
+    s->in.domains[5].id = s->in.domains[STALE_A].id;
+    attach_put(c->v, 5, second);
+    OP(s, .kind = LAB09_WITNESS);
+    translate_put(s, second, c->iova, false);
+    op_because(s, "a device read while iommu_detach() was at work");
+    detach_put(c->v, 5, second);
+
+    OP(s, .kind = LAB09_WITNESS, .id = 1, .source = c->source,
+       .iova = fresh + 510 * VTD_PAGE);
+    map_put(c->v, STALE_A, fresh + 509 * VTD_PAGE, random_page(c->v), VTD_PAGE, 3);
+    WANT(c->v, 0, NULL, .kind = LAB09_POOL, .size = 0);
+    WANT(c->v, -ENOMEM, "the table for the last page cannot be had", .kind = LAB09_MAP,
+         .domain = STALE_A, .iova = fresh + 510 * VTD_PAGE, .physical = 0x1000,
+         .size = 3 * VTD_PAGE, .rights = 3);
+    OP(s, .kind = LAB09_WITNESS);
+    translate_put(s, c->source, fresh + 510 * VTD_PAGE, false);
+    op_because(s, "a device read while iommu_map() was at work, which then failed");
+    WANT(c->v, 0, NULL, .kind = LAB09_POOL, .size = 30);
+}
+
+/* While entries are written, an access succeeds or finds something not present. */
+static void witness_expect(struct space *v, uint32_t i)
+{
+    static const uint32_t fine = 1u << VTD_OK | 1u << VTD_ROOT_NOT_PRESENT |
+                                 1u << VTD_CONTEXT_NOT_PRESENT | 1u << VTD_NO_READ;
+    uint32_t bad = v->s->out->results[i].witnessed & ~fine;
+    char what[TEXT_MAX];
+
+    op_text(v->s, &v->s->in.ops[i], what, sizeof what);
+    CHECK(v->s->judge, bad == 0,
+          "a device that reads while entries are written never meets half of one",
+          "operation %u, %s: between two writes to a table a read was refused with reason "
+          "0x%x (%s)",
+          i, what, (unsigned)__builtin_ctz(bad | 1u << 31),
+          reason_name((unsigned)__builtin_ctz(bad | 1u << 31)));
+}
+
 static void unmap_leaves_nothing_stale(struct judge *judge)
 {
     struct stale_case *c = memory_get(judge, sizeof *c);
@@ -1790,6 +1844,7 @@ static void unmap_leaves_nothing_stale(struct judge *judge)
     attach_put(c->v, STALE_B, c->other);
     map_put(c->v, STALE_A, c->iova, random_page(c->v), STALE_A_PAGES * VTD_PAGE, 3);
     map_put(c->v, STALE_B, c->iova, random_page(c->v), 24 * VTD_PAGE, 3);
+    stale_by_witness(c);
     for (unsigned round = 0; round < 9; round++)
         stale_round(c, round);
     unmap_put(c->v, STALE_A, c->iova + 3 * VTD_PAGE, VTD_PAGE);
@@ -1801,6 +1856,8 @@ static void unmap_leaves_nothing_stale(struct judge *judge)
         if (s->in.ops[i].kind == LAB09_TRANSLATE)
             access_expect(c->v, i, c->expected[i].entry ? &c->expected[i] : NULL,
                           c->walked[i]);
+    for (uint32_t i = 0; i < s->in.op_count; i++)
+        witness_expect(c->v, i);
 }
 
 /* === DMA ============================================================================= */

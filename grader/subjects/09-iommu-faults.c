@@ -3,9 +3,12 @@
 #include "09-iommu-faults.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include "dma_device.h"
 #include "guest_ram.h"
@@ -35,7 +38,13 @@ struct model {
     uint32_t reads;
     uint64_t hole;          /* the word that cannot be read; 0: none */
     bool held[LAB09_PAGES]; /* pages of the pool that POOL took */
+    struct lab09_op witness; /* its id is 0: there is none */
+    uint32_t witnessed;
+    bool guarded[LAB09_PAGES]; /* pages of the pool that cannot be written at present */
+    uint8_t *open;             /* the one that a single instruction may write */
 };
+
+static struct model model;
 
 /* The word at a physical address, or NULL. */
 static uint64_t *word_at(struct model *m, uint64_t address)
@@ -68,6 +77,52 @@ static void op_translate(struct model *m, const struct lab09_op *op, struct lab0
     r->physical = ~0ull; /* what is not written is not right by chance */
     r->value = iommu_translate(&m->iommu, &memory, &request, &r->physical);
     r->reads = m->reads;
+}
+
+/* --- a device that looks while tables are written ------------------------------------ */
+
+/* A write to a guarded table has trapped: first the device reads, then that one instruction
+ * is let through. */
+static void guard_trap(int number, siginfo_t *info, void *context)
+{
+    struct model *m = &model;
+    ucontext_t *at = context;
+    size_t n = ((uintptr_t)info->si_addr - (uintptr_t)m->pages) / VTD_PAGE;
+    struct lab09_result seen = {0};
+
+    if (n >= m->pool.page_count || !m->guarded[n]) { /* the part's own mistake */
+        signal(number, SIG_DFL);
+        return;
+    }
+    op_translate(m, &m->witness, &seen);
+    m->witnessed |= 1u << (seen.value & 31);
+    m->open = m->pages[n];
+    mprotect(m->open, VTD_PAGE, PROT_READ | PROT_WRITE);
+    at->uc_mcontext.gregs[REG_EFL] |= 0x100; /* TF */
+}
+
+static void guard_step(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *at = context;
+
+    (void)number, (void)info;
+    at->uc_mcontext.gregs[REG_EFL] &= ~0x100;
+    mprotect(model.open, VTD_PAGE, PROT_READ);
+}
+
+/* Guards the tables that there are, or none any more. What an operation takes from the pool
+ * is its own until it is linked from one of these. */
+static void guard_set(struct model *m, bool on)
+{
+    struct sigaction trap = {.sa_sigaction = guard_trap, .sa_flags = SA_SIGINFO},
+                     step = {.sa_sigaction = guard_step, .sa_flags = SA_SIGINFO};
+
+    sigaction(SIGSEGV, on ? &trap : &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    sigaction(SIGTRAP, on ? &step : &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    for (unsigned i = 0; i < m->pool.page_count; i++) {
+        m->guarded[i] = on && m->pool.taken[i] && !m->held[i];
+        mprotect(m->pages[i], VTD_PAGE, m->guarded[i] ? PROT_READ : PROT_READ | PROT_WRITE);
+    }
 }
 
 static void op_decode(const struct lab09_op *op, struct lab09_result *r)
@@ -159,6 +214,9 @@ static void model_op(struct model *m, const struct lab09_op *op, struct lab09_re
     case LAB09_POKE:
         *word_at(m, op->physical) = op->size;
         break;
+    case LAB09_WITNESS:
+        m->witness = *op;
+        break;
     case LAB09_HOLE:
         m->hole = op->physical;
         break;
@@ -169,6 +227,21 @@ static void model_op(struct model *m, const struct lab09_op *op, struct lab09_re
         op_registers(m, op, r);
         break;
     }
+}
+
+/* The operation, with the witness looking on. */
+static void model_op_watched(struct model *m, const struct lab09_op *op,
+                             struct lab09_result *r)
+{
+    bool tables = op->kind <= LAB09_UNMAP && m->witness.id;
+
+    m->witnessed = 0;
+    if (tables)
+        guard_set(m, true);
+    model_op(m, op, r);
+    if (tables)
+        guard_set(m, false);
+    r->witnessed = m->witnessed;
 }
 
 static void model_make(struct model *m)
@@ -193,24 +266,24 @@ static void model_make(struct model *m)
 
 static void model_run(struct subject *subject)
 {
-    static struct model m;
+    struct model *m = &model;
     size_t size;
 
-    m.in = subject->input;
-    m.out = subject->output;
-    size = m.in->page_count * sizeof m.in->pages[0];
-    m.pages = aligned_alloc(4096, sizeof m.in->pages);
-    if (!m.pages)
+    m->in = subject->input;
+    m->out = subject->output;
+    size = m->in->page_count * sizeof m->in->pages[0];
+    m->pages = aligned_alloc(4096, sizeof m->in->pages);
+    if (!m->pages)
         return;
-    memcpy(m.pages, m.in->pages, size);
-    model_make(&m);
-    for (uint32_t i = 0; i < m.in->op_count; i++)
-        model_op(&m, &m.in->ops[i], &m.out->results[i]);
-    for (unsigned i = 0; i < m.in->pool_pages; i++)
-        m.out->taken[i] = m.pool.taken[i];
-    memcpy(m.out->pages, m.pages, size);
+    memcpy(m->pages, m->in->pages, size);
+    model_make(m);
+    for (uint32_t i = 0; i < m->in->op_count; i++)
+        model_op_watched(m, &m->in->ops[i], &m->out->results[i]);
+    for (unsigned i = 0; i < m->in->pool_pages; i++)
+        m->out->taken[i] = m->pool.taken[i];
+    memcpy(m->out->pages, m->pages, size);
     subject->output_size = offsetof(struct lab09_model_output, pages) + size;
-    free(m.pages);
+    free(m->pages);
 }
 
 /* === DMA ============================================================================= */

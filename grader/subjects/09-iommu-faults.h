@@ -49,6 +49,8 @@ enum lab09_kind {
     LAB09_LOG_GET,    /* low, high, status */
     LAB09_POKE,       /* physical = address, size = value, past the part under test */
     LAB09_POOL,       /* size = pages that are free from now on */
+    LAB09_WITNESS,    /* source, iova: before each write to a table, by any operation to come,
+                         this device reads there; id 0: no more */
     LAB09_HOLE,       /* physical = the word that cannot be read from now on; 0: none */
 };
 
@@ -71,7 +73,7 @@ struct lab09_result {
     uint32_t status;
     uint32_t reads; /* words that the IOMMU read from memory */
     uint32_t lost;
-    uint32_t reserved;
+    uint32_t witnessed; /* bit n: a read of the witness ended with reason n */
 };
 
 struct lab09_model_input {
