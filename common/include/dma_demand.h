@@ -55,7 +55,8 @@ struct dma_buffer {
     unsigned pages;
     uint64_t rights; /* VTD_SL_READ (the device may read), VTD_SL_WRITE, or both */
     uint64_t mapped; /* bit n: page n is mapped */
-    uint64_t faults; /* pages that were mapped because the device touched them */
+    uint64_t faults; /* pages that were mapped because the device touched them; not those
+                        that dma_buffer_map() has mapped for somebody else */
 };
 
 /* --- given (common/vmm/dma_buffer.c) ------------------------------------------------- */
@@ -80,9 +81,10 @@ int dma_buffer_unmap(struct dma_buffer *buffer, unsigned first, unsigned count);
  *   [fault reason 0x06] PTE Read access is not set                        (all in one line)
  *
  * True if "DMAR: [DMA Read NO_PASID] ..." or "... Write ..." up to the reason's "]" stands
- * in it; what is before and after may be anything. Bus, device and function, the address,
- * and the reason are hexadecimal with lower- or upper-case digits; device is at most 1f,
- * function at most 7. *fault is filled in then; page is the address rounded down to 4096.
+ * in it; what is before and after may be anything, also the beginning of another report; if
+ * several reports stand in it, the first counts. Numbers are hexadecimal with lower- or
+ * upper-case digits: bus, device and reason of one or two (the kernel prints two), function
+ * of one, the address of 1 to 16. Device is at most 1f, function at most 7. *fault is filled in then; page is the address rounded down to 4096.
  * False for any other line (with a PASID, about interrupts, cut off): *fault is
  * untouched. */
 bool dmar_report_parse(const char *line, struct vtd_fault *fault);
@@ -102,8 +104,12 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault);
  *            this round's transfer: mapping does not help
  *   -EACCES  the buffer's rights do not allow what the device wanted
  *   -errno   of the engine's functions
- * Each report is checked in this order; the first that cannot be repaired ends the work,
- * and what is mapped stays mapped. */
+ * Each report is checked in this order, also one of a page that this round has mapped. What
+ * the report says that the device wanted decides about rights, not its reason (5 and 6 are
+ * both cured by a mapping) nor the transfer's direction. The first report that cannot be
+ * repaired ends the work: lines behind it are not read any more, and what is mapped stays
+ * mapped. The number of rounds has no limit of its own: each one maps a page or is the
+ * last. */
 int dma_demand_transfer(struct dma_buffer *buffer, const struct dma_transfer *transfer);
 
 #endif

@@ -78,8 +78,8 @@ struct iommu {
     /* what it can do (CAP_REG) */
     uint8_t haw;  /* host address width, in bits: 39 to 52 */
     uint8_t mgaw; /* maximum guest address width, in bits: 30 to 48 */
-    uint8_t
-        sagaw; /* supported address widths: bit n set: AW n of a context entry is offered */
+    uint8_t sagaw; /* supported address widths: bit n set: AW n of a context entry is
+                      offered. Only bits 1 and 2 can be set */
 
     struct iotlb_entry iotlb[IOTLB_ENTRIES];
     struct vtd_fault_log faults;
@@ -96,15 +96,19 @@ struct iommu_domain {
 
 /* Lets the device with that source-id use the domain: root entry (with a context table of
  * its own, if the bus has none yet), context entry (TT 0, FPD 0, AW of the domain's levels,
- * its DID and table; ignored bits 0). Returns 0, or
+ * its DID and table; ignored bits 0). An entry that is not present may hold anything, and
+ * is written as a whole. The IOMMU may read between any two writes of this file, and must
+ * never find half of an entry: the word with P is written last (and cleared first). Returns
+ * 0, or
  *   -EBUSY   the device is attached already, to whatever domain
  *   -ENOMEM  no page for a context table; nothing has changed */
 int iommu_attach(struct iommu_domain *domain, uint16_t source);
 
 /* Takes the device out of the domain: both words of its context entry are 0 afterwards, and
- * the IOTLB holds nothing of the domain (other devices in it just walk again). Context
- * tables stay. Returns 0, or -ENOENT: the device is not attached, or to a domain with
- * another id. */
+ * the IOTLB holds nothing of the domain (other devices in it just walk again), even if a
+ * device has accessed memory meanwhile; what it holds of others stays. Context tables stay.
+ * Returns 0, or -ENOENT: the device is not attached, or to a domain with another id (all 16
+ * bits count, and nothing else: two domains with one id are one to the IOMMU). */
 int iommu_detach(struct iommu_domain *domain, uint16_t source);
 
 /* Maps IOVA [iova, iova + size) to [physical, physical + size), in pages of 4 KiB. rights:
@@ -118,13 +122,15 @@ int iommu_detach(struct iommu_domain *domain, uint16_t source);
  *   -EEXIST  a page of the range is mapped already
  *   -ENOMEM  no page for a table
  * checked in this order. One that fails maps nothing; tables that it took may stay,
- * empty. */
+ * empty. A device may have used a page before the table for the next one could not be had:
+ * after -ENOMEM, too, the IOTLB holds no page of what was undone. */
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uint64_t size,
               uint64_t rights);
 
 /* Unmaps what is mapped in the range: the entries at level 1 are 0 afterwards. Holes are
- * fine. Tables stay. The IOTLB holds no page of the range and the domain afterwards;
- * everything else in it stays. Returns 0, or -EINVAL (size 0, or iova or size is no
+ * fine. Tables stay, and none is taken from the pool. The IOTLB holds no page of the range
+ * and the domain afterwards, even if a device has accessed the range meanwhile; everything
+ * else in it stays. Returns 0, or -EINVAL (size 0, or iova or size is no
  * multiple of 4096), -ERANGE as above; nothing has changed then. */
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t size);
 
@@ -159,14 +165,17 @@ struct vtd_request {
  *                              the way have it
  *
  * Each word is read at most once, low before high; reading stops where the answer is known,
- * but an entry of two words is read as a whole. A walk that ends well goes into the IOTLB.
+ * but an entry of two words is read as a whole: one of which either word is unreadable is
+ * unreadable, whatever the other says. A walk that ends well goes into the IOTLB.
  * A fault goes into the log (vtd_fault_log_add()), unless FPD forbids it: that is looked at
- * for every fault behind CONTEXT_UNREADABLE. */
+ * for every fault behind CONTEXT_UNREADABLE, and not for that one or those before. */
 enum vtd_reason iommu_translate(struct iommu *iommu, const struct vtd_memory *memory,
                                 const struct vtd_request *request, uint64_t *physical);
 
 /* Makes every entry of the domain that maps a page of IOVA [iova, iova + size) invalid, and
- * no other. size UINT64_MAX with iova 0: all of the domain. */
+ * no other. iova and size are multiples of 4096 (size 0: nothing is in the range), or iova
+ * is 0 and size UINT64_MAX: all of the domain. The sum may wrap around 2^64: then the range
+ * is all from iova on. */
 void iotlb_invalidate(struct iommu *iommu, uint16_t domain, uint64_t iova, uint64_t size);
 
 /* --- faults: dma_faults.c ------------------------------------------------------------ */
@@ -189,12 +198,14 @@ bool vtd_fault_decode(const struct vtd_frcd *record, struct vtd_fault *fault);
  *   PFO is set: nothing changes.
  *   F is set, and the record is of the same source-id: nothing changes (collapsed).
  *   F is set otherwise: PFO is set.
- *   F is clear: the fault is recorded, and PPF is set. */
+ *   F is clear: the fault is recorded, and PPF is set.
+ * F is that of the record; PPF decides nothing. All other bits of the status stay. */
 void vtd_fault_log_add(struct vtd_fault_log *log, const struct vtd_fault *fault);
 
 /* Software: takes the record. If F is set: *fault is the fault, and F and PPF are cleared
  * (the rest of the record stays). In any case *lost says whether PFO was set, which is then
- * cleared. Returns whether F was set; if not, *fault is untouched. */
+ * cleared. All other bits of the status stay. Returns whether F was set; if not, *fault is
+ * untouched. */
 bool vtd_fault_log_take(struct vtd_fault_log *log, struct vtd_fault *fault, bool *lost);
 
 #endif

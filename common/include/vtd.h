@@ -56,8 +56,9 @@
  *   TT   translation type: 0 is the one that we use; 1 (device TLBs), 2 (pass through) and
  *        3 are not offered by our IOMMU
  *   FPD  fault processing disable: faults that are found with the help of this entry are
- *        not recorded. Counts even where P is 0
- *   AW   address width: 1 = 39 bits, 3 levels; 2 = 48 bits, 4 levels; no other here
+ *        not recorded. Counts even where P is 0, but only if the whole entry can be read
+ *   AW   address width: 1 = 39 bits, 3 levels; 2 = 48 bits, 4 levels; no other here:
+ *        another one is refused as not offered, whichever these are (see sagaw)
  *   DID  domain: the tag of what is cached. Devices that share tables share it */
 #define VTD_CONTEXT_PRESENT       0x1ull
 #define VTD_CONTEXT_FPD           0x2ull

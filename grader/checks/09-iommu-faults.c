@@ -2810,7 +2810,7 @@ static const struct check checks[] = {
         .hints =
             {"Several errors may apply at once. Which one comes first?",
              "Compare with what is left (size > limit - iova): sums wrap around. After "
-             "-ENOMEM, the pages that you had mapped already are to go.",
+             "-ENOMEM, the pages that you had mapped already are to go, from the IOTLB too.",
              "-EINVAL for everything about iova, physical, size and rights; -ERANGE; a "
              "pass "
              "over the range for -EEXIST; then map, and on a missing table clear "
@@ -2887,7 +2887,7 @@ static const struct check checks[] = {
         .tenths = 4,
         .target = TARGET_MODEL,
         .run = cached_translations_spare_the_walk,
-        .why = "Without a cache each access of a device would cost eight more.",
+        .why = "Without it, an access costs up to eight reads of tables: 4, and 4 levels.",
         .handout = "Steps, 7",
         .slide = "IOMMU",
         .manual = VTD("6.2.4, 6.5"),

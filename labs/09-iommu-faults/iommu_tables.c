@@ -9,15 +9,14 @@
 
 int iommu_attach(struct iommu_domain *domain, uint16_t source)
 {
-    /* TODO 2: root entry, then context entry. The IOMMU may look at any moment: the
-     * word with P comes last. */
+    /* TODO 2: root entry, then context entry. The IOMMU may look at any moment. */
     (void)domain, (void)source;
     return -ENOSYS;
 }
 
 int iommu_detach(struct iommu_domain *domain, uint16_t source)
 {
-    /* TODO 3: the entry goes, then what was cached with its help. */
+    /* TODO 3: the entry goes, and what was cached with its help. */
     (void)domain, (void)source;
     return -ENOSYS;
 }
@@ -33,7 +32,7 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uin
 
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t size)
 {
-    /* TODO 5: the tables first, then the IOTLB. Why not the other way round? */
+    /* TODO 5: the entries, and what the IOTLB has of them. In which order? */
     (void)domain, (void)iova, (void)size;
     return -ENOSYS;
 }

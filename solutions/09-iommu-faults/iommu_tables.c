@@ -74,8 +74,7 @@ static void range_clear(const struct iommu_domain *domain, uint64_t iova, uint64
 int iommu_attach(struct iommu_domain *domain, uint16_t source)
 {
     //@begin
-    //@ /* TODO 2: root entry, then context entry. The IOMMU may look at any moment: the
-    //@  * word with P comes last. */
+    //@ /* TODO 2: root entry, then context entry. The IOMMU may look at any moment. */
     //@ (void)domain, (void)source;
     //@ return -ENOSYS;
     struct iommu *iommu = domain->iommu;
@@ -101,7 +100,7 @@ int iommu_attach(struct iommu_domain *domain, uint16_t source)
 int iommu_detach(struct iommu_domain *domain, uint16_t source)
 {
     //@begin
-    //@ /* TODO 3: the entry goes, then what was cached with its help. */
+    //@ /* TODO 3: the entry goes, and what was cached with its help. */
     //@ (void)domain, (void)source;
     //@ return -ENOSYS;
     uint64_t *context = context_entry(domain->iommu, source);
@@ -154,7 +153,7 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uin
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t size)
 {
     //@begin
-    //@ /* TODO 5: the tables first, then the IOTLB. Why not the other way round? */
+    //@ /* TODO 5: the entries, and what the IOTLB has of them. In which order? */
     //@ (void)domain, (void)iova, (void)size;
     //@ return -ENOSYS;
     int r = range_check(domain, iova, size);
