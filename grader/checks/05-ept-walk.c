@@ -1457,6 +1457,21 @@ static uint64_t random_gpa(struct judge *judge)
     return judge_random(judge) % (1ull << 48);
 }
 
+/* Addresses that share no table below the root: each in an entry of its own there. Two that
+ * are drawn freely can meet, and the large page of one then covers the other. */
+static void apart_draw(struct judge *judge, uint64_t *addresses, unsigned count)
+{
+    const uint64_t first = below(judge, 512);
+
+    for (uint64_t i = 0; i < count; i++)
+        addresses[i] = (first + 57 * i) % 512 << 39 | below(judge, 1ull << 39);
+}
+
+static uint64_t canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16);
+}
+
 /* An access of some kind, in one of the three forms that there are. */
 static uint64_t random_access(struct judge *judge)
 {
@@ -1588,11 +1603,10 @@ static void misconfigured_entries_are_found(struct judge *judge)
             (struct lab05_cpu){.physical_bits = (uint8_t)(i ? 36 + below(judge, 17) : 52),
                                .execute_only = i % 2,
                                .page_1g = i >= 2};
-        for (int level = 1; level <= 3; level++) {
-            gpas[level - 1] = random_gpa(judge);
+        apart_draw(judge, gpas, 3);
+        for (int level = 1; level <= 3; level++)
             ept_leaf(image, root, gpas[level - 1], judge_random(judge) % (1ull << 35),
                      level, random_rights(judge) | random_type(judge) << 3);
-        }
         m = model_new(s);
         m->roots[0] = root;
         VALUE(s, 0, "", .kind = LAB05_ADOPT, .hpa = root);
@@ -1663,7 +1677,7 @@ static void guest_leaf(struct guest *g, uint64_t gva, uint64_t gpa, int level,
 
 static uint64_t random_gva(struct judge *judge)
 {
-    return (uint64_t)((int64_t)(judge_random(judge) << 16) >> 16); /* canonical */
+    return canonical(judge_random(judge));
 }
 
 static struct model *model_start(struct image *image, const struct guest *guests,
@@ -1693,10 +1707,11 @@ static void a_cold_walk_makes_24_references(struct judge *judge)
         struct model *m;
 
         s->in.cpu[0].access_dirty = tables != 2;
+        apart_draw(judge, gvas, 9);
         for (int i = 0; i < 9; i++) {
             const uint64_t gpa = (1ull << 46) + ((uint64_t)i << 39) + below(judge, GIB1);
 
-            gvas[i] = random_gva(judge);
+            gvas[i] = canonical(gvas[i]);
             guest_leaf(&g, gvas[i], gpa, 1 + i / 3, GUEST_WRITABLE | GUEST_USER);
             ept_leaf(image, g.root,
                      (gpa & ~((KIB4 << 9 * (i / 3)) - 1)) + gvas[i] % (KIB4 << 9 * (i / 3)),
