@@ -668,7 +668,7 @@ static void bad_ranges_are_refused(struct judge *judge)
                                   .size = 3 * KIB4,
                                   .access = RW,
                                   .type = MT_WB};
-    struct lab05_op ops[40];
+    struct lab05_op ops[48];
     unsigned n = 0;
 
 #define BUT(...) (ops[n] = good, ops[n].__VA_ARGS__, n++)
@@ -683,6 +683,9 @@ static void bad_ranges_are_refused(struct judge *judge)
     BUT(hpa = -(2 * KIB4)); /* the sum wraps around */
     for (uint64_t rights = 0; rights < 9; rights++)
         BUT(access = rights); /* the possible ones: already mapped */
+    for (unsigned bit = 3; bit < 9; bit++)
+        BUT(access = EPT_READ | 1ull << bit);
+    BUT(access = RWX | 1ull << (9 + below(judge, 55)));
     for (uint32_t type = 0; type < 9; type++)
         BUT(type = type);
     BUT(gpa = end - 2 * KIB4);
@@ -705,7 +708,7 @@ static void bad_ranges_are_refused(struct judge *judge)
                                          {.gpa = end - KIB4, .size = 2 * KIB4}};
 
         BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = range[i].gpa, .size = range[i].size);
-        for (uint64_t rights = 0; rights < 9; rights++)
+        for (uint64_t rights = 0; rights < 10; rights++)
             BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = range[i].gpa,
                   .size = range[i].size, .access = rights);
     }
@@ -737,6 +740,12 @@ static void execute_only_needs_the_cpu(struct judge *judge)
         BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = gpa + MIB2, .size = KIB4, .access = 5);
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = gpa + MIB2, .size = KIB4,
               .access = 4);
+        for (uint64_t rights = 2; rights <= 6; rights += 4) { /* W, and W with X */
+            BUILD(s, w, "W without R is impossible on every CPU", .kind = LAB05_MAP,
+                  .gpa = gpa + 4 * MIB2, .size = KIB4, .access = rights);
+            BUILD(s, w, "W without R is impossible on every CPU", .kind = LAB05_PROTECT,
+                  .gpa = gpa + MIB2, .size = KIB4, .access = rights);
+        }
         BUILD(s, w, "the HPA has to be below 1 << physical_bits", .kind = LAB05_MAP,
               .gpa = gpa + 2 * MIB2, .size = KIB4, .access = 5,
               .hpa = 1ull << s->in.cpu[0].physical_bits);
@@ -893,6 +902,13 @@ static void large_pages_split_where_they_must(struct judge *judge)
               .gpa = base + 8 * GIB1 - MIB2, .size = 2 * MIB2, .access = RW);
         BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
               .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 12 * GIB1, .hpa = 8 * GIB1,
+              .size = GIB1, .access = RWX, .type = random_type(judge));
+        OP(s, "", .kind = LAB05_TOUCH, .gpa = base + 12 * GIB1, .access = 2)->any = true;
+        w->leaves[w->count - 1].bits |= EPT_ACCESSED | EPT_DIRTY;
+        BUILD(s, w, "pages are split even if they have these rights already",
+              .kind = LAB05_PROTECT, .gpa = base + 12 * GIB1 + below(judge, 500) * KIB4,
+              .size = 3 * KIB4, .access = RWX);
         for (unsigned n = 0; n <= 2 * i && w->count; n++) {
             use_pages(s, w, 4);
             build_put(s, w, asked, random_change(judge, w));
@@ -920,7 +936,16 @@ static void protect_needs_every_page(struct judge *judge)
               .size = (1 + below(judge, 900)) * KIB4, .access = RX);
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
               .size = 2 * MIB2 + (8 - i) * KIB4); /* all but the last page is there */
+        BUILD(s, w, "both ends of the range are mapped, the hole is between them",
+              .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
+              .size = 4 * MIB2 + (1 + below(judge, 400)) * KIB4);
     }
+    VALUE(s, 0, "", .kind = LAB05_LEAVE, .size = 0);
+    w->room = world_tables(w);
+    BUILD(s, w, "-ENOENT comes before -ENOMEM", .kind = LAB05_PROTECT, .gpa = base,
+          .size = 100 * MIB2 + KIB4, .access = RX);
+    BUILD(s, w, "the pool is exhausted", .kind = LAB05_PROTECT, .gpa = base + 100 * MIB2,
+          .size = KIB4, .access = RX);
     build_expect(s, w, asked);
 }
 
@@ -1041,6 +1066,13 @@ static void a_full_pool_changes_nothing(struct judge *judge)
          {.kind = LAB05_UNMAP,
           .gpa = base + MIB2,
           .size = MIB2 * (1 + below(judge, 500)) + KIB4}},
+        /* both ends in the same 2 MiB, which begin, or end, with the range */
+        {large,
+         {.kind = LAB05_UNMAP,
+          .gpa = base + MIB2 * (1 + below(judge, 500)),
+          .size = KIB4 * (1 + below(judge, 510))}},
+        {large,
+         {.kind = LAB05_PROTECT, .gpa = base + 9 * MIB2 - KIB4, .size = KIB4, .access = 1}},
         {large,
          {.kind = LAB05_PROTECT, .gpa = base + GIB1, .size = GIB1 + 3 * MIB2, .access = 5}},
     };
@@ -1718,6 +1750,10 @@ static void a_cold_walk_makes_24_references(struct judge *judge)
                      judge_random(judge) % (1ull << 46), 1 + i % 3, RWX | 6 << 3);
         }
         m = model_start(image, &g, 1);
+        OP(s, "without caches, INVLPG has nothing to forget", .kind = LAB05_INVLPG,
+           .gpa = gvas[0]);
+        OP(s, "without caches, a CR3 load just stores it", .kind = LAB05_LOAD_CR3,
+           .gpa = m->cr3[0]);
         for (int i = 0; i < 27; i++) {
             const struct want *want = nested_put(
                 m, 0, gvas[i % 9],
@@ -1796,8 +1832,18 @@ struct crowd {
     struct image *image;
 };
 
+/* A guest's entry that leads to a table: sometimes W is cleared, sometimes NX set. */
+static void table_limit(uint64_t *entry, uint64_t dice)
+{
+    if (dice < 2)
+        *entry &= ~GUEST_WRITABLE;
+    else if (dice == 2)
+        *entry |= GUEST_NO_EXECUTE;
+}
+
 static void crowd_make(struct crowd *c, struct script *s)
 {
+    static const uint64_t rights[] = {RWX, RWX, RWX, RX, RW};
     struct judge *judge = s->judge;
 
     c->image = image_new(s);
@@ -1820,12 +1866,13 @@ static void crowd_make(struct crowd *c, struct script *s)
                 continue;
             guest_leaf(&c->guests[v], c->gvas[i], gpa, large ? 2 : 1,
                        (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
-            if (!large && below(judge, 4) == 0) /* the entries above allow less, too */
-                *image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)) &= ~2ull;
+            if (!large) /* the entries above allow less, too */
+                table_limit(image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)),
+                            below(judge, 7));
             if (ept_entry(c->image, c->guests[v].root, gpa, large ? 2 : 1) == 0)
                 continue;
             ept_leaf(c->image, c->guests[v].root, gpa, judge_random(judge) % (1ull << 46),
-                     large ? 2 : 1, (below(judge, 4) ? RWX : RX) | 6 << 3);
+                     large ? 2 : 1, rights[below(judge, 5)] | 6 << 3);
             if (below(judge, 3) == 0) /* the tables above allow less than the page */
                 *image_word(c->image, ept_entry(c->image, c->guests[v].root, gpa, 2)) &=
                     ~2ull;
@@ -1850,15 +1897,16 @@ static void crowd_walk(struct model *m, const struct crowd *c, const char *asked
                kind | below(judge, 4) / 3 << 3, true, asked);
 }
 
-/* Each page read first, then written to, and read again; and an address without a page. */
+/* Each page read first, then written to, read again, and fetched from (a read before: what is
+ * cached then is not enough); and an address without a page. */
 static void crowd_sweep(struct model *m, const struct crowd *c, const char *asked)
 {
-    static const uint64_t kinds[] = {EPT_READ, EPT_WRITE, EPT_READ};
+    static const uint64_t kinds[] = {EPT_READ, EPT_WRITE, EPT_READ, EPT_FETCH};
 
-    for (unsigned k = 0; k < 3; k++)
+    for (unsigned k = 0; k < 4; k++)
         for (uint32_t v = 0; v < 2; v++)
             for (unsigned i = 0; i < GVAS; i++) {
-                if (k == 1)
+                if (k == 1 || k == 3)
                     nested_put(m, v, c->gvas[i], EPT_READ, true, asked);
                 nested_put(m, v, c->gvas[i], kinds[k], true, asked);
             }
@@ -2150,13 +2198,14 @@ static void stale_translations_are_forgotten(struct judge *judge)
         for (unsigned i = 0; i < 40; i++) {
             const uint32_t n = (uint32_t)below(judge, 2);
             const uint64_t gva = c.gvas[below(judge, GVAS)];
+            const uint64_t mode = below(judge, 2) ? NESTED_USER : 0;
 
             for (unsigned k = 0; k < 6; k++)
                 crowd_walk(m, &c, asked);
-            nested_put(m, n, gva, EPT_READ, true, asked);
+            nested_put(m, n, gva, EPT_READ | mode, true, asked);
             crowd_change(m, &c, n, gva);
             asked = crowd_invalidate(m, n, gva);
-            nested_put(m, n, gva, EPT_READ, true, asked);
+            nested_put(m, n, gva, EPT_READ | mode, true, asked);
         }
         model_expect(m, "the tables are as guest, VMM and CPU left them");
     }
