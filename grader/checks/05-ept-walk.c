@@ -1913,6 +1913,19 @@ static void crowd_sweep(struct model *m, const struct crowd *c, const char *aske
     nested_put(m, 0, random_gva(m->s->judge), EPT_WRITE, true, asked);
 }
 
+/* Two neighbours, one of which may only be read: what the leaf forbids is not cached for the
+ * region. */
+static void neighbours_walk(struct model *m, uint64_t gpa)
+{
+    static const char asked[] = "of a region the tables' rights are cached, not the leaf's";
+
+    for (uint32_t v = 0; v < 2; v++) {
+        walk_put(m, v, gpa, 0x180 | EPT_READ, true, asked);
+        walk_put(m, v, gpa + KIB4, 0x180 | EPT_WRITE, true, asked);
+        walk_put(m, v, gpa, 0x180 | EPT_WRITE, true, asked);
+    }
+}
+
 enum { PATTERN_WALKS = 300, PATTERN_REGIONS = 20, PATTERN_PAGES = 256 };
 
 /* References per walk of one pattern of accesses, from the log of the student's reads. */
@@ -2071,6 +2084,7 @@ static void walks_view(struct judge *judge)
 static void caches_save_references(struct judge *judge)
 {
     static const char asked[] = "a walk reads what no cache knows, and nothing else";
+    const uint64_t neighbours = (1ull << 46) + 100 * MIB2; /* beside the crowd's pages */
     static const char *const names[3][2] = {
         {"references/walk, sequential, no caches", "references/walk, sequential, caches"},
         {"references/walk, random, no caches", "references/walk, random, caches"},
@@ -2085,7 +2099,12 @@ static void caches_save_references(struct judge *judge)
         s->in.cpu[0].access_dirty = round & 1;
         s->in.cpu[1].access_dirty = round >> 1 & 1;
         crowd_make(&c, s);
+        for (unsigned v = 0; v < 2; v++)
+            for (uint64_t n = 0; n < 2; n++)
+                ept_leaf(c.image, c.guests[v].root, neighbours + n * KIB4, HPA_BASE, 1,
+                         (n ? RWX : EPT_READ) | 6 << 3);
         m = model_start(c.image, c.guests, 2);
+        neighbours_walk(m, neighbours);
         crowd_sweep(m, &c, asked);
         for (unsigned i = 0; i < 250; i++) {
             const uint32_t n = (uint32_t)below(judge, 2);
@@ -2181,6 +2200,38 @@ static const char *crowd_invalidate(struct model *m, uint32_t n, uint64_t gva)
     }
 }
 
+/* The EPT's entry for a page goes wrong, a walk meets it, and it is right again: what was known
+ * before is not used. (For the other mode no translation is known: that walk looks.) */
+static void page_breaks_and_heals(struct model *m, struct crowd *c, uint32_t n,
+                                  uint64_t gva)
+{
+    static const char asked[] = "a walk that ends in a misconfiguration forgets its gva";
+    const uint64_t entry = entry_now(m, c->guests[n].cr3, gva, 1, &c->guests[n]);
+    const uint64_t at = entry ? entry_now(m, c->guests[n].root,
+                                          *model_word(m, entry) & EPT_ADDRESS, 1, NULL)
+                              : 0;
+    uint64_t leaf;
+
+    if (at == 0)
+        return;
+    leaf = *model_word(m, at);
+    nested_put(m, n, gva, EPT_READ, true, asked);
+    poke_put(m, at, (leaf & ~RWX) | EPT_WRITE);
+    nested_put(m, n, gva, EPT_READ | NESTED_USER, true, asked);
+    poke_put(m, at, leaf);
+    nested_put(m, n, gva, EPT_READ, true, asked);
+}
+
+/* INVLPG in one VM, between two accesses of the other to the same address. */
+static void other_vm_invalidates(struct model *m, uint32_t n, uint64_t gva)
+{
+    static const char asked[] = "INVLPG of one VM leaves the other's translations alone";
+
+    nested_put(m, n, gva, EPT_READ, true, asked);
+    invlpg_put(m, 1 - n, gva);
+    nested_put(m, n, gva, EPT_READ, true, asked);
+}
+
 static void stale_translations_are_forgotten(struct judge *judge)
 {
     for (unsigned round = 0; round < 6; round++) {
@@ -2195,6 +2246,10 @@ static void stale_translations_are_forgotten(struct judge *judge)
         invept_put(m, 0, 0);
         invept_put(m, 3 + (uint32_t)below(judge, 9), 0);
         crowd_sweep(m, &c, asked);
+        for (uint32_t i = 0; i < 8; i++) {
+            page_breaks_and_heals(m, &c, i % 2, c.gvas[i / 2]);
+            other_vm_invalidates(m, i % 2, c.gvas[i / 2]);
+        }
         for (unsigned i = 0; i < 40; i++) {
             const uint32_t n = (uint32_t)below(judge, 2);
             const uint64_t gva = c.gvas[below(judge, GVAS)];
