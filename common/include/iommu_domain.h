@@ -98,8 +98,7 @@ struct iommu_domain {
  * its own, if the bus has none yet), context entry (TT 0, FPD 0, AW of the domain's levels,
  * its DID and table; ignored bits 0). An entry that is not present may hold anything, and
  * is written as a whole. The IOMMU may read between any two writes of this file, and must
- * never find half of an entry: the word with P is written last (and cleared first). Returns
- * 0, or
+ * never find half of an entry. Returns 0, or
  *   -EBUSY   the device is attached already, to whatever domain
  *   -ENOMEM  no page for a context table; nothing has changed */
 int iommu_attach(struct iommu_domain *domain, uint16_t source);

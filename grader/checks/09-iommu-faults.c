@@ -495,8 +495,7 @@ static void cache_forget(struct script *s, uint16_t domain, uint64_t iova, uint6
     for (int i = 0; i < IOTLB_ENTRIES; i++) {
         struct cached *c = &s->cache[i];
 
-        if (c->domain == domain &&
-            c->page >= iova && c->page - iova < size)
+        if (c->domain == domain && c->page >= iova && c->page - iova < size)
             c->valid = false;
     }
 }
@@ -1172,8 +1171,8 @@ static void log_edges(struct script *s, uint16_t source)
 
         fault.source = cases[i].same ? source : source ^ 0x8000;
         OP(s, .kind = LAB09_LOG_SET, .status = cases[i].status,
-           .high = (uint64_t)cases[i].fault << 63 | source |
-                   random_bits(s->judge, 62, 62) | random_bits(s->judge, 39, 32),
+           .high = (uint64_t)cases[i].fault << 63 | source | random_bits(s->judge, 62, 62) |
+                   random_bits(s->judge, 39, 32),
            .low = random_bits(s->judge, 63, 12));
         OP(s, .kind = cases[i].take ? LAB09_LOG_TAKE : LAB09_LOG_ADD, .fault = fault);
         op_because(s, cases[i].because);
@@ -1362,7 +1361,8 @@ static void detach_put(struct space *v, uint32_t domain, uint16_t source)
     int in = v->attached[source] - 1;
     bool there = in >= 0 && v->s->in.domains[in].id == v->s->in.domains[domain].id;
 
-    WANT(v, there ? 0 : -ENOENT, there ? NULL : "the device is not attached to a domain with this id",
+    WANT(v, there ? 0 : -ENOENT,
+         there ? NULL : "the device is not attached to a domain with this id",
          .kind = LAB09_DETACH, .domain = domain, .source = source);
     if (there)
         v->attached[source] = 0;
@@ -2121,13 +2121,13 @@ static void premap_truth(const struct dma_script *d, struct demand_truth *t,
 {
     for (uint64_t n = op->first; n < op->first + op->count; n++) {
         t->mapped |= 1ull << n;
-        truth_call(t, (struct lab09_call){
-                          .kind = LAB09_CALL_MAP,
-                          .iova = d->in.buffers[op->buffer].iova + n * VTD_PAGE,
-                          .size = VTD_PAGE,
-                          .rights = d->in.buffers[op->buffer].rights,
-                          .hva = (int64_t)((d->in.buffers[op->buffer].ram_page + n) *
-                                           VTD_PAGE)});
+        truth_call(
+            t, (struct lab09_call){
+                   .kind = LAB09_CALL_MAP,
+                   .iova = d->in.buffers[op->buffer].iova + n * VTD_PAGE,
+                   .size = VTD_PAGE,
+                   .rights = d->in.buffers[op->buffer].rights,
+                   .hva = (int64_t)((d->in.buffers[op->buffer].ram_page + n) * VTD_PAGE)});
     }
     t->result = 0;
 }
@@ -2810,7 +2810,8 @@ static const struct check checks[] = {
         .hints =
             {"Several errors may apply at once. Which one comes first?",
              "Compare with what is left (size > limit - iova): sums wrap around. After "
-             "-ENOMEM, the pages that you had mapped already are to go, from the IOTLB too.",
+             "-ENOMEM, the pages that you had mapped already are to go, from the IOTLB "
+             "too.",
              "-EINVAL for everything about iova, physical, size and rights; -ERANGE; a "
              "pass "
              "over the range for -EEXIST; then map, and on a missing table clear "
@@ -2916,9 +2917,11 @@ static const struct check checks[] = {
         .hints =
             {"The tables are right after your unmap. Who does not read the tables?",
              "Each page of the range has to go from the IOTLB, for this domain and for no "
-             "other. And what is left of a domain whose device was detached?",
-             "iommu_unmap(): clear the entries, then iotlb_invalidate(iommu, id, iova, "
-             "size). iommu_detach(): iotlb_invalidate(iommu, id, 0, UINT64_MAX)."},
+             "other. What is left of a domain whose device was detached? And what does a "
+             "device find that reads between two of your writes?",
+             "iommu_unmap(), and the undo of iommu_map(): clear the entries, then "
+             "iotlb_invalidate(iommu, id, iova, size). iommu_detach(): the low word, the "
+             "high word, iotlb_invalidate(iommu, id, 0, UINT64_MAX)."},
         .explanation =
             "Linux may delay these invalidations (iommu.strict=0) to save time: for a "
             "few milliseconds the device can still reach freed pages.",

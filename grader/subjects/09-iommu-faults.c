@@ -36,8 +36,8 @@ struct model {
     struct iommu iommu;
     struct iommu_domain domains[LAB09_DOMAINS];
     uint32_t reads;
-    uint64_t hole;          /* the word that cannot be read; 0: none */
-    bool held[LAB09_PAGES]; /* pages of the pool that POOL took */
+    uint64_t hole;           /* the word that cannot be read; 0: none */
+    bool held[LAB09_PAGES];  /* pages of the pool that POOL took */
     struct lab09_op witness; /* its id is 0: there is none */
     uint32_t witnessed;
     bool guarded[LAB09_PAGES]; /* pages of the pool that cannot be written at present */

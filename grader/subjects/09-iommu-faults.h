@@ -49,9 +49,9 @@ enum lab09_kind {
     LAB09_LOG_GET,    /* low, high, status */
     LAB09_POKE,       /* physical = address, size = value, past the part under test */
     LAB09_POOL,       /* size = pages that are free from now on */
-    LAB09_WITNESS,    /* source, iova: before each write to a table, by any operation to come,
+    LAB09_WITNESS, /* source, iova: before each write to a table, by any operation to come,
                          this device reads there; id 0: no more */
-    LAB09_HOLE,       /* physical = the word that cannot be read from now on; 0: none */
+    LAB09_HOLE,    /* physical = the word that cannot be read from now on; 0: none */
 };
 
 struct lab09_op {
