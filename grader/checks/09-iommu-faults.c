@@ -880,24 +880,19 @@ static void rights_end_last(struct script *s, uint16_t source, uint64_t table,
              below = entry_address(s, table, levels, iova, upper - 1),
              next = word_get(s, below);
 
-    for (uint64_t right = 1; right < 3; right++) {
-        OP(s, .kind = LAB09_POKE, .physical = at, .size = (word & ~3ull) | right);
-        for (int write = 0; write < 2; write++) {
-            OP(s, .kind = LAB09_POKE, .physical = below, .size = next | 1ull << 62);
-            translate_put(s, source, iova, write);
-            op_because(s, "rights are judged at the page; a reserved bit is met before");
-            OP(s, .kind = LAB09_POKE, .physical = below,
-               .size = upper > 2 ? (next & ~ones(51, 12)) | nowhere(s) : next);
-            translate_put(s, source, iova, write);
-            op_because(s, upper > 2 ? "rights are judged at the page; there is no memory "
-                                      "for a table before"
-                                    : "one entry on the way has one of the rights");
-            translate_put(s, source, iova ^ OTHER_PAGE, upper > 2);
-        }
+    for (unsigned n = 0; n < 8; n++) { /* right, access, what is wrong below */
+        uint64_t bad = upper > 2 ? (next & ~ones(51, 12)) | nowhere(s) : next | 1ull << 11;
+
+        OP(s, .kind = LAB09_POKE, .physical = at,
+           .size = (word & ~3ull) | (n & 1 ? 1u : 2u));
+        OP(s, .kind = LAB09_POKE, .physical = below,
+           .size = n & 4 ? bad : next | 1ull << 62);
+        translate_put(s, source, iova, n & 2);
+        op_because(s, "rights are judged at the page; what is wrong below is met before");
+        OP(s, .kind = LAB09_POKE, .physical = below, .size = next);
+        OP(s, .kind = LAB09_POKE, .physical = at, .size = word);
+        translate_put(s, source, iova ^ OTHER_PAGE, false);
     }
-    OP(s, .kind = LAB09_POKE, .physical = below, .size = next);
-    OP(s, .kind = LAB09_POKE, .physical = at, .size = word);
-    translate_put(s, source, iova ^ OTHER_PAGE, false);
 }
 
 /* Entries of two words of which one cannot be read. */
@@ -1232,6 +1227,13 @@ static void faults_of_translations_are_recorded(struct judge *judge)
                  (word_get(s, context) | (i % 2 ? VTD_CONTEXT_FPD : 0)) &
                      ~(i == 2 || i == 3 ? VTD_CONTEXT_PRESENT : 0));
     }
+    for (unsigned i = 0; i < 2; i++) {
+        OP(s, .kind = LAB09_HOLE, .physical = context_of(s, sources[1]) + 8 * i);
+        translate_put(s, sources[1], iova, true);
+        OP(s, .kind = LAB09_LOG_TAKE);
+        op_because(s, "a word of the context entry cannot be read: its FPD does not count");
+    }
+    OP(s, .kind = LAB09_HOLE);
     for (int n = 0; n < 140; n++) {
         unsigned i = (unsigned)judge_random_below(judge, 6);
         bool no_bus = n % 9 == 8;
