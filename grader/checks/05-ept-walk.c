@@ -308,6 +308,8 @@ struct world {
     unsigned room; /* pages that tables may take */
     unsigned count;
     uint64_t touched; /* GPA of a page that the CPU has used */
+    uint64_t kept;    /* GPA of a page whose tables stay, and have A */
+    int kept_level;   /* of its leaf, before it was split; 0: there is no such page */
     struct leaf leaves[LEAVES_MAX];
 };
 
@@ -605,6 +607,26 @@ static void leaves_compare(const struct reading *r, const struct world *w)
     }
 }
 
+/* A stays in the entries that lead to the tables of w->kept, and a split page's has none. */
+static void accessed_expect(const struct script *s, const struct world *w)
+{
+    uint64_t table = s->out->roots[0];
+
+    for (int level = 4; w->kept_level && level > 1; level--) {
+        const uint64_t page = (table - s->in.memory_hpa) / KIB4;
+        const uint64_t entry =
+            s->out->memory[page][w->kept >> (12 + 9 * (level - 1)) & 511];
+
+        if (level <= 3 && entry & EPT_LARGE)
+            return;
+        CHECK(s->judge, !!(entry & EPT_ACCESSED) == (level > w->kept_level),
+              "A stays in the entries that stay; where a page was split it is 0",
+              "the level-%d entry for gpa %#" PRIx64 " is %#" PRIx64 "; due is A = %d",
+              level, w->kept, entry, level > w->kept_level);
+        table = entry & EPT_ADDRESS;
+    }
+}
+
 /* The tree's tables say what the list says, and no page is taken beside them. */
 static void tree_expect(const struct script *s, const struct world *w, const char *asked)
 {
@@ -613,6 +635,7 @@ static void tree_expect(const struct script *s, const struct world *w, const cha
 
     table_read(&r, s->out->roots[0], 4, 0);
     leaves_compare(&r, w);
+    accessed_expect(s, w);
     CHECK(s->judge, r.tables + last->free_count == w->room, asked,
           "%u pages of the pool are taken, but only %u tables can be reached",
           w->room - last->free_count, r.tables);
@@ -875,6 +898,30 @@ static struct lab05_op random_change(struct judge *judge, const struct world *w)
                              .access = random_rights(judge)};
 }
 
+/* A page of 1 GiB that was written to, split for rights that it has already, and a new neighbour
+ * in the same table. */
+static void used_page_splits(struct judge *judge)
+{
+    static const char asked[] = "pages are split even if they have these rights already";
+    struct script *s = script_new(judge, POOL, POOL);
+    struct world *w = world_new(s);
+    const uint64_t base = (below(judge, 400) * 512 + below(judge, 500)) * GIB1;
+
+    s->in.cpu[0].access_dirty = 1;
+    create_put(s);
+    BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base, .hpa = 8 * GIB1, .size = GIB1,
+          .access = RWX, .type = random_type(judge));
+    OP(s, "", .kind = LAB05_TOUCH, .gpa = base, .access = 2)->any = true;
+    w->leaves[0].bits |= EPT_ACCESSED | EPT_DIRTY;
+    w->kept = base;
+    w->kept_level = 3;
+    BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + GIB1, .hpa = 0, .size = 2 * KIB4,
+          .access = RW, .type = MT_WB);
+    BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + below(judge, 500) * KIB4,
+          .size = 3 * KIB4, .access = RWX);
+    build_expect(s, w, asked);
+}
+
 static void large_pages_split_where_they_must(struct judge *judge)
 {
     static const char asked[] =
@@ -902,19 +949,13 @@ static void large_pages_split_where_they_must(struct judge *judge)
               .gpa = base + 8 * GIB1 - MIB2, .size = 2 * MIB2, .access = RW);
         BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
               .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
-        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 12 * GIB1, .hpa = 8 * GIB1,
-              .size = GIB1, .access = RWX, .type = random_type(judge));
-        OP(s, "", .kind = LAB05_TOUCH, .gpa = base + 12 * GIB1, .access = 2)->any = true;
-        w->leaves[w->count - 1].bits |= EPT_ACCESSED | EPT_DIRTY;
-        BUILD(s, w, "pages are split even if they have these rights already",
-              .kind = LAB05_PROTECT, .gpa = base + 12 * GIB1 + below(judge, 500) * KIB4,
-              .size = 3 * KIB4, .access = RWX);
         for (unsigned n = 0; n <= 2 * i && w->count; n++) {
             use_pages(s, w, 4);
             build_put(s, w, asked, random_change(judge, w));
         }
         build_expect(s, w, asked);
     }
+    used_page_splits(judge);
 }
 
 static void protect_needs_every_page(struct judge *judge)
