@@ -169,14 +169,15 @@ int ept_map(struct ept *ept, uint64_t gpa, uint64_t hpa, uint64_t size, uint64_t
 /* Unmaps what is mapped in the range; holes are fine. A large page that lies in the range in
  * part is split: its entry leads to a table with 512 pages of the next smaller size that
  * together are the same (HPAs, rights, memory type, A and D), and so on until each
- * page lies in the range as a whole or not at all. No more is split than that. Tables that
- * become empty are given back.
+ * page lies in the range as a whole or not at all. No more is split than that. A of the entry
+ * that leads to the new table is 0: the CPU has not used it yet. Tables that become empty are
+ * given back.
  *   -ENOMEM  splitting takes more pages than are free when the function is called: pages
  *            that it will give back itself do not count */
 int ept_unmap(struct ept *ept, uint64_t gpa, uint64_t size);
 
-/* Changes the rights of each page in the range, splitting as above. Memory type, A and D
- * stay. Pages are never merged.
+/* Changes the rights of each page in the range, splitting as above, also where a page has these
+ * rights already. Memory type, A and D stay. Pages are never merged.
  *   -EINVAL  also: rights as for ept_map()
  *   -ENOENT  a page of the range is not mapped
  *   -ENOMEM  as for ept_unmap() */
@@ -201,6 +202,7 @@ struct host_memory {
  *           |                    translate it; all 0 if one of them is not present
  *           +-- L: there is a linear address (always, but when CR3 is loaded in PAE mode)
  *           +-- F, if L: it is the access to the page itself; 0: to a guest's page table
+ *               (F without L does not occur)
  */
 #define EPT_ACCESS_LINEAR (1ull << 7)
 #define EPT_ACCESS_FINAL  (1ull << 8)
@@ -244,14 +246,15 @@ struct ept_cache {
 
 /* Translates gpa (below EPT_GPA_LIMIT) for one access, as the CPU does: from the root down,
  * entry by entry, each read once. `access` has one of R, W, X, and L and F as it may be.
- * With access_dirty, an access with L and without F counts as read and write (SDM 29.3.3.2).
+ * With access_dirty, an access with L and without F counts as read and write (SDM 29.3.3.2):
+ * R and W are added to it, also in the qualification; X, if it is there, stays.
  *   An entry that is not present ends the walk: violation. An entry that is present and has a
  * reserved bit set or rights as in ept_map()'s -EINVAL, or a leaf with a reserved memory
  * type, ends it too: misconfiguration. Not until the leaf is found is the access compared with
  * the rights: violation.
  *   Only if TRANSLATED and access_dirty: A is set in each entry that was read, and D in the
  * leaf if the access counts as a write. An entry that changes is written, once; one that would
- * not is not written.
+ * not is not written. They are written after the last read, in any order.
  *   cache may be NULL. *walk is filled in as a whole. */
 void ept_walk(const struct ept *ept, const struct host_memory *memory,
               struct ept_cache *cache, uint64_t gpa, uint64_t access,

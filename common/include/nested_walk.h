@@ -20,6 +20,8 @@
  *    63 62   52 51            12 11 8 7 6 5 4 3 2 1 0
  *   | NX | .   | GPA of the next | .  L D A . . U W P |   P present, W writable, U user,
  *                                                         L (levels 3, 2) maps a page
+ * Of a large page, the address has only the bits above the page's size: bit 12 is PAT there, and
+ * does not count. All GPAs in it stay below EPT_GPA_LIMIT.
  * The guest has NXE and WP on, SMEP and SMAP off, no PCIDs and no global pages. Its entries
  * have A and D set and no reserved bit: a walk writes nothing to them.
  *
@@ -117,17 +119,21 @@ struct nested_walk {
  * no reference at all. Else a hit in guest_tables (valid, same root, number) lets the guest's
  * walk begin at level 1, with those flags: its entry is read at the HPA, without EPT.
  * guest_physical serves each ept_walk(). If TRANSLATED: translations is filled; guest_tables
- * too, if the leaf is of level 1 and there was no hit there. A walk that ends otherwise
+ * too, if the leaf is of level 1 and there was no hit there (after a hit the entry would be filled
+ * with what it holds: that does no harm). A walk that ends otherwise
  * makes the translation and the guest_tables entry of that gva (this root, for both modes)
  * invalid: the next try looks at the tables. */
 void nested_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                  struct nested_walk *walk);
 
+/* INVLPG and CR3 loads: if mmu->caches is NULL, there is nothing to forget. */
+
 /* The guest executes INVLPG: of its root, the translation of that page (both modes), and all of
  * guest_tables (SDM 3A 4.10.4.1: regardless of the address). */
 void nested_invlpg(const struct guest_mmu *mmu, uint64_t gva);
 
-/* The guest loads CR3: all translations and guest_tables of its root. */
+/* The guest loads CR3: mmu->cr3 becomes cr3, all 64 bits as given. Forgotten: all translations and
+ * guest_tables of its root. */
 void nested_load_cr3(struct guest_mmu *mmu, uint64_t cr3);
 
 /* The VMM executes INVEPT (SDM 3C 29.4.3.1, 31.3): everything in all three caches that is about
