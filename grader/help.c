@@ -28,7 +28,7 @@ int verb_help(const struct settings *s)
           "For maintainers (CONTRIBUTING.md):\n"
           "make test [SUITE=name]      the kit's own tests\n"
           "make mutants [LAB=n]        wrong solutions: each must lose what it names\n"
-          "      NAMED=1                 only on the targets of the checks that it names\n"
+          "      NAMED=1                 as many as every check needs, on the targets they name\n"
           "make attacks                hostile submissions: each must gain nothing\n"
           "make bench [TIMES=n]        measured figures beside their bounds\n"
           "make slides-watch [LAB=n]   the decks again whenever one is saved\n"

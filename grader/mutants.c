@@ -1,6 +1,8 @@
 /* mutants.c - the verb mutants: wrong solutions as patches. Each must fail exactly the
- * checks that it names, and every check must be failed by one of them. With NAMED=1 a mutant
- * is only run on the targets of the checks that it names: most need no machine then. */
+ * checks that it names, and every check must be failed by one of them.
+ *
+ * With NAMED=1, for the kit's own tests: only as many mutants as it takes to have every check
+ * named by one, each on the targets of the checks that it names. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -129,6 +131,25 @@ static void mutant_remove(struct mutant *m)
     *m = (struct mutant){.text = NULL};
 }
 
+/* Does it name a check that no mutant before it names? */
+static bool names_another(const struct run *run, const struct lab *lab,
+                          const struct mutant *m)
+{
+    const cJSON *check;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        const char *id = json_text(check, "id");
+        bool known = !names_check(m, id);
+
+        for (int i = 0; i < run->count && !known; i++)
+            known = run->gradings[i].lab == lab && names_check(&run->mutants[i], id);
+        if (!known)
+            return true;
+    }
+    return false;
+}
+
 static void lab_mutants_add(struct run *run, const struct lab *lab,
                             const struct settings *s)
 {
@@ -148,6 +169,10 @@ static void lab_mutants_add(struct run *run, const struct lab *lab,
             run->failed++;
             if (run->count < MUTANTS_MAX)
                 mutant_remove(m);
+            continue;
+        }
+        if (s->named && !names_another(run, lab, m)) {
+            mutant_remove(m);
             continue;
         }
         run->gradings[run->count++] =
