@@ -76,8 +76,8 @@ struct iommu {
     uint64_t root_table; /* physical address of the root table (RTADDR_REG) */
 
     /* what it can do (CAP_REG) */
-    uint8_t haw;  /* host address width, in bits: 39 to 52 */
-    uint8_t mgaw; /* maximum guest address width, in bits: 30 to 48 */
+    uint8_t haw;   /* host address width, in bits: 39 to 52 */
+    uint8_t mgaw;  /* maximum guest address width, in bits: 30 to 48 */
     uint8_t sagaw; /* supported address widths: bit n set: AW n of a context entry is
                       offered. Only bits 1 and 2 can be set */
 

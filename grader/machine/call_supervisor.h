@@ -82,7 +82,7 @@ struct plan_fault {
     uint32_t kind;
     uint32_t request; /* for CALL_IOCTL: the request */
     uint32_t nth;
-    int32_t error; /* errno; or, negative: the call returns -error and does nothing */
+    int32_t error;   /* errno; or, negative: the call returns -error and does nothing */
     uint32_t repeat; /* how many in a row; 0 = no fault */
     uint32_t reserved;
 };
