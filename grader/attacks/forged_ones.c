@@ -1,6 +1,7 @@
 /* lab: all
  * tries: sign the arena itself: every answer is 1, at two checkpoints that show nothing
  * says: 1
+ * says: 4294967297
  * end of description */
 #include <signal.h>
 #include <sys/mman.h>
