@@ -12,10 +12,12 @@
 #include "grader.h"
 #include "rounds.h"
 
-#define TEMPLATE  "grader/pages/trace.html"
-#define MARK      ">DATA<"
-#define REASONS   32
-#define LINES_MAX 512
+#define TEMPLATE   "grader/pages/trace.html"
+#define MARK       ">DATA<"
+#define STYLE      "grader/pages/steps.css"
+#define STYLE_MARK "/* steps.css */"
+#define REASONS    32
+#define LINES_MAX  512
 
 #define REAL_MODE_BASE 0x10000u /* a real-mode guest's CS; its RIP counts from there */
 
@@ -222,15 +224,32 @@ static void data_put(FILE *file, void *argument)
 
 /* --- the file ----------------------------------------------------------------------------------- */
 
+/* The style that several pages share stands in a file of its own; it is put where a page says
+ * so. Returns what follows. */
+static const char *style_print(FILE *file, const char *text)
+{
+    const char *mark = strstr(text, STYLE_MARK);
+    char *style = mark ? file_read(STYLE, 1u << 20, NULL) : NULL;
+
+    if (!style)
+        return text;
+    fwrite(text, 1, (size_t)(mark - text), file);
+    fputs(style, file);
+    free(style);
+    return mark + strlen(STYLE_MARK);
+}
+
 /* Copies a template; data() writes what stands at its mark. */
 static bool page_print(FILE *file, const char *template,
                        void (*data)(FILE *file, void *argument), void *argument)
 {
     char *text = file_read(template, 1u << 20, NULL);
-    char *mark = text ? strstr(text, MARK) : NULL;
+    const char *mark = text ? strstr(text, MARK) : NULL;
 
     if (mark) {
-        fwrite(text, 1, (size_t)(mark + 1 - text), file);
+        const char *rest = style_print(file, text);
+
+        fwrite(rest, 1, (size_t)(mark + 1 - rest), file);
         data(file, argument);
         fputs(mark + strlen(MARK) - 1, file);
     }
