@@ -172,16 +172,18 @@ $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
+# (grader/checks/LAB.c has the table; what is too long for one file stands in the folder LAB/.)
 define CHECK_RULES
-$(B)/obj/checks/$(1).o: grader/checks/$(1).c $(call guest_bins,$(1)) | $(B)/packages.ok
+$(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
-$(B)/checks/$(1): $(B)/obj/checks/$(1).o $(JUDGE_OBJECTS)
+$(B)/checks/$(1): $(2) $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
 endef
-$(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab))))
+check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard grader/checks/$(1).c grader/checks/$(1)/*.c)))
+$(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.c)) \
