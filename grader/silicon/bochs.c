@@ -124,10 +124,11 @@ static void commands_write(const struct silicon *s, const struct bochs_run *r)
 
 /* --- the process -------------------------------------------------------------------------------- */
 
-_Noreturn static void bochs_exec(const struct bochs_run *r, pid_t parent)
+_Noreturn static void bochs_exec(const struct bochs_run *r, const char *option,
+                                 pid_t parent)
 {
     char config[32], commands[32];
-    char *const argv[] = {"bochs", "-q", "-f", config, "-rc", commands, NULL};
+    const char *const argv[] = {"bochs", "-q", "-f", config, "-rc", commands, option, NULL};
     int null = open("/dev/null", O_RDWR);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -140,7 +141,7 @@ _Noreturn static void bochs_exec(const struct bochs_run *r, pid_t parent)
     dup2(null, 0);
     dup2(r->output, 1);
     dup2(r->output, 2);
-    execvp(argv[0], argv);
+    execvp(argv[0], (char *const *)argv);
     _exit(127);
 }
 
@@ -179,10 +180,11 @@ struct bochs_run bochs_run_new(struct judge *judge)
 bool bochs_execute(struct judge *judge, const struct bochs_run *r, int deadline_ms,
                    int *status)
 {
+    const char *option = bochs_debugger_option();
     pid_t parent = getpid(), pid = fork();
 
     if (pid == 0)
-        bochs_exec(r, parent);
+        bochs_exec(r, option, parent);
     if (pid < 0)
         judge_error(judge, "Bochs could not be started: %s", strerror(errno));
     return bochs_wait(pid, deadline_ms, status);
@@ -272,7 +274,7 @@ static void log_judge(struct silicon *s)
 
     switch (s->log.end) {
     case SILICON_NO_VMX:
-        check_skip(s->judge, "this Bochs has no CPU with VMX (Debian's bochs 2.7 has)");
+        check_skip(s->judge, "this Bochs has no CPU with VMX (Debian's bochs has)");
     case SILICON_NO_CONTROL:
         snprintf(
             text, sizeof text,

@@ -25,6 +25,9 @@ void bochs_rom_write(struct judge *judge, const struct bochs_run *run,
                      const struct bochs_bytes *program, const struct bochs_bytes *job,
                      const struct bochs_bytes *more);
 
+/* What has to stand on the command line for the debugger to be there; NULL: nothing. */
+const char *bochs_debugger_option(void);
+
 /* Runs it to its end, or ends it if that takes too long. True: it ended by itself. */
 bool bochs_execute(struct judge *judge, const struct bochs_run *run, int deadline_ms,
                    int *status);

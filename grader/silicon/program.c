@@ -65,13 +65,18 @@ static uint64_t shown_parse(const char *text, const char *name)
     return at ? strtoull(at + strlen(line), NULL, 0) : 0;
 }
 
+/* Bochs 2.7 counts the controls from 1 (pin, primary, secondary); 3.0 has a name for pin's. */
 static void vmcs_parse(struct silicon_program *p, const char *text)
 {
+    const bool pin_named = strstr(text, "  pin_vmexec_ctrls = ");
+
     p->vmcs = (struct silicon_vmcs){
         .vmcs = shown_parse(text, "vmcsptr"),
         .ept_pointer = shown_parse(text, "eptptr"),
-        .primary = (uint32_t)shown_parse(text, "vmexec_ctrls2"),
-        .secondary = (uint32_t)shown_parse(text, "vmexec_ctrls3"),
+        .primary =
+            (uint32_t)shown_parse(text, pin_named ? "vmexec_ctrls1" : "vmexec_ctrls2"),
+        .secondary =
+            (uint32_t)shown_parse(text, pin_named ? "vmexec_ctrls2" : "vmexec_ctrls3"),
         .io_bitmap_a = shown_parse(text, "io_bitmap_addr1"),
         .io_bitmap_b = shown_parse(text, "io_bitmap_addr2"),
     };
