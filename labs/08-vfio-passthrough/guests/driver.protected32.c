@@ -132,9 +132,11 @@ static void trapped(void)
 
 static int factorial(void)
 {
+    uint32_t before = taken; /* the interrupt may be there before the next line is */
+
     REGISTER(STATUS) = 0x80;
     REGISTER(FACTORIAL) = (uint32_t)MAILBOX(6);
-    if (!interrupts_wait(taken + 1, DO_FACTORIAL))
+    if (!interrupts_wait(before + 1, DO_FACTORIAL))
         return 0;
     MAILBOX(19) = REGISTER(FACTORIAL);
     REGISTER(STATUS) = 0;
