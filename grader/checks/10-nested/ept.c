@@ -1,0 +1,387 @@
+/* ept.c - EPT02 on the model: who is to blame for a miss, what is filled in, what is forgotten. */
+#include "ept_world.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* L1's memory beside the tables: small pages, large ones, huge ones. */
+#define L1_SMALL 0x40000000ull /* 2 MiB of 4 KiB pages, then 2 pages of 2 MiB */
+#define L1_HUGE  0x80000000ull /* 1 GiB, one page */
+#define L1_GONE  0x13000000ull /* nothing: a table of EPT12 that L0 has not got at hand */
+
+static void world_map01(struct judge *judge)
+{
+    for (uint64_t i = 0; i < 512; i++)
+        map01(judge, L1_SMALL + i * PAGE, 1,
+              (judge_random(judge) & 0xffffff000) | random_rights(judge));
+    for (uint64_t i = 1; i < 3; i++)
+        map01(judge, L1_SMALL + i * MB2, 2,
+              (judge_random(judge) & 0xfffe00000) | (i == 1 ? RWX : R | X));
+    map01(judge, L1_HUGE, 3, 0x1c0000000 | R | W);
+}
+
+/* An L1 address in any kind of page of EPT01's. */
+static uint64_t random_l1(struct judge *judge)
+{
+    switch (random_below(judge, 3)) {
+    case 0:
+        return L1_SMALL + random_below(judge, 512) * PAGE;
+    case 1:
+        return L1_SMALL + MB2 + random_below(judge, 1024) * PAGE;
+    default:
+        return L1_HUGE + random_below(judge, 0x40000) * PAGE;
+    }
+}
+
+/* GPAs of L2, by what they are for. */
+#define GPA_SMALL   0x0ull      /* 4 KiB pages of every kind */
+#define GPA_2M      MB2         /* 3 pages of 2 MiB: over small, large, huge ones of L1's */
+#define GPA_1G_HUGE (1 * GB1)   /* 1 GiB over 1 GiB */
+#define GPA_1G_MIX  (2 * GB1)   /* 1 GiB over small and large ones, and over nothing */
+#define GPA_GONE    (3 * GB1)   /* its table cannot be read by L0 */
+#define GPA_BAD     (4 * GB1)   /* misconfigured above the page */
+#define GPA_NARROW  (512 * GB1) /* the entry at the top allows reading only */
+#define GPA_NOTHING (1024 * GB1) /* EPT12 has no entry at the top */
+#define GPA_SMALLS  400u         /* pages at GPA_SMALL that are looked at */
+
+static void world_map12(struct judge *judge)
+{
+    for (uint64_t i = 0; i < 512; i++)
+        map12(judge, GPA_SMALL + i * PAGE, 1, random_l1(judge) | random_rights(judge));
+    for (uint64_t i = 0; i < 8;
+         i++) /* misconfigured, all the three kinds; or not present, with */
+        map12(judge, GPA_SMALL + i * 37 * PAGE, 1, /* bits that do not count */
+              random_l1(judge) | (const uint64_t[]){W, X, W | X, 0}[i % 4] | 6 << 3);
+    map12(judge, GPA_2M, 2, L1_SMALL | RWX);
+    map12(judge, GPA_2M + MB2, 2, (L1_SMALL + MB2) | R | W);
+    map12(judge, GPA_2M + 2 * MB2, 2, (L1_HUGE + 77 * MB2) | RWX);
+    map12(judge, GPA_1G_HUGE, 3, L1_HUGE | R | X);
+    map12(judge, GPA_1G_MIX, 3, L1_SMALL | RWX);
+    *entry_make(judge, true, GPA_GONE, 3) = L1_GONE | RWX;
+    *entry_make(judge, true, GPA_BAD, 3) = (L1_TABLES + PAGE) | W | X;
+    for (uint64_t i = 0; i < 8; i++)
+        map12(judge, GPA_NARROW + i * PAGE, 1, random_l1(judge) | RWX);
+    *entry_make(judge, true, GPA_NARROW, 4) &= ~(W | X);
+}
+
+static uint64_t random_gpa(struct judge *judge)
+{
+    const uint64_t offset = random_below(judge, 4096);
+
+    switch (random_below(judge, 12)) {
+    case 0:
+        return GPA_2M + random_below(judge, 3 * 512) * PAGE + offset;
+    case 1:
+        return GPA_1G_HUGE + random_below(judge, 1u << 30);
+    case 2:
+        return GPA_1G_MIX + random_below(judge, 4 * 512) * PAGE + offset;
+    case 3:
+        return GPA_GONE + random_below(judge, 1u << 30);
+    case 4:
+        return GPA_BAD + random_below(judge, 1u << 30);
+    case 5:
+        return GPA_NARROW + random_below(judge, 9) * PAGE + offset;
+    case 6:
+        return GPA_NOTHING + judge_random_below(judge, 1ull << 39);
+    default:
+        return GPA_SMALL + random_below(judge, GPA_SMALLS) * PAGE + offset;
+    }
+}
+
+static void violation_add(struct judge *judge, uint64_t gpa)
+{
+    const uint64_t access = 1ull << random_below(judge, 3);
+
+    /* The rights by EPT02, and a bit above: not L1's business. */
+    op_add(judge, LAB10_VIOLATION, gpa,
+           access | random_below(judge, 8) << 3 | random_below(judge, 4) << 7 |
+               random_below(judge, 2) << 12);
+}
+
+static const char *result_name(uint32_t result)
+{
+    static const char *const names[] = {
+        "?",       "FILLED",   "REFLECT_VIOLATION", "REFLECT_MISCONFIGURATION",
+        "L0_MISS", "NO_TABLES"};
+
+    return names[result < COUNT(names) ? result : 0];
+}
+
+/* EPT02 as the subject left it: a table has to lie in its place. */
+static struct seen look02(const struct lab10_ept_output *out, uint64_t gpa)
+{
+    uint64_t table = world.ept.root02, rights = RWX;
+
+    for (unsigned level = 4; level > 0; level--) {
+        const unsigned shift = 3 + 9 * level;
+        uint64_t entry;
+
+        if (table != world.ept.root02 &&
+            (table < world.ept.pool || table > HPA + LAB10_MEMORY - PAGE))
+            return (struct seen){GONE, table, 0, 0};
+        memcpy(&entry, out->memory + (table - HPA) + (gpa >> shift & 511) * 8,
+               sizeof entry);
+        if (!(entry & RWX))
+            return (struct seen){.what = ABSENT};
+        rights &= entry;
+        if (level == 1 || (level < 4 && entry & LARGE)) {
+            const uint64_t size = 1ull << shift;
+
+            if ((entry & 0x3f8) != (NESTED_EPT_WB | (level > 1 ? LARGE : 0)) ||
+                entry >> 52 || (entry & ADDRESS) % size)
+                return (struct seen){BAD, entry, 0, 0};
+            return (struct seen){SEEN, (entry & ADDRESS) / size * size + gpa % size, rights,
+                                 size};
+        }
+        if ((entry & 0xfff) != RWX)
+            return (struct seen){BAD, entry, 0, 0};
+        table = entry & ADDRESS;
+    }
+    return (struct seen){.what = ABSENT};
+}
+
+static void translation_expect(struct judge *judge, const struct lab10_ept_output *out,
+                               uint64_t gpa, const struct seen *page)
+{
+    const struct seen got = look02(out, gpa);
+
+    CHECK(judge, got.what != GONE && got.what != BAD,
+          "EPT02 consists of tables from the pool and entries as the contract draws them",
+          "for GPA %#" PRIx64 " it leads to %s %#" PRIx64, gpa,
+          got.what == GONE ? "a table at" : "the entry", got.address);
+    if (!page) {
+        CHECK(judge, got.what == ABSENT, "what was not filled in is not there",
+              "GPA %#" PRIx64 " is translated to %#" PRIx64, gpa, got.address);
+        return;
+    }
+    CHECK(judge, got.what == SEEN, "EPT02 translates what was filled in",
+          "GPA %#" PRIx64 " is not present; it was to be HPA %#" PRIx64, gpa,
+          page->address);
+    CHECK(judge, got.address == page->address && got.size == page->size,
+          "a page is as large as the smaller one of the two, and leads where both together "
+          "do",
+          "GPA %#" PRIx64 ": HPA %#" PRIx64 ", page of %#" PRIx64
+          " bytes; not HPA %#" PRIx64 ", %#" PRIx64 " bytes",
+          gpa, got.address, got.size, page->address, page->size);
+    CHECK(judge, got.rights == page->rights, "a page allows what both allow",
+          "GPA %#" PRIx64 ": rights %#" PRIx64 ", not %#" PRIx64
+          " (1 read, 2 write, 4 fetch)",
+          gpa, got.rights, page->rights);
+}
+
+static void world_make(struct judge *judge)
+{
+    world_begin(judge);
+    world_map01(judge);
+    world_map12(judge);
+}
+
+/* --- the checks ------------------------------------------------------------------------------------ */
+
+static const uint64_t eager[][2] = {
+    {GPA_SMALL, GPA_SMALL + GPA_SMALLS *PAGE},
+    {GPA_2M, GPA_2M + 3 * MB2},
+    {GPA_1G_HUGE, GPA_1G_HUGE + GB1},
+    {GPA_1G_MIX + MB2 + 5 * PAGE, GPA_1G_MIX + 3 * MB2 + 9 * PAGE},
+    {GPA_GONE, GPA_GONE + 100 * PAGE},
+    {GPA_NARROW, GPA_NARROW + 10 * PAGE},
+};
+
+/* Page for page, what a range should give; how many entries that are. */
+static long range_expect(struct judge *judge, const struct lab10_ept_output *out,
+                         const uint64_t range[2])
+{
+    long entries = 0;
+
+    for (uint64_t gpa = range[0]; gpa < range[1]; gpa += PAGE) {
+        struct seen page = {0};
+        const bool there = answer_expected(gpa, 0, &page).result == NESTED_FILLED;
+
+        entries += there && (gpa % page.size == 0 || gpa == range[0]);
+        if (!there || page.size < GB1 || judge_random_below(judge, 1000) == 0)
+            translation_expect(judge, out, gpa, there ? &page : NULL);
+    }
+    return entries;
+}
+
+void ept02_is_the_composition(struct judge *judge)
+{
+    world_make(judge);
+    for (uint32_t i = 0; i < COUNT(eager); i++)
+        op_add(judge, LAB10_FILL, eager[i][0], eager[i][1]);
+    const struct lab10_ept_output *out = world_run(judge);
+
+    for (uint32_t i = 0; i < COUNT(eager); i++) {
+        const long want = range_expect(judge, out, eager[i]);
+
+        CHECK(judge, out->results[i] == want,
+              "nested_ept_fill() returns how many entries map pages of the range",
+              "[%#" PRIx64 ", %#" PRIx64 "): it returned %" PRId64 ", not %ld", eager[i][0],
+              eager[i][1], out->results[i], want);
+    }
+    translation_expect(judge, out, GPA_NOTHING, NULL);
+
+    world.ept.pool_pages = 2; /* three are needed */
+    world.op_count = 0;
+    op_add(judge, LAB10_FILL, GPA_SMALL, GPA_SMALL + GPA_SMALLS * PAGE);
+    out = world_run(judge);
+    CHECK(judge, out->results[0] == -ENOMEM, "a used-up pool is -ENOMEM",
+          "with 2 pages for tables nested_ept_fill() returned %" PRId64, out->results[0]);
+}
+
+/* Is gpa on a page that one of the operations has filled in? */
+static bool filled_before(const struct lab10_op *ops, uint32_t count, uint64_t gpa,
+                          struct seen *page)
+{
+    struct seen other;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (ops[i].kind == LAB10_VIOLATION &&
+            answer_expected(ops[i].a, ops[i].b, &other).result == NESTED_FILLED &&
+            ops[i].a / other.size == gpa / other.size)
+            return answer_expected(gpa, 0, page).result == NESTED_FILLED;
+    return false;
+}
+
+static void answers_expect(struct judge *judge, const struct lab10_ept_output *out)
+{
+    for (uint32_t i = 0; i < world.op_count; i++) {
+        struct seen page;
+        const struct nested_ept_answer want = answer_expected(world.ops[i].a,
+                                                              world.ops[i].b, &page),
+                                       *got = &out->answers[i];
+
+        CHECK(judge, got->result == want.result,
+              "a miss goes to the level whose tables it misses in",
+              "GPA %#" PRIx64 ", access %#" PRIx64 ": %s (%u), not %s", world.ops[i].a,
+              (uint64_t)(world.ops[i].b & RWX), result_name(got->result), got->result,
+              result_name(want.result));
+        CHECK(judge, got->qualification == want.qualification,
+              "a reflected violation is described as L1's own EPT would have it",
+              "GPA %#" PRIx64 ", qualification by EPT02 %#" PRIx64
+              ": reflected as %#" PRIx64 ", not %#" PRIx64,
+              world.ops[i].a, world.ops[i].b, got->qualification, want.qualification);
+        CHECK(judge, got->l1_gpa == want.l1_gpa && got->l1_access == want.l1_access,
+              "L0's own miss is an access to an L1-physical address",
+              "GPA %#" PRIx64 ": access %#" PRIx64 " to %#" PRIx64 ", not %#" PRIx64
+              " to %#" PRIx64,
+              world.ops[i].a, got->l1_access, got->l1_gpa, want.l1_access, want.l1_gpa);
+    }
+}
+
+void miss_goes_to_its_level(struct judge *judge)
+{
+    world_make(judge);
+    for (uint32_t i = 0; i < 600; i++)
+        violation_add(judge, random_gpa(judge));
+    answers_expect(judge, world_run(judge));
+
+    world.ept.pool_pages = 1;
+    world.op_count = 0;
+    op_add(judge, LAB10_VIOLATION, GPA_1G_HUGE,
+           R | 3 << 7); /* one table is enough for it */
+    op_add(judge, LAB10_VIOLATION, GPA_2M + 2 * MB2, R | 3 << 7);
+    const struct lab10_ept_output *out = world_run(judge);
+
+    CHECK(judge,
+          out->answers[0].result == NESTED_FILLED &&
+              out->answers[1].result == NESTED_NO_TABLES,
+          "a used-up pool is told", "one page for tables, two are needed: %s, then %s",
+          result_name(out->answers[0].result), result_name(out->answers[1].result));
+}
+
+#define AGAIN 5u
+
+/* A page that L2 reads first, when EPT01 has it read-only; then L0 makes it writable, L2 writes. */
+static void again_add(struct judge *judge, uint32_t n)
+{
+    const uint64_t gpa = GPA_SMALL + (GPA_SMALLS + n) * PAGE, l1 = L1_SMALL + n * PAGE;
+    uint64_t *entry = entry_make(judge, false, l1, 1);
+
+    map12(judge, gpa, 1, l1 | RWX);
+    *entry = (*entry & ADDRESS) | R;
+    op_add(judge, LAB10_VIOLATION, gpa, R | 3 << 7);
+    op_add(judge, LAB10_WRITE, HPA + (uint64_t)((uint8_t *)entry - world.memory),
+           *entry | W);
+    op_add(judge, LAB10_VIOLATION, gpa, W | 3 << 7);
+}
+
+static void again_expect(struct judge *judge, const struct lab10_ept_output *out)
+{
+    for (uint32_t i = 0; i < 3 * AGAIN; i++)
+        if (world.ops[i].kind == LAB10_WRITE)
+            *word_at(world.memory, world.ops[i].a) = world.ops[i].b;
+    for (uint32_t i = 2; i < 3 * AGAIN; i += 3) {
+        struct seen page;
+
+        answer_expected(world.ops[i].a, W, &page);
+        translation_expect(judge, out, world.ops[i].a, &page);
+    }
+}
+
+void page_is_filled_on_demand(struct judge *judge)
+{
+    world_make(judge);
+    for (uint32_t n = 0; n < AGAIN; n++)
+        again_add(judge, n);
+    for (uint32_t i = 0; i < 200; i++)
+        violation_add(judge, random_gpa(judge));
+    const struct lab10_ept_output *out = world_run(judge);
+
+    again_expect(judge, out);
+    for (uint32_t i = 0; i < 400; i++) {
+        const uint64_t gpa = i < 200 ? world.ops[3 * AGAIN + i].a : random_gpa(judge);
+        struct seen page;
+
+        translation_expect(judge, out, gpa,
+                           filled_before(world.ops, world.op_count, gpa, &page) ? &page
+                                                                                : NULL);
+    }
+}
+
+/* L1 changes entries of EPT12, says INVEPT; again and again, more often than the pool lasts. */
+void forgotten_ept02_maps_nothing(struct judge *judge)
+{
+    const uint32_t rounds = 2 * PAGES_POOL;
+    const struct lab10_ept_output *out;
+    uint64_t gpa = 0;
+    struct seen page;
+
+    world_make(judge);
+    for (uint32_t i = 0; i < 5; i++)
+        violation_add(judge, GPA_1G_HUGE);
+    op_add(judge, LAB10_FILL, GPA_SMALL, GPA_2M + MB2);
+    op_add(judge, LAB10_FORGET, 0, 0);
+    out = world_run(judge);
+    for (uint32_t i = 0; i < 200; i++)
+        translation_expect(judge, out, random_gpa(judge), NULL);
+
+    world.op_count = 0;
+    for (uint32_t i = 0; i < rounds; i++) {
+        const uint64_t l1 = L1_HUGE + random_below(judge, 0x40000) * PAGE;
+        uint64_t *entry;
+
+        gpa = GPA_SMALL + random_below(judge, 512) * PAGE;
+        entry = entry_make(judge, true, gpa, 1);
+        op_add(judge, LAB10_WRITE, HPA + (uint64_t)((uint8_t *)entry - world.memory),
+               l1 | R | W);
+        op_add(judge, LAB10_FORGET, 0, 0);
+        op_add(judge, LAB10_VIOLATION, gpa, R | 3 << 7);
+    }
+    out = world_run(judge);
+    for (uint32_t i = 0; i < world.op_count; i++) {
+        CHECK(judge,
+              world.ops[i].kind != LAB10_VIOLATION ||
+                  out->answers[i].result == NESTED_FILLED,
+              "after nested_ept_forget() the pool is as good as new",
+              "round %u: %s, not FILLED", i / 3 + 1, result_name(out->answers[i].result));
+        if (world.ops[i].kind == LAB10_WRITE)
+            *word_at(world.memory, world.ops[i].a) = world.ops[i].b;
+    }
+    answer_expected(gpa, R, &page);
+    translation_expect(judge, out, gpa, &page);
+    for (uint32_t i = 0; i < 512; i++)
+        if (GPA_SMALL + i * PAGE != gpa)
+            translation_expect(judge, out, GPA_SMALL + i * PAGE, NULL);
+}
