@@ -26,6 +26,7 @@ static const struct {
     {"kvm_page_fault", EVENT_PAGE_FAULT},
     {"kvm_inj_virq", EVENT_INJECT},
     {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
+    {"kvm_nested_vmrun", EVENT_NESTED_ENTRY}, /* its name up to Linux 6.0 */
     {"kvm_nested_vmenter", EVENT_NESTED_ENTRY},
     {"kvm_nested_vmexit_inject", EVENT_NESTED_REFLECT},
 };
@@ -119,7 +120,7 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         e->rip = field(event, record, "rip");
         e->address = field(event, record, "vmcb");
         e->info1 = field(event, record, "nested_rip");
-        e->info2 = field(event, record, "tdp_enabled");
+        e->info2 = field(event, record, "tdp_enabled") | field(event, record, "npt");
         e->value = field(event, record, "guest_pgd");
         break;
     case EVENT_NESTED_REFLECT:
