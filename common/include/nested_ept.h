@@ -6,26 +6,38 @@
  *        |                                                          ^
  *        +---------------- EPT02 (L0's, for the processor) ---------+
  *
- * EPT01 and EPT02 lie at host-physical addresses (HPA). EPT12 was built by L1: its root, and the
- * addresses in its entries, are L1-physical. To read it is to walk EPT01 first.
+ * EPT01 and EPT02 lie at host-physical addresses (HPA). EPT12 was built by L1:
+ * its root, and the addresses in its entries, are L1-physical. To read it is to
+ * walk EPT01 first.
  *
- * EPT02 starts empty. L2 touches a page, an EPT violation comes to L0 (vmcs02), and one of three
- * things is true:
+ * EPT02 starts empty. L2 touches a page, an EPT violation comes to L0 (vmcs02),
+ * and one of three things is true:
  *
- *   EPT12 does not allow it           L1's violation: reflect it, L1 sees its own EPT at work
- *   EPT12 does, EPT01 does not        L0's: L1 has no such memory (yet); L1 must not notice
- *   both do                           nobody's: EPT02 was not filled in. Fill, go on
+ *   EPT12 does not allow it      L1's violation: reflect it, L1 sees its own
+ *                                EPT at work
+ *   EPT12 does, EPT01 does not   L0's: L1 has no such memory (yet); L1 must
+ *                                not notice
+ *   both do                      nobody's: EPT02 was not filled in. Fill, go on
  *
- * The format of an entry is that of part 05 (SDM 3C 29.3.2):
+ * The format of an entry is that of part 05, ept.h (SDM 3C 29.3.2):
  *
  *    51                12 11  8 7 6 5  3 2 1 0
- *   | address             |  .  L . MT   X W R |   L: a page of 2 MiB (level 2) or 1 GiB (level 3)
+ *   | address             |  .  L . MT   X W R |
  *
- *   R = W = X = 0: not present, whatever else it holds. W without R, or X without R: a
- * misconfiguration (a CPU without execute-only pages). Nothing else is one in this lab.
+ *   L     the entry maps a page: of 2 MiB (level 2) or 1 GiB (level 3). In
+ *         level 1 each entry maps a page of 4 KiB, in level 4 none does: the
+ *         bit does not count there
+ *   MT .  and bits 63:52: do not count in EPT01 and EPT12
+ *   R = W = X = 0: not present, whatever else it holds. W without R, or X
+ * without R: a misconfiguration (a CPU without execute-only pages). Nothing
+ * else is one in this lab: the address of a large page is a multiple of its
+ * size.
  *   What a page allows is the AND of R, W, X over all entries that lead to it.
+ *   L2-physical and L1-physical addresses are below EPT_GPA_LIMIT. HPAs have up
+ * to 52 bits.
  *
- * Source: Intel SDM 3C, 29.3.2, 29.3.3, table 28-7 (qualification); 29.4.3 (INVEPT).
+ * Source: Intel SDM 3C, 29.3.2, 29.3.3, table 28-7 (qualification); 29.4.3
+ * (INVEPT).
  */
 #ifndef NESTED_EPT_H
 #define NESTED_EPT_H
@@ -33,22 +45,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As in ept.h of part 05; the two are not included together. */
-#define NESTED_EPT_READ    (1ull << 0)
-#define NESTED_EPT_WRITE   (1ull << 1)
-#define NESTED_EPT_FETCH   (1ull << 2)
-#define NESTED_EPT_RIGHTS  7ull
-#define NESTED_EPT_WB      (6ull << 3) /* memory type write-back: in every leaf of EPT02 */
-#define NESTED_EPT_LARGE   (1ull << 7)
-#define NESTED_EPT_ADDRESS 0x000ffffffffff000ull
+#include "ept.h"
 
-#define NESTED_PAGE 4096ull
-
+/* The host's memory: HPA hpa + n is at hva[n], for n < size. EPT01, the memory
+ * of L1 with EPT12, and EPT02 are in it; pages of L2 need not be. */
 struct nested_ept {
-    uint8_t
-        *hva; /* the host's memory: HPA hpa + n is at hva[n], for n < size. EPT01, the */
-    uint64_t hpa,
-        size; /* memory of L1 (with EPT12) and EPT02 are in it; pages of L2 need not */
+    uint8_t *hva;
+    uint64_t hpa, size;
     uint64_t root01; /* HPA of EPT01's PML4 table */
     uint64_t root12; /* L1-physical address of EPT12's */
     uint64_t root02; /* HPA of EPT02's: zeros at first */
@@ -60,7 +63,7 @@ enum nested_ept_result {
     NESTED_FILLED = 1,
     NESTED_REFLECT_VIOLATION,        /* to L1: exit 48, with `qualification` */
     NESTED_REFLECT_MISCONFIGURATION, /* to L1: exit 49 */
-    NESTED_L0_MISS,                  /* EPT01 does not allow `l1_access` at `l1_gpa` */
+    NESTED_L0_MISS,                  /* EPT01 forbids `l1_access` at `l1_gpa` */
     NESTED_NO_TABLES,                /* the pool is used up */
 };
 
@@ -71,35 +74,46 @@ struct nested_ept_answer {
     uint64_t l1_access;     /* L0_MISS: one of READ, WRITE, FETCH; else 0 */
 };
 
-/* Answers an EPT violation of L2 at gpa (below 1 << 48). qualification is what the processor
- * said, with EPT02: bits 2:0 the access (exactly one is set; a read and a write at once do not
- * occur here), 8:7 about linear addresses. From the root of EPT12 down, in this order:
- *   - an entry of EPT12 that EPT01 does not let L0 read: L0_MISS; l1_gpa is the entry's address
- *     (8-byte aligned), l1_access is READ
+/* Answers an EPT violation of L2 at gpa. qualification is what the processor
+ * said, with EPT02: bits 2:0 the access (exactly one is set; a read and a write
+ * at once do not occur here), 8:7 about linear addresses. From the root of
+ * EPT12 down, in this order:
+ *   - an entry of EPT12 that EPT01 does not let L0 read: L0_MISS; l1_gpa is the
+ *     entry's address (8-byte aligned), l1_access is READ
  *   - an entry of EPT12 that is not present: REFLECT_VIOLATION, bits 5:3 are 0
  *   - one that is misconfigured: REFLECT_MISCONFIGURATION
- *   - EPT12 translates, but its rights do not include the access: REFLECT_VIOLATION, bits 5:3
- *     are the rights by EPT12
- *     (In a reflected qualification bits 2:0 and 8:7 are those of the processor's, all else 0.)
- *   - EPT01 does not translate the L1-physical address, or does not include the access:
- *     L0_MISS, with that address (every bit of it) and the access
- *   - else the page is filled into EPT02: FILLED. Its size is the smaller of the two pages'
- *     sizes, its rights are what both allow; entries above it have R, W and X. Tables that are
- *     missing are taken from the pool and cleared first.
- * Where the answer is not FILLED, EPT02 translates what it did before (tables that were taken
- * may stay). An entry of EPT02 that is there already is written anew. */
+ *   - EPT12 translates, but its rights do not include the access:
+ *     REFLECT_VIOLATION, bits 5:3 are the rights by EPT12
+ *   - EPT01 does not translate the L1-physical address (an entry is not
+ *     present, or misconfigured), or does not include the access: L0_MISS, with
+ *     that address (every bit of it) and the access
+ *   - else the page is filled into EPT02: FILLED
+ * In a reflected qualification bits 2:0 and 8:7 are those of the processor's,
+ * all but them and 5:3 is 0.
+ * Where the answer is not FILLED, EPT02 translates what it did before (tables
+ * that were taken may stay).
+ *
+ * A page that is filled in is as large as the smaller one of the two, and
+ * allows what both allow. Its memory type is MT_WB. The entries above it have
+ * R, W and X. All other bits are 0. Tables that are missing are taken from the
+ * pool and cleared first. What EPT02 has in this place already gives way as a
+ * whole: an entry is written anew, a table with all that is in it makes room
+ * for a large page, a large page for a table in which the new page is the only
+ * one. */
 void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualification,
                           struct nested_ept_answer *answer);
 
-/* The same eagerly, for every page of [from, to): what EPT12 and EPT01 both translate is filled
- * in, whatever it allows; all else is left out, it will be dealt with when L2 touches it. from
- * and to are multiples of 4 KiB. Returns the number of entries of EPT02 that map a page in the
- * range, or -ENOMEM if the pool is used up. A page that begins before `from`, or ends behind
- * `to`, is filled in as a whole. */
+/* The same eagerly, for every page of [from, to): what EPT12 and EPT01 both
+ * translate is filled in, whatever it allows; all else is left out, it will be
+ * dealt with when L2 touches it. from and to are multiples of 4 KiB. Returns
+ * the number of entries of EPT02 that map a page in the range, or -ENOMEM if
+ * the pool is used up. A page that begins before `from`, or ends behind `to`,
+ * is filled in as a whole. */
 long nested_ept_fill(struct nested_ept *ept, uint64_t from, uint64_t to);
 
-/* L1 has executed INVEPT: EPT12 is not what it was. EPT02 maps nothing after this, and the pool
- * is unused again. (SDM 3D 31.3, INVEPT; root02 stays where it is.) */
+/* L1 has executed INVEPT: EPT12 is not what it was. EPT02 maps nothing after
+ * this, and the pool is unused again. (SDM 3D 31.3, INVEPT; root02 stays where
+ * it is.) */
 void nested_ept_forget(struct nested_ept *ept);
 
 #endif

@@ -22,9 +22,9 @@ static const struct check checks[] = {
                   "would it have happened?",
                   "Three kinds: exits that no control can prevent, exits with a control "
                   "bit, and exits that are the machine's own business.",
-                  "A switch over the reason: always true for 2, 9, 10, 13, 18 to 27, 50, "
-                  "53, 55; a bit of pin or primary for the others; MOV to CR0: ((operand ^ "
-                  "shadow) & mask) != 0."},
+                  "A switch over the reason: a case for exceptions, the timer, MOV CR, "
+                  "ports and MSRs; default: no_control_prevents() or the bit that "
+                  "primary_control() names. MOV to CR0: ((operand ^ shadow) & mask) != 0."},
         .explanation = "vmcs01 has no say here: what L1 did not want and L2 did all the "
                        "same can only have exited because L0 wanted it.",
     },
@@ -63,8 +63,8 @@ static const struct check checks[] = {
                   "port 8000h?",
                   "An access is wanted if one of its bytes is. Without bitmaps another "
                   "control decides; for MSRs there is none.",
-                  "Loop over port .. port + bytes - 1; past FFFFh: exit. MSRs: byte offset "
-                  "0 or 1024 by range, plus 2048 for WRMSR; outside both ranges: exit."},
+                  "USE_IO_BITMAPS: ports_bit(b, port, bytes), and UNCONDITIONAL_IO_EXITING "
+                  "does not count; without it, that control alone. MSRs: msr_exits()."},
         .explanation = "The processor would do the same: that is the whole trick of "
                        "emulating a level.",
     },
@@ -213,8 +213,9 @@ static const struct check checks[] = {
             {"What happens if L2 touches a page that both allow, but EPT02 does not have?",
              "Fill in that page and nothing else; tables on the way come from the pool, "
              "cleared.",
-             "From root02 down to the level of the page's size; a missing table: pool + "
-             "pool_used++ pages, memset, RWX entry."},
+             "entry_make() goes from root02 down to the level of the page's size. Write "
+             "its entry whatever it was: address, MT_WB << 3, EPT_LARGE if not 4 KiB, "
+             "rights."},
         .explanation =
             "EPT02 is a cache: it may be dropped at any time and comes back by faults.",
     },

@@ -1,88 +1,44 @@
-/* nested_controls.c - part 10: who answers an exit of L2; the VMCS that really runs.
- * The contract of every function is in common/include/nested_controls.h. */
+/* nested_controls.c - part 10: who answers an exit of L2; the VMCS that really
+ * runs. The contract is in common/include/nested_controls.h. */
 #include "nested_controls.h"
 
 #include <string.h>
 
 #include "x86.h"
 
-//@begin
-//@ /* TODO 1: would it have exited on L1's processor? One small question a kind of exit. */
-//@
-#define VECTOR_NMI        2u
 #define VECTOR_PAGE_FAULT 14u
 #define PORTS             0x10000u
 
-static bool bitmap_bit(const uint8_t *bitmap, uint32_t number)
+static inline bool bitmap_bit(const uint8_t *bitmap, uint32_t number)
 {
     return bitmap[number / 8] >> number % 8 & 1;
 }
 
-static bool exception_exits(const struct nested_exit *e, const struct vmx_controls *c)
+/* Is the bit of one of the ports set, or do they pass the last? (Part 06.) */
+static inline bool ports_bit(const struct nested_bitmaps *b, uint32_t port, uint32_t bytes)
 {
-    const uint32_t vector = e->interruption_info & VMX_EVENT_VECTOR;
-    const uint32_t type = (e->interruption_info & VMX_EVENT_TYPE) >> VMX_EVENT_TYPE_SHIFT;
-    const bool bit = c->exception_bitmap >> (vector & 31) & 1;
-
-    if (type == VMX_EVENT_NMI)
-        return false;
-    if (vector != VECTOR_PAGE_FAULT)
-        return bit;
-    return bit == ((e->error_code & c->page_fault_error_code_mask) ==
-                   c->page_fault_error_code_match);
-}
-
-static bool port_exits(const struct nested_exit *e, const struct vmx_controls *c,
-                       const struct nested_bitmaps *b)
-{
-    const uint32_t port = (uint32_t)(e->qualification >> 16) & 0xffff;
-    const uint32_t end = port + (uint32_t)(e->qualification & 7) + 1;
-
-    if (!(c->primary & PRIMARY_USE_IO_BITMAPS))
-        return c->primary & PRIMARY_UNCONDITIONAL_IO_EXITING;
-    for (uint32_t p = port; p < end && p < PORTS; p++)
+    for (uint32_t p = port; p < port + bytes && p < PORTS; p++)
         if (bitmap_bit(p < PORTS / 2 ? b->io_a : b->io_b, p % (PORTS / 2)))
             return true;
-    return end > PORTS;
+    return port + bytes > PORTS;
 }
 
-static bool msr_exits(const struct nested_exit *e, const struct vmx_controls *c,
-                      const struct nested_bitmaps *b)
+/* The same for an MSR; one that has no bit counts as set. */
+static inline bool msr_bit(const struct nested_bitmaps *b, uint32_t msr, bool is_write)
 {
-    const uint8_t *bitmap = b->msr + (e->reason == VMX_EXIT_WRMSR ? 2048 : 0);
+    const uint8_t *bitmap = b->msr + (is_write ? 2048 : 0);
 
-    if (!(c->primary & PRIMARY_USE_MSR_BITMAPS))
-        return true;
-    if (e->msr < 0x2000)
-        return bitmap_bit(bitmap, e->msr);
-    if (e->msr >= 0xc0000000 && e->msr < 0xc0002000)
-        return bitmap_bit(bitmap + 1024, e->msr - 0xc0000000);
+    if (msr < 0x2000)
+        return bitmap_bit(bitmap, msr);
+    if (msr >= 0xc0000000 && msr < 0xc0002000)
+        return bitmap_bit(bitmap + 1024, msr - 0xc0000000);
     return true;
 }
 
-static bool cr_access_exits(const struct nested_exit *e, const struct vmx_controls *c)
+/* Exits that happen under any controls. */
+static inline bool no_control_prevents(uint32_t reason)
 {
-    const unsigned type = e->qualification >> 4 & 3;
-
-    switch (e->qualification & 15) {
-    case 0:
-        return type == 0 && ((e->operand ^ c->cr0_shadow) & c->cr0_mask);
-    case 4:
-        return type == 0 && ((e->operand ^ c->cr4_shadow) & c->cr4_mask);
-    case 3:
-        return (type == 0 && (c->primary & PRIMARY_CR3_LOAD_EXITING)) ||
-               (type == 1 && (c->primary & PRIMARY_CR3_STORE_EXITING));
-    default:
-        return false;
-    }
-}
-
-static bool l1_wants(const struct nested_exit *e, const struct vmx_controls *c,
-                     const struct nested_bitmaps *b)
-{
-    switch (e->reason) {
-    case VMX_EXIT_EXCEPTION_OR_NMI:
-        return exception_exits(e, c);
+    switch (reason) {
     case VMX_EXIT_TRIPLE_FAULT:
     case VMX_EXIT_TASK_SWITCH:
     case VMX_EXIT_CPUID:
@@ -92,18 +48,111 @@ static bool l1_wants(const struct nested_exit *e, const struct vmx_controls *c,
     case VMX_EXIT_INVEPT:
     case VMX_EXIT_INVVPID:
         return true;
+    default:
+        return false;
+    }
+}
+
+/* The primary control that alone decides about a reason; 0: there is none. */
+static inline uint32_t primary_control(uint32_t reason)
+{
+    switch (reason) {
     case VMX_EXIT_HLT:
-        return c->primary & PRIMARY_HLT_EXITING;
+        return PRIMARY_HLT_EXITING;
     case VMX_EXIT_INVLPG:
-        return c->primary & PRIMARY_INVLPG_EXITING;
+        return PRIMARY_INVLPG_EXITING;
     case VMX_EXIT_RDTSC:
-        return c->primary & PRIMARY_RDTSC_EXITING;
+        return PRIMARY_RDTSC_EXITING;
     case VMX_EXIT_MOV_DR:
-        return c->primary & PRIMARY_MOV_DR_EXITING;
+        return PRIMARY_MOV_DR_EXITING;
     case VMX_EXIT_PAUSE:
-        return c->primary & PRIMARY_PAUSE_EXITING;
+        return PRIMARY_PAUSE_EXITING;
     case VMX_EXIT_INTERRUPT_WINDOW:
-        return c->primary & PRIMARY_INTERRUPT_WINDOW_EXITING;
+        return PRIMARY_INTERRUPT_WINDOW_EXITING;
+    default:
+        return 0;
+    }
+}
+
+/* Does L1 want an exception of L2's? */
+static inline bool exception_exits(const struct nested_exit *e,
+                                   const struct vmx_controls *c)
+{
+    const uint32_t vector = e->interruption_info & VMX_EVENT_VECTOR;
+    const uint32_t type = (e->interruption_info & VMX_EVENT_TYPE) >> VMX_EVENT_TYPE_SHIFT;
+
+    //@begin
+    //@ /* TODO 1: by the bitmap; but an NMI is none, and a #PF has a filter. */
+    //@ (void)vector, (void)type, (void)c;
+    //@ return false;
+    const bool bit = c->exception_bitmap >> (vector & 31) & 1;
+
+    if (type == VMX_EVENT_NMI)
+        return false;
+    if (vector != VECTOR_PAGE_FAULT)
+        return bit;
+    return bit == ((e->error_code & c->page_fault_error_code_mask) ==
+                   c->page_fault_error_code_match);
+    //@end
+}
+
+/* Does it want a MOV to or from a control register? */
+static inline bool cr_access_exits(const struct nested_exit *e,
+                                   const struct vmx_controls *c)
+{
+    //@begin
+    //@ /* TODO 1: which register, which way? Whose are the bits that change? */
+    //@ (void)e, (void)c;
+    //@ return false;
+    switch (e->qualification & 0x3f) { /* type and register */
+    case 0x00:
+        return (e->operand ^ c->cr0_shadow) & c->cr0_mask;
+    case 0x04:
+        return (e->operand ^ c->cr4_shadow) & c->cr4_mask;
+    case 0x03:
+        return c->primary & PRIMARY_CR3_LOAD_EXITING;
+    case 0x13:
+        return c->primary & PRIMARY_CR3_STORE_EXITING;
+    default:
+        return false;
+    }
+    //@end
+}
+
+/* Does it want IN, OUT, INS or OUTS? */
+static inline bool port_exits(const struct nested_exit *e, const struct vmx_controls *c,
+                              const struct nested_bitmaps *b)
+{
+    const uint32_t port = e->qualification >> 16 & 0xffff;
+    const uint32_t bytes = (e->qualification & 7) + 1;
+
+    //@begin
+    //@ /* TODO 1: two controls have a say. Is one stronger? */
+    //@ (void)port, (void)bytes, (void)c, (void)b;
+    //@ return false;
+    if (!(c->primary & PRIMARY_USE_IO_BITMAPS))
+        return c->primary & PRIMARY_UNCONDITIONAL_IO_EXITING;
+    return ports_bit(b, port, bytes);
+    //@end
+}
+
+/* Does it want RDMSR or WRMSR? */
+static inline bool msr_exits(const struct nested_exit *e, const struct vmx_controls *c,
+                             const struct nested_bitmaps *b)
+{
+    return !(c->primary & PRIMARY_USE_MSR_BITMAPS) ||
+           msr_bit(b, e->msr, e->reason == VMX_EXIT_WRMSR);
+}
+
+//@begin
+//@ /* TODO 1: would it have exited on L1's processor? */
+//@
+static bool l1_wants(const struct nested_exit *e, const struct vmx_controls *c,
+                     const struct nested_bitmaps *b)
+{
+    switch (e->reason) {
+    case VMX_EXIT_EXCEPTION_OR_NMI:
+        return exception_exits(e, c);
     case VMX_EXIT_PREEMPTION_TIMER:
         return c->pin & PIN_PREEMPTION_TIMER;
     case VMX_EXIT_CR_ACCESS:
@@ -114,7 +163,7 @@ static bool l1_wants(const struct nested_exit *e, const struct vmx_controls *c,
     case VMX_EXIT_WRMSR:
         return msr_exits(e, c, b);
     default:
-        return false;
+        return no_control_prevents(e->reason) || (c->primary & primary_control(e->reason));
     }
 }
 
@@ -130,30 +179,36 @@ enum exit_owner nested_exit_owner(const struct nested_exit *exit,
     //@end
 }
 
-//@begin
-//@ /* TODO 2: what a level wants, as a byte of a bitmap. Then OR. */
-//@
+/* What a level wants of eight ports: byte i of one of its I/O bitmaps. */
 static uint8_t io_byte(const struct vmx_controls *c, const uint8_t *bitmap, uint32_t i)
 {
+    //@begin
+    //@ /* TODO 2: if the level uses it. And if not? */
+    //@ (void)c, (void)bitmap, (void)i;
+    //@ return 0;
     if (c->primary & PRIMARY_USE_IO_BITMAPS)
         return bitmap[i];
     return c->primary & PRIMARY_UNCONDITIONAL_IO_EXITING ? 0xff : 0;
+    //@end
 }
 
+/* The same for eight MSRs. */
 static uint8_t msr_byte(const struct vmx_controls *c, const uint8_t *bitmap, uint32_t i)
 {
+    //@begin
+    //@ /* TODO 2 */
+    //@ (void)c, (void)bitmap, (void)i;
+    //@ return 0;
     return c->primary & PRIMARY_USE_MSR_BITMAPS ? bitmap[i] : 0xff;
+    //@end
 }
 
-//@end
 void nested_bitmaps_merge(const struct nested_bitmaps *bitmaps02,
                           const struct vmx_controls *controls01,
                           const struct nested_bitmaps *bitmaps01,
                           const struct vmx_controls *controls12,
                           const struct nested_bitmaps *bitmaps12)
 {
-    //@begin
-    //@ (void)bitmaps02, (void)controls01, (void)bitmaps01, (void)controls12, (void)bitmaps12;
     for (uint32_t i = 0; i < BITMAP_BYTES; i++) {
         bitmaps02->io_a[i] = io_byte(controls01, bitmaps01->io_a, i) |
                              io_byte(controls12, bitmaps12->io_a, i);
@@ -162,38 +217,46 @@ void nested_bitmaps_merge(const struct nested_bitmaps *bitmaps02,
         bitmaps02->msr[i] = msr_byte(controls01, bitmaps01->msr, i) |
                             msr_byte(controls12, bitmaps12->msr, i);
     }
-    //@end
 }
 
-//@begin
-//@ /* TODO 3: the controls, field by field as the contract lists them. */
-//@
-#define APIC_CONTROLS                                                                      \
-    (SECONDARY_VIRTUALIZE_APIC_ACCESSES | SECONDARY_VIRTUALIZE_X2APIC_MODE |               \
-     SECONDARY_APIC_REGISTER_VIRTUALIZATION | SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)
+/* What vmcs02 never has, and what it always has. */
 #define PRIMARY_OFF (PRIMARY_USE_TPR_SHADOW | PRIMARY_UNCONDITIONAL_IO_EXITING)
 #define PRIMARY_ON                                                                         \
     (PRIMARY_USE_IO_BITMAPS | PRIMARY_USE_MSR_BITMAPS | PRIMARY_SECONDARY_CONTROLS)
+#define SECONDARY_OFF                                                                      \
+    (SECONDARY_VIRTUALIZE_APIC_ACCESSES | SECONDARY_VIRTUALIZE_X2APIC_MODE |               \
+     SECONDARY_APIC_REGISTER_VIRTUALIZATION | SECONDARY_VIRTUAL_INTERRUPT_DELIVERY |       \
+     SECONDARY_UNRESTRICTED_GUEST)
+
+/* Where mask is 1, `ones` counts, elsewhere `zeros`. */
+static inline uint64_t choose(uint64_t mask, uint64_t ones, uint64_t zeros)
+{
+    return (ones & mask) | (zeros & ~mask);
+}
 
 static void execution_controls_merge(struct vmx_controls *c02,
                                      const struct vmx_controls *c01,
                                      const struct vmx_controls *c12,
                                      const struct nested_pages *pages)
 {
-    c02->pin = (c01->pin | c12->pin) & ~PIN_POSTED_INTERRUPTS;
-    c02->primary = ((c01->primary | c12->primary) & ~PRIMARY_OFF) | PRIMARY_ON;
-    c02->secondary = ((c01->secondary | c12->secondary) &
-                      ~(APIC_CONTROLS | SECONDARY_UNRESTRICTED_GUEST)) |
-                     NESTED_SECONDARY;
     c02->io_bitmap_a = pages->io_bitmap_a;
     c02->io_bitmap_b = pages->io_bitmap_b;
     c02->msr_bitmap = pages->msr_bitmap;
     c02->vpid = pages->vpid;
+    //@begin
+    //@ /* TODO 3: pin, primary, secondary; which EPT. The macros above may help. */
+    //@ (void)c01, (void)c12;
+    c02->pin = (c01->pin | c12->pin) & ~PIN_POSTED_INTERRUPTS;
+    c02->primary = ((c01->primary | c12->primary) & ~PRIMARY_OFF) | PRIMARY_ON;
+    c02->secondary =
+        ((c01->secondary | c12->secondary) & ~SECONDARY_OFF) | NESTED_SECONDARY;
     c02->ept_pointer =
         c12->secondary & SECONDARY_ENABLE_EPT ? pages->ept_pointer : c01->ept_pointer;
+    //@end
 }
 
-static bool page_faults_wanted(const struct vmx_controls *c)
+/* Does a #PF exit to this level, any at all? */
+static inline bool page_faults_wanted(const struct vmx_controls *c)
 {
     return c->exception_bitmap >> VECTOR_PAGE_FAULT & 1 || c->page_fault_error_code_mask ||
            c->page_fault_error_code_match;
@@ -202,17 +265,19 @@ static bool page_faults_wanted(const struct vmx_controls *c)
 static void exceptions_merge(struct vmx_controls *c02, const struct vmx_controls *c01,
                              const struct vmx_controls *c12)
 {
-    const uint32_t bit = 1u << VECTOR_PAGE_FAULT;
-    const bool w01 = page_faults_wanted(c01), w12 = page_faults_wanted(c12);
-    const struct vmx_controls *one = w01 ? c01 : c12;
+    //@begin
+    //@ /* TODO 3: the OR; but #PF has a filter, and two filters are not one. */
+    //@ (void)c02, (void)c01, (void)c12;
+    const struct vmx_controls *one = page_faults_wanted(c01) ? c01 : c12;
 
     c02->exception_bitmap = c01->exception_bitmap | c12->exception_bitmap;
-    if (w01 && w12) {
-        c02->exception_bitmap |= bit;
+    if (page_faults_wanted(c01) && page_faults_wanted(c12)) {
+        c02->exception_bitmap |= 1u << VECTOR_PAGE_FAULT;
         return;
     }
     c02->page_fault_error_code_mask = one->page_fault_error_code_mask;
     c02->page_fault_error_code_match = one->page_fault_error_code_match;
+    //@end
 }
 
 static uint32_t timer_merge(const struct vmx_controls *c01, const struct vmx_controls *c12)
@@ -227,12 +292,7 @@ static uint32_t timer_merge(const struct vmx_controls *c01, const struct vmx_con
     return t01 < t12 ? t01 : t12;
 }
 
-/* Where mask is 1, `ones` counts, elsewhere `zeros`. */
-static uint64_t choose(uint64_t mask, uint64_t ones, uint64_t zeros)
-{
-    return (ones & mask) | (zeros & ~mask);
-}
-
+/* Exit and entry controls, and the event that L1 injects. */
 static void entry_merge(struct vmx_controls *c02, const struct vmx_controls *c01,
                         const struct vmx_controls *c12)
 {
@@ -249,80 +309,90 @@ static void guest_state_merge(struct vmx_guest_state *g02, const struct nested_v
     const uint64_t long_mode =
         vmcs12->controls.entry & ENTRY_IA32E_MODE_GUEST ? EFER_LMA | EFER_LME : 0;
 
+    //@begin
+    //@ /* TODO 4: L2's; but some bits are L0's. */
+    //@ (void)g02, (void)vmcs01, (void)long_mode;
     *g02 = vmcs12->guest;
     g02->cr0 = choose(vmcs01->controls.cr0_mask, vmcs01->guest.cr0, vmcs12->guest.cr0);
     g02->cr4 = choose(vmcs01->controls.cr4_mask, vmcs01->guest.cr4, vmcs12->guest.cr4);
     if (!(vmcs12->controls.entry & ENTRY_LOAD_EFER))
         g02->efer = choose(EFER_LMA | EFER_LME, long_mode, vmcs01->guest.efer);
     g02->interrupt_status = 0;
+    //@end
 }
 
-//@end
 int nested_enter(struct nested_vmcs *vmcs02, const struct nested_vmcs *vmcs01,
                  const struct nested_vmcs *vmcs12, const struct nested_pages *pages)
 {
-    //@begin
-    //@ /* TODO 4: refuse what was not offered; then controls, guest state, host state. */
-    //@ (void)vmcs02, (void)vmcs01, (void)vmcs12, (void)pages;
-    //@ return -1;
     const struct vmx_controls *c01 = &vmcs01->controls, *c12 = &vmcs12->controls;
     struct vmx_controls *c02 = &vmcs02->controls;
 
+    //@begin
+    //@ /* TODO 4: refuse what L1 was not offered. */
     if ((c12->pin & ~NESTED_PIN) || (c12->secondary & ~NESTED_SECONDARY) ||
         (c12->primary & PRIMARY_USE_TPR_SHADOW))
         return 7;
+    //@end
     memset(vmcs02, 0, sizeof *vmcs02);
     execution_controls_merge(c02, c01, c12, pages);
     exceptions_merge(c02, c01, c12);
     entry_merge(c02, c01, c12);
     c02->preemption_timer = timer_merge(c01, c12);
+    guest_state_merge(&vmcs02->guest, vmcs01, vmcs12);
     c02->cr0_mask = c01->cr0_mask | c12->cr0_mask;
     c02->cr4_mask = c01->cr4_mask | c12->cr4_mask;
+    //@begin
+    //@ /* TODO 4: what L2 reads in CR0 and CR4; where its exits lead. */
     c02->cr0_shadow = choose(c12->cr0_mask, c12->cr0_shadow, vmcs12->guest.cr0);
     c02->cr4_shadow = choose(c12->cr4_mask, c12->cr4_shadow, vmcs12->guest.cr4);
-    guest_state_merge(&vmcs02->guest, vmcs01, vmcs12);
     vmcs02->host = vmcs01->host;
-    return 0;
     //@end
+    return 0;
 }
 
-//@begin
-//@ /* TODO 5: a control register of L2 as L1 should find it; L1 after its VM exit. */
-//@
-static uint64_t cr_reflect(uint64_t before, uint64_t mask12, uint64_t mask02,
-                           uint64_t shadow02, uint64_t real02)
-{
-    return choose(mask12, before, choose(mask02, shadow02, real02));
-}
-
-static void l1_continue(struct vmx_guest_state *l1, const struct nested_vmcs *vmcs12)
+/* L1 after its VM exit. */
+static inline void l1_continue(struct vmx_guest_state *l1, const struct nested_vmcs *vmcs12)
 {
     const struct nested_host_state *host = &vmcs12->host;
 
     l1->cr0 = host->cr0;
     l1->cr3 = host->cr3;
     l1->cr4 = host->cr4;
+    //@begin
+    //@ /* TODO 5: where does it go on? EFER only if L1 wants it. */
     l1->rsp = host->rsp;
     l1->rip = host->rip;
     if (vmcs12->controls.exit & EXIT_LOAD_EFER)
         l1->efer = host->efer;
+    //@end
     l1->rflags = RFLAGS_RESERVED;
     l1->dr7 = 0x400;
     l1->activity_state = l1->interruptibility_state = 0;
 }
 
-//@end
+/* A control register of L2 as L1 should find it. mask02: not L2's. */
+static inline uint64_t cr_reflect(uint64_t before, uint64_t mask12, uint64_t mask02,
+                                  uint64_t shadow02, uint64_t real02)
+{
+    //@begin
+    //@ /* TODO 5: each bit has one owner. */
+    //@ (void)before, (void)mask12, (void)mask02, (void)shadow02;
+    //@ return real02;
+    return choose(mask12, before, choose(mask02, shadow02, real02));
+    //@end
+}
+
 void nested_reflect(struct nested_vmcs *vmcs01, struct nested_vmcs *vmcs12,
                     const struct nested_vmcs *vmcs02)
 {
-    //@begin
-    //@ /* TODO 6: what L1 finds in vmcs12; then L1 itself. */
-    //@ (void)vmcs01, (void)vmcs12, (void)vmcs02;
     const struct vmx_guest_state before = vmcs12->guest;
     const struct vmx_controls *c02 = &vmcs02->controls;
     struct vmx_controls *c12 = &vmcs12->controls;
     struct vmx_guest_state *g12 = &vmcs12->guest;
 
+    //@begin
+    //@ /* TODO 6: what L1 finds in vmcs12; then L1 itself. */
+    //@ (void)before, (void)c02, (void)g12, (void)vmcs01;
     vmcs12->exit = vmcs02->exit;
     *g12 = vmcs02->guest;
     g12->cr0 = cr_reflect(before.cr0, c12->cr0_mask, c02->cr0_mask, c02->cr0_shadow,
@@ -333,9 +403,9 @@ void nested_reflect(struct nested_vmcs *vmcs01, struct nested_vmcs *vmcs12,
     if (!(c12->exit & EXIT_SAVE_EFER))
         g12->efer = before.efer;
     c12->entry_interruption_info &= ~VMX_EVENT_VALID;
+    l1_continue(&vmcs01->guest, vmcs12);
+    //@end
     c12->entry &= ~ENTRY_IA32E_MODE_GUEST;
     if (vmcs02->guest.efer & EFER_LMA)
         c12->entry |= ENTRY_IA32E_MODE_GUEST;
-    l1_continue(&vmcs01->guest, vmcs12);
-    //@end
 }

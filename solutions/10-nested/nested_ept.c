@@ -1,127 +1,147 @@
 /* nested_ept.c - part 10: two mappings become the one that the processor walks.
- * The contract of every function is in common/include/nested_ept.h. */
+ * The contract is in common/include/nested_ept.h. */
 #include "nested_ept.h"
 
 #include <errno.h>
 #include <string.h>
-
-//@begin
-//@ /* TODO 7: a walk of one EPT. EPT01's entries are read at host-physical addresses, EPT12's at
-//@  * L1-physical ones: is that one function or two? */
-//@
-#define LEVELS 4
 
 /* Where a walk ended. */
 enum walk_end { WALK_PAGE, WALK_NOT_PRESENT, WALK_MISCONFIGURED, WALK_UNREADABLE };
 
 struct walk {
     enum walk_end end;
-    uint64_t address; /* PAGE: what gpa is translated to. UNREADABLE: of the entry */
-    uint64_t rights;  /* PAGE */
-    uint64_t size;    /* PAGE */
+    uint64_t address; /* PAGE: where gpa leads. UNREADABLE: of the entry */
+    uint64_t rights;  /* PAGE; else 0 */
+    uint64_t size;    /* PAGE; else 0 */
 };
 
-static uint64_t level_size(int level)
+static inline void walk01(const struct nested_ept *ept, uint64_t l1_gpa, struct walk *w);
+
+static inline uint64_t entry_address(uint64_t table, uint64_t gpa, int level)
 {
-    return NESTED_PAGE << 9 * (level - 1);
+    return table + ept_index(gpa, level) * sizeof(uint64_t);
 }
 
-static uint64_t entry_address(uint64_t table, uint64_t gpa, int level)
-{
-    return table + (gpa / level_size(level) & 511) * 8;
-}
-
-static uint64_t *memory_at(const struct nested_ept *ept, uint64_t hpa)
+/* Where L0 itself sees what lies at an HPA. */
+static inline uint64_t *memory_at(const struct nested_ept *ept, uint64_t hpa)
 {
     return (uint64_t *)(void *)(ept->hva + (hpa - ept->hpa));
 }
 
-static bool misconfigured(uint64_t entry)
+static inline bool is_page(uint64_t entry, int level)
 {
-    return !(entry & NESTED_EPT_READ);
+    return level == 1 || (level < EPT_LEVELS && (entry & EPT_LARGE));
 }
 
-static bool is_page(uint64_t entry, int level)
-{
-    return level == 1 || (level < LEVELS && (entry & NESTED_EPT_LARGE));
-}
-
-static void walk01(const struct nested_ept *ept, uint64_t l1_gpa, struct walk *w);
-
-/* Reads an entry. EPT12's are L1-physical: L0 has to translate before it can read. */
+/* Reads an entry of EPT01 or EPT12. address: as the walk has it; an HPA in EPT01,
+ * L1-physical in EPT12. False: L0 cannot. */
 static bool entry_read(const struct nested_ept *ept, bool is_12, uint64_t address,
                        uint64_t *entry)
 {
+    //@begin
+    //@ /* TODO 7: what has to happen to an L1-physical address first? */
+    //@ (void)ept, (void)is_12, (void)address, (void)entry;
+    //@ return false;
     struct walk w;
 
     if (is_12) {
         walk01(ept, address, &w);
-        if (w.end != WALK_PAGE || !(w.rights & NESTED_EPT_READ))
+        if (w.end != WALK_PAGE || !(w.rights & EPT_READ))
             return false;
         address = w.address;
     }
     *entry = *memory_at(ept, address);
     return true;
+    //@end
 }
 
-static void walk(const struct nested_ept *ept, bool is_12, uint64_t table, uint64_t gpa,
-                 struct walk *w)
+/* The walk of part 05, through EPT01 or EPT12. */
+static inline void walk(const struct nested_ept *ept, bool is_12, uint64_t table,
+                        uint64_t gpa, struct walk *w)
 {
-    uint64_t rights = NESTED_EPT_RIGHTS, entry;
+    uint64_t rights = EPT_RIGHTS, entry;
 
-    for (int level = LEVELS; level > 0; level--) {
+    for (int level = EPT_LEVELS; level > 0; level--) {
         const uint64_t address = entry_address(table, gpa, level);
-        const uint64_t offset = level_size(level) - 1;
+        const uint64_t offset = ept_level_size(level) - 1;
 
         *w = (struct walk){.end = WALK_UNREADABLE, .address = address};
         if (!entry_read(ept, is_12, address, &entry))
             return;
-        w->end = entry & NESTED_EPT_RIGHTS ? WALK_MISCONFIGURED : WALK_NOT_PRESENT;
-        if (misconfigured(entry))
+        w->end = entry & EPT_RIGHTS ? WALK_MISCONFIGURED : WALK_NOT_PRESENT;
+        if (!(entry & EPT_READ))
             return;
         rights &= entry;
-        table = entry & NESTED_EPT_ADDRESS;
+        table = entry & EPT_ADDRESS;
         if (is_page(entry, level)) {
-            *w = (struct walk){WALK_PAGE, (table & ~offset) | (gpa & offset), rights,
-                               level_size(level)};
+            *w = (struct walk){WALK_PAGE, table | (gpa & offset), rights, offset + 1};
             return;
         }
     }
 }
 
-static void walk01(const struct nested_ept *ept, uint64_t l1_gpa, struct walk *w)
+static inline void walk01(const struct nested_ept *ept, uint64_t l1_gpa, struct walk *w)
 {
     walk(ept, false, ept->root01, l1_gpa, w);
 }
 
-/* Puts a page into EPT02. False: no more tables. */
-static bool page_fill(struct nested_ept *ept, uint64_t gpa, const struct walk *w12,
-                      const struct walk *w01)
+/* The table below an entry of EPT02: its HPA. A new one if there is none, or a
+ * page instead. EPT_NO_PAGE: the pool is used up. */
+static inline uint64_t table_below(struct nested_ept *ept, uint64_t *entry, int level)
 {
-    const uint64_t size = w12->size < w01->size ? w12->size : w01->size;
-    uint64_t *entry = memory_at(ept, entry_address(ept->root02, gpa, LEVELS));
-
-    for (int level = LEVELS; level_size(level) > size; level--) {
-        uint64_t table = *entry & NESTED_EPT_ADDRESS;
-
-        if (!*entry || is_page(*entry, level)) {
-            if (ept->pool_used == ept->pool_pages)
-                return false;
-            table = ept->pool + ept->pool_used++ * NESTED_PAGE;
-            memset(memory_at(ept, table), 0, NESTED_PAGE);
-            *entry = table | NESTED_EPT_RIGHTS;
-        }
-        entry = memory_at(ept, entry_address(table, gpa, level - 1));
+    if (!*entry || is_page(*entry, level)) {
+        if (ept->pool_used == ept->pool_pages)
+            return EPT_NO_PAGE;
+        *entry = (ept->pool + ept->pool_used++ * EPT_PAGE) | EPT_RIGHTS;
+        memset(memory_at(ept, *entry & EPT_ADDRESS), 0, EPT_PAGE);
     }
-    *entry = (w01->address & ~(size - 1)) | NESTED_EPT_WB |
-             (size > NESTED_PAGE ? NESTED_EPT_LARGE : 0) | (w12->rights & w01->rights);
-    return true;
+    return *entry & EPT_ADDRESS;
 }
 
-/* Both mappings, one after the other. Whose miss is it if access is not allowed? */
-static enum nested_ept_result compose(struct nested_ept *ept, uint64_t gpa, uint64_t access,
-                                      struct walk *w12, struct walk *w01)
+/* The entry of EPT02 for a page of that size at gpa, with the tables above it.
+ * NULL: the pool is used up. */
+static inline uint64_t *entry_make(struct nested_ept *ept, uint64_t gpa, uint64_t size)
 {
+    uint64_t table = ept->root02;
+    int level = EPT_LEVELS;
+
+    for (; ept_level_size(level) > size; level--) {
+        table = table_below(ept, memory_at(ept, entry_address(table, gpa, level)), level);
+        if (table == EPT_NO_PAGE)
+            return NULL;
+    }
+    return memory_at(ept, entry_address(table, gpa, level));
+}
+
+/* Puts a page into EPT02 that both mappings have. False: no more tables. */
+static inline bool page_fill(struct nested_ept *ept, uint64_t gpa, const struct walk *w12,
+                             const struct walk *w01)
+{
+    //@begin
+    //@ /* TODO 8: how large, where to, with which rights? entry_make(). */
+    //@ (void)ept, (void)gpa, (void)w12, (void)w01;
+    //@ return false;
+    const uint64_t size = w12->size < w01->size ? w12->size : w01->size;
+    uint64_t *entry = entry_make(ept, gpa, size);
+
+    if (!entry)
+        return false;
+    *entry = (w01->address & ~(size - 1)) | MT_WB << EPT_TYPE_SHIFT |
+             (size > EPT_PAGE ? EPT_LARGE : 0) | (w12->rights & w01->rights);
+    return true;
+    //@end
+}
+
+/* Both mappings, one after the other, and the page is filled in; or: whose miss
+ * is it? access: what has to be allowed, or 0. */
+static inline enum nested_ept_result compose(struct nested_ept *ept, uint64_t gpa,
+                                             uint64_t access, struct walk *w12,
+                                             struct walk *w01)
+{
+    //@begin
+    //@ /* TODO 8: EPT12 first, then EPT01; who says no first is to blame. */
+    //@ (void)ept, (void)gpa, (void)access, (void)w12, (void)w01;
+    //@ return 0;
     walk(ept, true, ept->root12, gpa, w12);
     if (w12->end == WALK_UNREADABLE)
         return NESTED_L0_MISS;
@@ -133,17 +153,17 @@ static enum nested_ept_result compose(struct nested_ept *ept, uint64_t gpa, uint
     if (w01->end != WALK_PAGE || (w01->rights & access) != access)
         return NESTED_L0_MISS;
     return page_fill(ept, gpa, w12, w01) ? NESTED_FILLED : NESTED_NO_TABLES;
+    //@end
 }
 
-//@end
 void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualification,
                           struct nested_ept_answer *answer)
 {
     //@begin
-    //@ /* TODO 8: EPT12 first, then EPT01; the first that says no is the one to blame. */
+    //@ /* TODO 8: what is L1 told of its miss? What is missing in EPT01? */
     //@ (void)ept, (void)gpa, (void)qualification;
     //@ *answer = (struct nested_ept_answer){0};
-    const uint64_t access = qualification & NESTED_EPT_RIGHTS;
+    const uint64_t access = qualification & EPT_RIGHTS;
     struct walk w12, w01;
 
     *answer = (struct nested_ept_answer){
@@ -153,7 +173,7 @@ void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualifi
         answer->qualification = (qualification & 0x187) | w12.rights << 3;
     if (answer->result == NESTED_L0_MISS) {
         answer->l1_gpa = w12.address;
-        answer->l1_access = w12.end == WALK_UNREADABLE ? NESTED_EPT_READ : access;
+        answer->l1_access = w12.end == WALK_UNREADABLE ? EPT_READ : access;
     }
     //@end
 }
@@ -168,7 +188,7 @@ long nested_ept_fill(struct nested_ept *ept, uint64_t from, uint64_t to)
 
     for (uint64_t gpa = from; gpa < to;) {
         struct walk w12, w01;
-        uint64_t size = NESTED_PAGE;
+        uint64_t size = EPT_PAGE;
         enum nested_ept_result result = compose(ept, gpa, 0, &w12, &w01);
 
         if (result == NESTED_NO_TABLES)
@@ -188,7 +208,7 @@ void nested_ept_forget(struct nested_ept *ept)
     //@begin
     //@ /* TODO 10: no entry of EPT02 may survive. */
     //@ (void)ept;
-    memset(memory_at(ept, ept->root02), 0, NESTED_PAGE);
+    memset(memory_at(ept, ept->root02), 0, EPT_PAGE);
     ept->pool_used = 0;
     //@end
 }

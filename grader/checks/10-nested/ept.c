@@ -6,25 +6,50 @@
 #include <string.h>
 
 /* L1's memory beside the tables: small pages, large ones, huge ones. */
-#define L1_SMALL 0x40000000ull /* 2 MiB of 4 KiB pages, then 2 pages of 2 MiB */
-#define L1_HUGE  0x80000000ull /* 1 GiB, one page */
+#define L1_SMALL 0x40000000ull        /* 2 MiB of 4 KiB pages, then 2 pages of 2 MiB */
+#define L1_GROWS (L1_SMALL + 4 * MB2) /* small ones, that L0 replaces by a large one */
+#define L1_SPLIT (L1_SMALL + 5 * MB2) /* a large one, that L0 replaces by small ones */
+#define L1_HUGE  0x80000000ull        /* 1 GiB, one page */
+#define L1_TOP   0xffffffe00000ull    /* the last 2 MiB, small pages */
 #define L1_GONE  0x13000000ull /* nothing: a table of EPT12 that L0 has not got at hand */
+#define L1_BLIND 0x13001000ull /* another, whose entry in EPT01 is misconfigured */
+#define HPAS     0xffffffffff000ull /* bits 51:12 */
+
+/* An address of the host, a multiple of size. */
+static uint64_t random_hpa(struct judge *judge, uint64_t size)
+{
+    return judge_random(judge) & HPAS & ~(size - 1);
+}
+
+/* One page in eight is misconfigured in EPT01. */
+static uint64_t random_rights01(struct judge *judge)
+{
+    return random_below(judge, 8) ? random_rights(judge)
+                                  : (const uint64_t[]){W, X, W | X}[random_below(judge, 3)];
+}
 
 static void world_map01(struct judge *judge)
 {
-    for (uint64_t i = 0; i < 512; i++)
+    for (uint64_t i = 0; i < 512; i++) {
         map01(judge, L1_SMALL + i * PAGE, 1,
-              (judge_random(judge) & 0xffffff000) | random_rights(judge));
+              random_hpa(judge, PAGE) | random_rights01(judge));
+        map01(judge, L1_TOP + i * PAGE, 1,
+              random_hpa(judge, PAGE) | random_rights01(judge));
+        map01(judge, L1_GROWS + i * PAGE, 1, random_hpa(judge, PAGE) | RWX);
+    }
     for (uint64_t i = 1; i < 3; i++)
         map01(judge, L1_SMALL + i * MB2, 2,
-              (judge_random(judge) & 0xfffe00000) | (i == 1 ? RWX : R | X));
-    map01(judge, L1_HUGE, 3, 0x1c0000000 | R | W);
+              random_hpa(judge, MB2) | (i == 1 ? RWX : R | X));
+    map01(judge, L1_HUGE, 3, random_hpa(judge, GB1) | R | W);
+    map01(judge, L1_BLIND, 1, (HPA + PAGES_01 * PAGE) | W | X);
 }
 
 /* An L1 address in any kind of page of EPT01's. */
 static uint64_t random_l1(struct judge *judge)
 {
-    switch (random_below(judge, 3)) {
+    switch (random_below(judge, 4)) {
+    case 3:
+        return L1_TOP + random_below(judge, 512) * PAGE;
     case 0:
         return L1_SMALL + random_below(judge, 512) * PAGE;
     case 1:
@@ -41,9 +66,13 @@ static uint64_t random_l1(struct judge *judge)
 #define GPA_1G_MIX  (2 * GB1)   /* 1 GiB over small and large ones, and over nothing */
 #define GPA_GONE    (3 * GB1)   /* its table cannot be read by L0 */
 #define GPA_BAD     (4 * GB1)   /* misconfigured above the page */
+#define GPA_STEP    (5 * GB1)   /* a page of 2 MiB, then small ones */
+#define GPA_BLIND   (6 * GB1)   /* its table is misconfigured in EPT01 */
 #define GPA_NARROW  (512 * GB1) /* the entry at the top allows reading only */
-#define GPA_NOTHING (1024 * GB1) /* EPT12 has no entry at the top */
-#define GPA_SMALLS  400u         /* pages at GPA_SMALL that are looked at */
+#define GPA_NOTHING (1024 * GB1)      /* EPT12 has no entry at the top */
+#define GPA_TOP     (511 * 512 * GB1) /* the last entry at the top; small pages */
+#define GPA_FEW     16u  /* pages at GPA_NARROW, GPA_STEP + 2 MiB and GPA_TOP */
+#define GPA_SMALLS  400u /* pages at GPA_SMALL that are looked at */
 
 static void world_map12(struct judge *judge)
 {
@@ -59,17 +88,31 @@ static void world_map12(struct judge *judge)
     map12(judge, GPA_1G_HUGE, 3, L1_HUGE | R | X);
     map12(judge, GPA_1G_MIX, 3, L1_SMALL | RWX);
     *entry_make(judge, true, GPA_GONE, 3) = L1_GONE | RWX;
+    *entry_make(judge, true, GPA_BLIND, 3) = L1_BLIND | RWX;
     *entry_make(judge, true, GPA_BAD, 3) = (L1_TABLES + PAGE) | W | X;
-    for (uint64_t i = 0; i < 8; i++)
+    map12(judge, GPA_STEP, 2, (L1_SMALL + MB2) | RWX);
+    for (uint64_t i = 0; i < GPA_FEW; i++) {
         map12(judge, GPA_NARROW + i * PAGE, 1, random_l1(judge) | RWX);
+        map12(judge, GPA_STEP + MB2 + i * PAGE, 1, random_l1(judge) | RWX);
+        map12(judge, GPA_TOP + i * PAGE, 1, random_l1(judge) | RWX);
+    }
     *entry_make(judge, true, GPA_NARROW, 4) &= ~(W | X);
+    *entry_make(judge, true, GPA_NARROW, 4) |= LARGE; /* does not count there */
+    *entry_make(judge, true, GPA_TOP, 4) |= LARGE;
+    *entry_make(judge, true, GPA_NOTHING, 4) = noise(judge, 4, true);
 }
 
 static uint64_t random_gpa(struct judge *judge)
 {
     const uint64_t offset = random_below(judge, 4096);
 
-    switch (random_below(judge, 12)) {
+    switch (random_below(judge, 15)) {
+    case 14:
+        return GPA_STEP + random_below(judge, 512 + GPA_FEW) * PAGE + offset;
+    case 13:
+        return GPA_TOP + random_below(judge, GPA_FEW + 1) * PAGE + offset;
+    case 12:
+        return GPA_BLIND + random_below(judge, 1u << 30);
     case 0:
         return GPA_2M + random_below(judge, 3 * 512) * PAGE + offset;
     case 1:
@@ -81,7 +124,7 @@ static uint64_t random_gpa(struct judge *judge)
     case 4:
         return GPA_BAD + random_below(judge, 1u << 30);
     case 5:
-        return GPA_NARROW + random_below(judge, 9) * PAGE + offset;
+        return GPA_NARROW + random_below(judge, GPA_FEW + 1) * PAGE + offset;
     case 6:
         return GPA_NOTHING + judge_random_below(judge, 1ull << 39);
     default:
@@ -93,10 +136,8 @@ static void violation_add(struct judge *judge, uint64_t gpa)
 {
     const uint64_t access = 1ull << random_below(judge, 3);
 
-    /* The rights by EPT02, and a bit above: not L1's business. */
-    op_add(judge, LAB10_VIOLATION, gpa,
-           access | random_below(judge, 8) << 3 | random_below(judge, 4) << 7 |
-               random_below(judge, 2) << 12);
+    /* All but 8:7 is not L1's business: the rights by EPT02 and the bits above. */
+    op_add(judge, LAB10_VIOLATION, gpa, access | (judge_random(judge) & ~RWX));
 }
 
 static const char *result_name(uint32_t result)
@@ -128,13 +169,13 @@ static struct seen look02(const struct lab10_ept_output *out, uint64_t gpa)
         if (level == 1 || (level < 4 && entry & LARGE)) {
             const uint64_t size = 1ull << shift;
 
-            if ((entry & 0x3f8) != (NESTED_EPT_WB | (level > 1 ? LARGE : 0)) ||
+            if ((entry & 0xff8) != (MT_WB << EPT_TYPE_SHIFT | (level > 1 ? LARGE : 0)) ||
                 entry >> 52 || (entry & ADDRESS) % size)
                 return (struct seen){BAD, entry, 0, 0};
             return (struct seen){SEEN, (entry & ADDRESS) / size * size + gpa % size, rights,
                                  size};
         }
-        if ((entry & 0xfff) != RWX)
+        if ((entry & 0xfff) != RWX || entry >> 52)
             return (struct seen){BAD, entry, 0, 0};
         table = entry & ADDRESS;
     }
@@ -185,7 +226,11 @@ static const uint64_t eager[][2] = {
     {GPA_1G_HUGE, GPA_1G_HUGE + GB1},
     {GPA_1G_MIX + MB2 + 5 * PAGE, GPA_1G_MIX + 3 * MB2 + 9 * PAGE},
     {GPA_GONE, GPA_GONE + 100 * PAGE},
-    {GPA_NARROW, GPA_NARROW + 10 * PAGE},
+    {GPA_BLIND, GPA_BLIND + 100 * PAGE},
+    {GPA_STEP + 5 * PAGE, GPA_STEP + MB2 + (GPA_FEW + 2) * PAGE},
+    {GPA_NARROW, GPA_NARROW + (GPA_FEW + 2) * PAGE},
+    {GPA_TOP, GPA_TOP + (GPA_FEW + 2) * PAGE},
+    {GPA_TOP + GB1, GPA_TOP + GB1}, /* no page at all */
 };
 
 /* Page for page, what a range should give; how many entries that are. */
@@ -272,6 +317,8 @@ static void answers_expect(struct judge *judge, const struct lab10_ept_output *o
 
 void miss_goes_to_its_level(struct judge *judge)
 {
+    struct seen page;
+
     world_make(judge);
     for (uint32_t i = 0; i < 600; i++)
         violation_add(judge, random_gpa(judge));
@@ -289,49 +336,106 @@ void miss_goes_to_its_level(struct judge *judge)
               out->answers[1].result == NESTED_NO_TABLES,
           "a used-up pool is told", "one page for tables, two are needed: %s, then %s",
           result_name(out->answers[0].result), result_name(out->answers[1].result));
+    answer_expected(GPA_1G_HUGE, R, &page);
+    translation_expect(judge, out, GPA_1G_HUGE, &page);
+    translation_expect(judge, out, GPA_2M + 2 * MB2, NULL);
 }
 
-#define AGAIN 5u
+/* --- what is there already gives way --------------------------------------------------------- */
 
-/* A page that L2 reads first, when EPT01 has it read-only; then L0 makes it writable, L2 writes. */
+#define GPA_AGAIN (GPA_SMALL + GPA_SMALLS * PAGE)
+#define GPA_GROWS (GPA_2M + 4 * MB2)
+#define GPA_SPLIT (GPA_2M + 5 * MB2)
+#define AGAIN     8u /* pages whose entry of EPT01 changes */
+
+static void write_add(struct judge *judge, const uint64_t *entry, uint64_t value)
+{
+    op_add(judge, LAB10_WRITE, HPA + (uint64_t)((const uint8_t *)entry - world.memory),
+           value);
+}
+
+/* L2 reads a page; L0 changes its entry in EPT01; L2 does what was not allowed before. */
 static void again_add(struct judge *judge, uint32_t n)
 {
-    const uint64_t gpa = GPA_SMALL + (GPA_SMALLS + n) * PAGE, l1 = L1_SMALL + n * PAGE;
+    const uint64_t l1 = L1_SMALL + n * PAGE, access = n & 1 ? W : X;
     uint64_t *entry = entry_make(judge, false, l1, 1);
 
-    map12(judge, gpa, 1, l1 | RWX);
-    *entry = (*entry & ADDRESS) | R;
-    op_add(judge, LAB10_VIOLATION, gpa, R | 3 << 7);
-    op_add(judge, LAB10_WRITE, HPA + (uint64_t)((uint8_t *)entry - world.memory),
-           *entry | W);
-    op_add(judge, LAB10_VIOLATION, gpa, W | 3 << 7);
+    map12(judge, GPA_AGAIN + n * PAGE, 1, l1 | RWX);
+    *entry = (*entry & ADDRESS) | R | (n & 2 ? RWX & ~access : 0);
+    op_add(judge, LAB10_VIOLATION, GPA_AGAIN + n * PAGE, R | 3 << 7);
+    write_add(judge, entry,
+              (n & 4 ? random_hpa(judge, PAGE) : *entry & ADDRESS) | R | access);
+    op_add(judge, LAB10_VIOLATION, GPA_AGAIN + n * PAGE, access | 3 << 7);
 }
 
-static void again_expect(struct judge *judge, const struct lab10_ept_output *out)
+/* L1 gives L2 2 MiB in one piece, EPT01 has small pages; after the first miss a large one. */
+static void grows_add(struct judge *judge)
 {
-    for (uint32_t i = 0; i < 3 * AGAIN; i++)
+    map12(judge, GPA_GROWS, 2, L1_GROWS | RWX);
+    op_add(judge, LAB10_VIOLATION, GPA_GROWS + 3 * PAGE, R | 3 << 7);
+    write_add(judge, entry_make(judge, false, L1_GROWS, 2),
+              random_hpa(judge, MB2) | LARGE | RWX);
+    op_add(judge, LAB10_VIOLATION, GPA_GROWS + 9 * PAGE, R | 3 << 7);
+}
+
+/* The other way round. */
+static void split_add(struct judge *judge)
+{
+    uint64_t *entry, table;
+
+    map12(judge, GPA_SPLIT, 2, L1_SPLIT | RWX);
+    for (uint64_t i = 0; i < 512; i++)
+        map01(judge, L1_SPLIT + i * PAGE, 1, random_hpa(judge, PAGE) | RWX);
+    entry = entry_make(judge, false, L1_SPLIT, 2);
+    table = *entry;
+    *entry = random_hpa(judge, MB2) | LARGE | R;
+    op_add(judge, LAB10_VIOLATION, GPA_SPLIT + 3 * PAGE, R | 3 << 7);
+    write_add(judge, entry, table);
+    op_add(judge, LAB10_VIOLATION, GPA_SPLIT + 9 * PAGE, W | 3 << 7);
+}
+
+/* From here on the oracle sees what L0 has written. */
+static void writes_follow(void)
+{
+    for (uint32_t i = 0; i < world.op_count; i++)
         if (world.ops[i].kind == LAB10_WRITE)
             *word_at(world.memory, world.ops[i].a) = world.ops[i].b;
-    for (uint32_t i = 2; i < 3 * AGAIN; i += 3) {
-        struct seen page;
+}
 
-        answer_expected(world.ops[i].a, W, &page);
-        translation_expect(judge, out, world.ops[i].a, &page);
+static void changes_expect(struct judge *judge, const struct lab10_ept_output *out)
+{
+    struct seen page;
+
+    for (uint64_t n = 0; n < AGAIN; n++) {
+        answer_expected(GPA_AGAIN + n * PAGE, R, &page);
+        translation_expect(judge, out, GPA_AGAIN + n * PAGE, &page);
+    }
+    for (uint64_t n = 0; n < 512; n++) {
+        answer_expected(GPA_GROWS + n * PAGE, R, &page);
+        translation_expect(judge, out, GPA_GROWS + n * PAGE, &page);
+        answer_expected(GPA_SPLIT + n * PAGE, R, &page);
+        translation_expect(judge, out, GPA_SPLIT + n * PAGE, n == 9 ? &page : NULL);
     }
 }
 
 void page_is_filled_on_demand(struct judge *judge)
 {
+    uint32_t first;
+
     world_make(judge);
     for (uint32_t n = 0; n < AGAIN; n++)
         again_add(judge, n);
+    grows_add(judge);
+    split_add(judge);
+    first = world.op_count;
     for (uint32_t i = 0; i < 200; i++)
         violation_add(judge, random_gpa(judge));
     const struct lab10_ept_output *out = world_run(judge);
 
-    again_expect(judge, out);
+    writes_follow();
+    changes_expect(judge, out);
     for (uint32_t i = 0; i < 400; i++) {
-        const uint64_t gpa = i < 200 ? world.ops[3 * AGAIN + i].a : random_gpa(judge);
+        const uint64_t gpa = i < 200 ? world.ops[first + i].a : random_gpa(judge);
         struct seen page;
 
         translation_expect(judge, out, gpa,
@@ -352,6 +456,7 @@ void forgotten_ept02_maps_nothing(struct judge *judge)
     for (uint32_t i = 0; i < 5; i++)
         violation_add(judge, GPA_1G_HUGE);
     op_add(judge, LAB10_FILL, GPA_SMALL, GPA_2M + MB2);
+    op_add(judge, LAB10_FILL, GPA_TOP, GPA_TOP + GPA_FEW * PAGE);
     op_add(judge, LAB10_FORGET, 0, 0);
     out = world_run(judge);
     for (uint32_t i = 0; i < 200; i++)
@@ -364,8 +469,7 @@ void forgotten_ept02_maps_nothing(struct judge *judge)
 
         gpa = GPA_SMALL + random_below(judge, 512) * PAGE;
         entry = entry_make(judge, true, gpa, 1);
-        op_add(judge, LAB10_WRITE, HPA + (uint64_t)((uint8_t *)entry - world.memory),
-               l1 | R | W);
+        write_add(judge, entry, l1 | R | W);
         op_add(judge, LAB10_FORGET, 0, 0);
         op_add(judge, LAB10_VIOLATION, gpa, R | 3 << 7);
     }
@@ -376,9 +480,8 @@ void forgotten_ept02_maps_nothing(struct judge *judge)
                   out->answers[i].result == NESTED_FILLED,
               "after nested_ept_forget() the pool is as good as new",
               "round %u: %s, not FILLED", i / 3 + 1, result_name(out->answers[i].result));
-        if (world.ops[i].kind == LAB10_WRITE)
-            *word_at(world.memory, world.ops[i].a) = world.ops[i].b;
     }
+    writes_follow();
     answer_expected(gpa, R, &page);
     translation_expect(judge, out, gpa, &page);
     for (uint32_t i = 0; i < 512; i++)

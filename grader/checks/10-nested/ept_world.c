@@ -19,6 +19,17 @@ static uint64_t host_of_l1_table(uint64_t l1)
     return HPA + (PAGES_01 + l1_table_page[(l1 - L1_TABLES) / PAGE]) * PAGE + l1 % PAGE;
 }
 
+uint64_t noise(struct judge *judge, unsigned level, bool is_page)
+{
+    uint64_t bits = 0xfff0000000000000 | 0xf00;
+
+    if (is_page)
+        bits |= EPT_TYPE | EPT_IGNORE_PAT;
+    if (level == 1)
+        bits |= LARGE;
+    return judge_random(judge) & bits;
+}
+
 uint64_t *entry_make(struct judge *judge, bool is_12, uint64_t gpa, unsigned level)
 {
     uint64_t table = is_12 ? host_of_l1_table(L1_TABLES) : HPA;
@@ -29,23 +40,31 @@ uint64_t *entry_make(struct judge *judge, bool is_12, uint64_t gpa, unsigned lev
         if (at == level)
             return entry;
         if (!(*entry & RWX) && is_12)
-            *entry = (L1_TABLES + used12++ * PAGE) | RWX;
+            *entry = (L1_TABLES + used12++ * PAGE) | RWX | noise(judge, at, false);
         else if (!(*entry & RWX))
-            *entry = (HPA + used01++ * PAGE) | RWX;
+            *entry = (HPA + used01++ * PAGE) | RWX | noise(judge, at, false);
         if (used01 > PAGES_01 || used12 > PAGES_L1)
             judge_error(judge, "too many tables");
         table = is_12 ? host_of_l1_table(*entry & ADDRESS) : *entry & ADDRESS;
     }
 }
 
+/* Sets the entry for a page; a random half of them with bits that do not count. */
+static void page_set(struct judge *judge, uint64_t *at, unsigned level, uint64_t entry)
+{
+    *at = entry | (level > 1 ? LARGE : 0);
+    if (random_bool(judge))
+        *at |= noise(judge, level, true);
+}
+
 void map01(struct judge *judge, uint64_t l1, unsigned level, uint64_t entry)
 {
-    *entry_make(judge, false, l1, level) = entry | (level > 1 ? LARGE : 0);
+    page_set(judge, entry_make(judge, false, l1, level), level, entry);
 }
 
 void map12(struct judge *judge, uint64_t gpa, unsigned level, uint64_t entry)
 {
-    *entry_make(judge, true, gpa, level) = entry | (level > 1 ? LARGE : 0);
+    page_set(judge, entry_make(judge, true, gpa, level), level, entry);
 }
 
 void world_begin(struct judge *judge)

@@ -5,12 +5,12 @@
 #include "../../silicon/silicon.h"
 #include "checks.h"
 
-#define R       NESTED_EPT_READ
-#define W       NESTED_EPT_WRITE
-#define X       NESTED_EPT_FETCH
-#define RWX     NESTED_EPT_RIGHTS
-#define LARGE   NESTED_EPT_LARGE
-#define ADDRESS NESTED_EPT_ADDRESS
+#define R       EPT_READ
+#define W       EPT_WRITE
+#define X       EPT_FETCH
+#define RWX     EPT_RIGHTS
+#define LARGE   EPT_LARGE
+#define ADDRESS EPT_ADDRESS
 
 /* The host's memory of a run, in pages: EPT01's tables, memory of L1 in which EPT12 lies, EPT02's
  * root, its pool. */
@@ -31,6 +31,9 @@ uint64_t *word_at(uint8_t *memory, uint64_t hpa);
 void world_begin(struct judge *judge);
 /* Sets the entry that translates gpa at a level (4 to 1), and makes the tables above it. */
 uint64_t *entry_make(struct judge *judge, bool is_12, uint64_t gpa, unsigned level);
+/* Random bits that do not count, for an entry of EPT01 or EPT12. */
+uint64_t noise(struct judge *judge, unsigned level, bool is_page);
+/* Maps one page, as large as the level has them. */
 void map01(struct judge *judge, uint64_t l1, unsigned level, uint64_t entry);
 void map12(struct judge *judge, uint64_t gpa, unsigned level, uint64_t entry);
 /* Rights that are no misconfiguration; sometimes none. */

@@ -45,38 +45,52 @@ static const struct lab10_owners_output *owners_run(struct judge *judge)
                      sizeof(struct lab10_owners_output));
 }
 
-/* Reasons for which one bit of the controls decides; 0: nobody has a say. */
+/* Reasons that always exit (no bit), or for which one bit decides. All others never go to L1. */
 static const struct {
     uint32_t reason, pin, primary;
-    bool always, never;
 } plain[] = {
-    {VMX_EXIT_EXTERNAL_INTERRUPT, 0, 0, false, true},
-    {VMX_EXIT_EPT_VIOLATION, 0, 0, false, true},
-    {VMX_EXIT_EPT_MISCONFIGURATION, 0, 0, false, true},
-    {VMX_EXIT_APIC_WRITE, 0, 0, false, true},
-    {VMX_EXIT_VIRTUALIZED_EOI, 0, 0, false, true},
-    {VMX_EXIT_WBINVD, 0, 0, false, true},
-    {VMX_EXIT_TRIPLE_FAULT, 0, 0, true, false},
-    {VMX_EXIT_TASK_SWITCH, 0, 0, true, false},
-    {VMX_EXIT_CPUID, 0, 0, true, false},
-    {VMX_EXIT_INVD, 0, 0, true, false},
-    {VMX_EXIT_XSETBV, 0, 0, true, false},
-    {VMX_EXIT_VMCALL, 0, 0, true, false},
-    {VMX_EXIT_VMLAUNCH, 0, 0, true, false},
-    {VMX_EXIT_VMREAD, 0, 0, true, false},
-    {VMX_EXIT_VMRESUME, 0, 0, true, false},
-    {VMX_EXIT_VMXOFF, 0, 0, true, false},
-    {VMX_EXIT_VMXON, 0, 0, true, false},
-    {VMX_EXIT_INVEPT, 0, 0, true, false},
-    {VMX_EXIT_INVVPID, 0, 0, true, false},
-    {VMX_EXIT_HLT, 0, PRIMARY_HLT_EXITING, false, false},
-    {VMX_EXIT_INVLPG, 0, PRIMARY_INVLPG_EXITING, false, false},
-    {VMX_EXIT_RDTSC, 0, PRIMARY_RDTSC_EXITING, false, false},
-    {VMX_EXIT_MOV_DR, 0, PRIMARY_MOV_DR_EXITING, false, false},
-    {VMX_EXIT_PAUSE, 0, PRIMARY_PAUSE_EXITING, false, false},
-    {VMX_EXIT_INTERRUPT_WINDOW, 0, PRIMARY_INTERRUPT_WINDOW_EXITING, false, false},
-    {VMX_EXIT_PREEMPTION_TIMER, PIN_PREEMPTION_TIMER, 0, false, false},
+    {VMX_EXIT_TRIPLE_FAULT, 0, 0},
+    {VMX_EXIT_TASK_SWITCH, 0, 0},
+    {VMX_EXIT_CPUID, 0, 0},
+    {VMX_EXIT_INVD, 0, 0},
+    {VMX_EXIT_XSETBV, 0, 0},
+    {VMX_EXIT_VMCALL, 0, 0},
+    {VMX_EXIT_VMCLEAR, 0, 0},
+    {VMX_EXIT_VMLAUNCH, 0, 0},
+    {VMX_EXIT_VMPTRLD, 0, 0},
+    {VMX_EXIT_VMPTRST, 0, 0},
+    {VMX_EXIT_VMREAD, 0, 0},
+    {VMX_EXIT_VMRESUME, 0, 0},
+    {VMX_EXIT_VMWRITE, 0, 0},
+    {VMX_EXIT_VMXOFF, 0, 0},
+    {VMX_EXIT_VMXON, 0, 0},
+    {VMX_EXIT_INVEPT, 0, 0},
+    {VMX_EXIT_INVVPID, 0, 0},
+    {VMX_EXIT_HLT, 0, PRIMARY_HLT_EXITING},
+    {VMX_EXIT_INVLPG, 0, PRIMARY_INVLPG_EXITING},
+    {VMX_EXIT_RDTSC, 0, PRIMARY_RDTSC_EXITING},
+    {VMX_EXIT_MOV_DR, 0, PRIMARY_MOV_DR_EXITING},
+    {VMX_EXIT_PAUSE, 0, PRIMARY_PAUSE_EXITING},
+    {VMX_EXIT_INTERRUPT_WINDOW, 0, PRIMARY_INTERRUPT_WINDOW_EXITING},
+    {VMX_EXIT_PREEMPTION_TIMER, PIN_PREEMPTION_TIMER, 0},
 };
+
+static bool plain_wanted(const struct vmx_controls *c, uint32_t reason)
+{
+    for (uint32_t i = 0; i < COUNT(plain); i++)
+        if (plain[i].reason == reason)
+            return !(plain[i].pin | plain[i].primary) || (c->pin & plain[i].pin) ||
+                   (c->primary & plain[i].primary);
+    return false;
+}
+
+/* More than the reason decides: cr_access_make(), and the other checks. */
+static bool is_plain(uint32_t reason)
+{
+    return reason != VMX_EXIT_EXCEPTION_OR_NMI && reason != VMX_EXIT_CR_ACCESS &&
+           reason != VMX_EXIT_IO_INSTRUCTION && reason != VMX_EXIT_RDMSR &&
+           reason != VMX_EXIT_WRMSR;
+}
 
 /* MOVs to and from control registers: does the level want it? */
 static bool cr_access_make(struct judge *judge, const struct vmx_controls *c,
@@ -86,7 +100,7 @@ static bool cr_access_make(struct judge *judge, const struct vmx_controls *c,
     const unsigned type = random_below(judge, 2);
     const uint64_t mask = number == 0 ? c->cr0_mask : c->cr4_mask;
     const uint64_t shadow = number == 0 ? c->cr0_shadow : c->cr4_shadow;
-    const unsigned bit = random_below(judge, 32);
+    const unsigned bit = random_below(judge, 64);
 
     e->qualification = number | type << 4 | random_below(judge, 16) << 8;
     /* Outside of the mask anything, inside as L2 reads it; half of the time but for a bit. */
@@ -111,11 +125,15 @@ void exits_go_to_who_asked(struct judge *judge)
         struct vmx_controls *c = &owners.controls[level];
 
         random_fill(judge, c, sizeof *c);
-        for (uint32_t i = 0; i < COUNT(plain); i++) {
-            exit_add(judge, level, plain[i].reason)->qualification = judge_random(judge);
-            want[owners.exit_count - 1] =
-                plain[i].always || (!plain[i].never && ((c->pin & plain[i].pin) ||
-                                                        (c->primary & plain[i].primary)));
+        if (level & 1) { /* each control once set, once clear */
+            c->pin = ~c[-1].pin;
+            c->primary = ~c[-1].primary;
+        }
+        for (uint32_t reason = 0; reason < VMX_EXIT_REASON_COUNT; reason++) {
+            if (!is_plain(reason))
+                continue;
+            exit_add(judge, level, reason)->qualification = judge_random(judge);
+            want[owners.exit_count - 1] = plain_wanted(c, reason);
         }
         for (uint32_t i = 0; i < 60; i++) {
             struct nested_exit *e = exit_add(judge, level, VMX_EXIT_CR_ACCESS);
@@ -138,7 +156,48 @@ void exits_go_to_who_asked(struct judge *judge)
     }
 }
 
-/* Every mask and match of three bits once, with every error code of three bits in turn. */
+static void page_fault_add(struct judge *judge, uint32_t level, uint32_t code, bool *want)
+{
+    const struct vmx_controls *c = &owners.controls[level];
+    const uint32_t mask = c->page_fault_error_code_mask,
+                   match = c->page_fault_error_code_match;
+    const bool equal = ((code ^ match) & mask) == 0 && !(match & ~mask);
+    struct nested_exit *e = exit_add(judge, level, VMX_EXIT_EXCEPTION_OR_NMI);
+
+    e->interruption_info = 0x80000b0e;
+    e->error_code = code;
+    want[owners.exit_count - 1] = equal == (c->exception_bitmap >> 14 & 1);
+}
+
+/* INT1, INT3 and INTO give other types of event than the exceptions themselves. */
+static uint32_t event_type(uint32_t vector, bool by_instruction)
+{
+    if (vector == 2)
+        return VMX_EVENT_NMI;
+    if (vector == 1 && by_instruction)
+        return VMX_EVENT_PRIVILEGED_SOFTWARE_EXCEPTION;
+    if ((vector == 3 || vector == 4) && by_instruction)
+        return VMX_EVENT_SOFTWARE_EXCEPTION;
+    return VMX_EVENT_HARDWARE_EXCEPTION;
+}
+
+/* All but #PF, and an NMI. */
+static void exceptions_add(struct judge *judge, uint32_t level, bool *want)
+{
+    for (uint32_t vector = 0; vector < 32; vector++) {
+        const uint32_t type = event_type(vector, level & 1);
+
+        if (vector == 14)
+            continue;
+        exit_add(judge, level, VMX_EXIT_EXCEPTION_OR_NMI)->interruption_info =
+            VMX_EVENT_VALID | type << VMX_EVENT_TYPE_SHIFT | vector;
+        want[owners.exit_count - 1] =
+            type != VMX_EVENT_NMI &&
+            (owners.controls[level].exception_bitmap >> vector & 1);
+    }
+}
+
+/* Masks and matches of five bits, with every error code of five bits in turn; and of all bits. */
 void page_faults_are_filtered(struct judge *judge)
 {
     bool want[LAB10_EXITS];
@@ -151,30 +210,22 @@ void page_faults_are_filtered(struct judge *judge)
         c->page_fault_error_code_mask = level < 2 ? 0 : 1 + random_below(judge, 31);
         c->page_fault_error_code_match =
             level < 4 ? 0 : random_below(judge, 32) & c->page_fault_error_code_mask;
+        if (level == 6) {
+            c->page_fault_error_code_mask = (uint32_t)judge_random(judge);
+            c->page_fault_error_code_match =
+                (uint32_t)judge_random(judge) & c->page_fault_error_code_mask;
+        }
         if (level == 7) /* a match that no error code has */
             c->page_fault_error_code_match |= 1u << 9;
-        for (uint32_t code = 0; code < 32; code++) {
-            struct nested_exit *e = exit_add(judge, level, VMX_EXIT_EXCEPTION_OR_NMI);
-            const bool equal =
-                ((code ^ c->page_fault_error_code_match) & c->page_fault_error_code_mask) ==
-                    0 &&
-                !(c->page_fault_error_code_match & ~c->page_fault_error_code_mask);
-
-            e->interruption_info = 0x80000b0e;
-            e->error_code = code;
-            want[owners.exit_count - 1] = equal ? level & 1 : !(level & 1);
-        }
-        for (uint32_t vector = 0; vector < 32; vector++) {
-            struct nested_exit *e = exit_add(judge, level, VMX_EXIT_EXCEPTION_OR_NMI);
-
-            e->interruption_info = 0x80000300 | vector;
-            if (vector == 2)
-                e->interruption_info = 0x80000202; /* an NMI */
-            want[owners.exit_count - 1] =
-                vector != 2 && (c->exception_bitmap >> vector & 1);
-            if (vector == 14)
-                owners.exit_count--;
-        }
+        exceptions_add(judge, level, want);
+        for (uint32_t code = 0; code < 32; code++)
+            page_fault_add(judge, level, code, want);
+        for (uint32_t i = 0; i < 8; i++)
+            page_fault_add(
+                judge, level,
+                c->page_fault_error_code_match |
+                    ((uint32_t)judge_random(judge) & ~c->page_fault_error_code_mask),
+                want);
     }
     const struct lab10_owners_output *out = owners_run(judge);
 
@@ -218,8 +269,7 @@ static bool port_make(struct judge *judge, uint32_t level, struct nested_exit *e
     const uint32_t port = random_below(judge, 3) ? random_below(judge, 0x10000)
                                                  : edges[random_below(judge, COUNT(edges))];
 
-    e->qualification = (bytes - 1) | random_below(judge, 2) << 3 |
-                       random_below(judge, 2) << 6 | (uint64_t)port << 16;
+    e->qualification = (bytes - 1) | random_below(judge, 16) << 3 | (uint64_t)port << 16;
     if (!(c->primary & PRIMARY_USE_IO_BITMAPS))
         return c->primary & PRIMARY_UNCONDITIONAL_IO_EXITING;
     for (uint32_t i = 0; i < bytes; i++)
@@ -237,6 +287,8 @@ static bool msr_make(struct judge *judge, uint32_t level, struct nested_exit *e)
     e->msr = random_below(judge, 0x2000) | (random_bool(judge) ? 0xc0000000 : 0);
     if (random_below(judge, 6) == 0)
         e->msr = edges[random_below(judge, COUNT(edges))];
+    if (random_below(judge, 6) == 0)
+        e->msr = (uint32_t)judge_random(judge);
     if (!(owners.controls[level].primary & PRIMARY_USE_MSR_BITMAPS))
         return true;
     if ((e->msr & 0xffffe000) == 0xc0000000)

@@ -7,13 +7,15 @@
 
 #include "x86.h"
 
+#define NOT_OFFERED 16u /* cases that are refused, at the end */
+
 static struct lab10_vmcs_input vmcss;
 
 #define APIC_BITS                                                                          \
     (SECONDARY_VIRTUALIZE_APIC_ACCESSES | SECONDARY_VIRTUALIZE_X2APIC_MODE |               \
      SECONDARY_APIC_REGISTER_VIRTUALIZATION | SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)
 
-/* #PF: nothing, the bit, or the bit with a filter. */
+/* #PF: the bit (1), a filter (2), a match that no error code has (4). */
 static void page_fault_wish(struct judge *judge, struct vmx_controls *c, uint32_t kind)
 {
     c->exception_bitmap &= ~(1u << 14);
@@ -25,6 +27,8 @@ static void page_fault_wish(struct judge *judge, struct vmx_controls *c, uint32_
         c->page_fault_error_code_match =
             random_below(judge, 32) & c->page_fault_error_code_mask;
     }
+    if (kind & 4)
+        c->page_fault_error_code_match = 1 + random_below(judge, 31);
 }
 
 static void vmcs_cases_make(struct judge *judge)
@@ -37,12 +41,14 @@ static void vmcs_cases_make(struct judge *judge)
         c->vmcs12.controls.pin &= NESTED_PIN;
         c->vmcs12.controls.secondary &= NESTED_SECONDARY;
         c->vmcs12.controls.primary &= ~PRIMARY_USE_TPR_SHADOW;
+        c->vmcs12.controls.primary |= PRIMARY_SECONDARY_CONTROLS;
+        c->vmcs01.controls.primary |= PRIMARY_SECONDARY_CONTROLS;
         if (i < 16) { /* both want the timer */
             c->vmcs01.controls.pin |= PIN_PREEMPTION_TIMER;
             c->vmcs12.controls.pin |= PIN_PREEMPTION_TIMER;
         }
-        page_fault_wish(judge, &c->vmcs01.controls, i % 4);
-        page_fault_wish(judge, &c->vmcs12.controls, i / 4 % 4);
+        page_fault_wish(judge, &c->vmcs01.controls, i % 6);
+        page_fault_wish(judge, &c->vmcs12.controls, i / 6 % 6);
     }
 }
 
@@ -77,11 +83,16 @@ static uint64_t shadow_expected(uint64_t mask12, uint64_t shadow12, uint64_t gue
     return value;
 }
 
+static bool page_fault_wanted(const struct vmx_controls *c)
+{
+    return c->exception_bitmap & 1u << 14 || c->page_fault_error_code_mask ||
+           c->page_fault_error_code_match;
+}
+
 static void controls_expected(const struct lab10_vmcs_case *c, struct vmx_controls *want)
 {
     const struct vmx_controls *a = &c->vmcs01.controls, *b = &c->vmcs12.controls;
-    const bool pf_a = a->exception_bitmap & 1u << 14 || a->page_fault_error_code_mask,
-               pf_b = b->exception_bitmap & 1u << 14 || b->page_fault_error_code_mask;
+    const bool pf_a = page_fault_wanted(a), pf_b = page_fault_wanted(b);
 
     *want = (struct vmx_controls){
         .pin = (a->pin | b->pin) & ~PIN_POSTED_INTERRUPTS,
@@ -143,6 +154,8 @@ static void controls_expected(const struct lab10_vmcs_case *c, struct vmx_contro
     X(apic_access)                                                                         \
     X(posted_interrupt_descriptor)                                                         \
     X(eoi_exit_bitmap[0])                                                                  \
+    X(eoi_exit_bitmap[1])                                                                  \
+    X(eoi_exit_bitmap[2])                                                                  \
     X(eoi_exit_bitmap[3])                                                                  \
     X(cr0_mask)                                                                            \
     X(cr0_shadow)                                                                          \
@@ -205,17 +218,38 @@ static const struct lab10_vmcs_output *vmcss_run(struct judge *judge, uint32_t e
     return answer_of(judge, entry, &vmcss, sizeof vmcss, sizeof(struct lab10_vmcs_output));
 }
 
+/* One bit that L1 was not offered. */
+static uint32_t bit_refused(struct judge *judge, uint32_t offered)
+{
+    uint32_t bit;
+
+    do
+        bit = 1u << random_below(judge, 32);
+    while (bit & offered);
+    return bit;
+}
+
 /* The last cases ask for something that L1 was not offered. */
+static void not_offered_ask(struct judge *judge, struct lab10_vmcs_case *cases)
+{
+    static const uint32_t secondary[] = {APIC_BITS, SECONDARY_UNRESTRICTED_GUEST};
+
+    cases[0].vmcs12.controls.pin |= PIN_POSTED_INTERRUPTS;
+    cases[1].vmcs12.controls.primary |= PRIMARY_USE_TPR_SHADOW;
+    for (uint32_t i = 0; i < 2; i++)
+        cases[2 + i].vmcs12.controls.secondary |= secondary[i];
+    for (uint32_t i = 4; i < NOT_OFFERED; i += 2) {
+        cases[i].vmcs12.controls.pin |= bit_refused(judge, NESTED_PIN);
+        cases[i + 1].vmcs12.controls.secondary |= bit_refused(judge, NESTED_SECONDARY);
+    }
+}
+
 void merged_controls_are_right(struct judge *judge)
 {
-    static const uint32_t secondary[] = {APIC_BITS, SECONDARY_UNRESTRICTED_GUEST, 1u << 20};
-    const uint32_t good = LAB10_CASES - 5;
+    const uint32_t good = LAB10_CASES - NOT_OFFERED;
 
     vmcs_cases_make(judge);
-    vmcss.cases[good].vmcs12.controls.pin |= PIN_POSTED_INTERRUPTS;
-    vmcss.cases[good + 1].vmcs12.controls.primary |= PRIMARY_USE_TPR_SHADOW;
-    for (uint32_t i = 0; i < 3; i++)
-        vmcss.cases[good + 2 + i].vmcs12.controls.secondary |= secondary[i];
+    not_offered_ask(judge, &vmcss.cases[good]);
     const struct lab10_vmcs_output *out = vmcss_run(judge, LAB10_ENTER);
 
     for (uint32_t i = 0; i < LAB10_CASES; i++) {
