@@ -9,6 +9,7 @@
 #define L1_SMALL 0x40000000ull        /* 2 MiB of 4 KiB pages, then 2 pages of 2 MiB */
 #define L1_GROWS (L1_SMALL + 4 * MB2) /* small ones, that L0 replaces by a large one */
 #define L1_SPLIT (L1_SMALL + 5 * MB2) /* a large one, that L0 replaces by small ones */
+#define L1_ODD   (L1_SMALL + 6 * MB2) /* small pages; the entry above them is misconfigured */
 #define L1_HUGE  0x80000000ull        /* 1 GiB, one page */
 #define L1_TOP   0xffffffe00000ull    /* the last 2 MiB, small pages */
 #define L1_GONE  0x13000000ull /* nothing: a table of EPT12 that L0 has not got at hand */
@@ -42,17 +43,22 @@ static void world_map01(struct judge *judge)
               random_hpa(judge, MB2) | (i == 1 ? RWX : R | X));
     map01(judge, L1_HUGE, 3, random_hpa(judge, GB1) | R | W);
     map01(judge, L1_BLIND, 1, (HPA + PAGES_01 * PAGE) | W | X);
+    map01(judge, L1_ODD, 1, random_hpa(judge, PAGE) | RWX);
+    *entry_make(judge, false, L1_ODD, 2) &= ~R;
+    *entry_make(judge, false, L1_TOP, 3) &= ~W;
 }
 
 /* An L1 address in any kind of page of EPT01's. */
 static uint64_t random_l1(struct judge *judge)
 {
-    switch (random_below(judge, 4)) {
-    case 3:
+    switch (random_below(judge, 16)) {
+    case 15:
+        return L1_ODD;
+    case 10 ... 14:
         return L1_TOP + random_below(judge, 512) * PAGE;
-    case 0:
+    case 0 ... 4:
         return L1_SMALL + random_below(judge, 512) * PAGE;
-    case 1:
+    case 5 ... 7:
         return L1_SMALL + MB2 + random_below(judge, 1024) * PAGE;
     default:
         return L1_HUGE + random_below(judge, 0x40000) * PAGE;
@@ -96,6 +102,10 @@ static void world_map12(struct judge *judge)
         map12(judge, GPA_STEP + MB2 + i * PAGE, 1, random_l1(judge) | RWX);
         map12(judge, GPA_TOP + i * PAGE, 1, random_l1(judge) | RWX);
     }
+    map12(judge, GPA_STEP + 2 * MB2, 2, (L1_SMALL + 2 * MB2) | RWX);
+    map12(judge, GPA_NARROW + GPA_FEW * PAGE, 1, random_l1(judge) | W);
+    map12(judge, GPA_TOP, 1, L1_ODD | RWX);
+    map12(judge, GPA_TOP + PAGE, 1, L1_TOP | RWX);
     *entry_make(judge, true, GPA_NARROW, 4) &= ~(W | X);
     *entry_make(judge, true, GPA_NARROW, 4) |= LARGE; /* does not count there */
     *entry_make(judge, true, GPA_TOP, 4) |= LARGE;
@@ -231,6 +241,8 @@ static const uint64_t eager[][2] = {
     {GPA_NARROW, GPA_NARROW + (GPA_FEW + 2) * PAGE},
     {GPA_TOP, GPA_TOP + (GPA_FEW + 2) * PAGE},
     {GPA_TOP + GB1, GPA_TOP + GB1}, /* no page at all */
+    {GPA_STEP + 2 * MB2 - 3 * PAGE, GPA_STEP + 2 * MB2 + 7 * PAGE},
+    {GPA_2M, GPA_2M + 2 * MB2}, /* once more */
 };
 
 /* Page for page, what a range should give; how many entries that are. */
@@ -322,6 +334,10 @@ void miss_goes_to_its_level(struct judge *judge)
     world_make(judge);
     for (uint32_t i = 0; i < 600; i++)
         violation_add(judge, random_gpa(judge));
+    for (uint64_t i = 0; i < GPA_FEW + 2; i++) {
+        op_add(judge, LAB10_VIOLATION, GPA_NARROW + i * PAGE, W | 3 << 7);
+        op_add(judge, LAB10_VIOLATION, GPA_TOP + i * PAGE, W | 3 << 7);
+    }
     answers_expect(judge, world_run(judge));
 
     world.ept.pool_pages = 1;
@@ -418,6 +434,23 @@ static void changes_expect(struct judge *judge, const struct lab10_ept_output *o
     }
 }
 
+/* As split_add(), but no table is left for the small pages: the large one stays. */
+static void failed_split_expect(struct judge *judge)
+{
+    const struct lab10_ept_output *out;
+    struct seen page;
+
+    world_make(judge);
+    world.ept.pool_pages = 2;
+    split_add(judge);
+    answer_expected(GPA_SPLIT + 3 * PAGE, R, &page);
+    out = world_run(judge);
+    CHECK(judge, out->answers[2].result == NESTED_NO_TABLES, "a used-up pool is told",
+          "a large page gives way to small ones, and there is no table for them: %s",
+          result_name(out->answers[2].result));
+    translation_expect(judge, out, GPA_SPLIT + 3 * PAGE, &page);
+}
+
 void page_is_filled_on_demand(struct judge *judge)
 {
     uint32_t first;
@@ -442,6 +475,7 @@ void page_is_filled_on_demand(struct judge *judge)
                            filled_before(world.ops, world.op_count, gpa, &page) ? &page
                                                                                 : NULL);
     }
+    failed_split_expect(judge);
 }
 
 /* L1 changes entries of EPT12, says INVEPT; again and again, more often than the pool lasts. */
