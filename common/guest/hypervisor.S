@@ -4,7 +4,7 @@
  * (CPUID): what L0 needs for an exit of L1 is what an exit of L2 is compared with.
  */
 #define JOB   0x8000
-#define TRIES 200
+#define TRIES 60
 
     .section .start, "ax"
     .globl _start

@@ -6,7 +6,8 @@
  *
  * Each of the two is a program of its own: it is compiled and linked alone, with what stands
  * in common/guest/ and common/silicon/ (start, world switch, memcpy(), memset()) and without a
- * C library. Both do the same for the same guest; "L1" is your hypervisor, "L2" its guest.
+ * C library. All memory that it needs is its own static memory. Both do the same for the same
+ * guest; "L1" is your hypervisor, "L2" its guest.
  *
  *   L1-physical                                   L2-physical
  *   +---------------------------+                 +------------------+ 0
@@ -27,22 +28,30 @@
 
 #include <stdint.h>
 
-/* Why hypervisor_main() came back. */
+/* Why hypervisor_main() came back.
+ *   NO_SUPPORT   Intel: CPUID does not offer VMX; IA32_FEATURE_CONTROL is locked without VMX; a
+ *                control is not offered. AMD: CPUID does not offer SVM. The CPU's MSRs for VMX
+ *                and SVM are there only if CPUID says so.
+ *   NOT_ENTERED  the CPU refused to enter L2. end_detail: VM_INSTRUCTION_ERROR where VMLAUNCH or
+ *                VMRESUME failed; the exit reason where it has bit 31 (an entry that failed on
+ *                L2's state); VMEXIT_INVALID on AMD.
+ *   UNEXPECTED   any other exit that is not in the list below, a port access too that is not as
+ *                described there. end_detail: the exit reason, or AMD's exit code. */
 enum hypervisor_end {
     HYPERVISOR_HALTED = 1, /* L2 executed HLT */
-    HYPERVISOR_HOLE,       /* L2 touched a hole; detail = the L2-physical address */
-    HYPERVISOR_UNEXPECTED, /* an exit that is not in the list; detail = its reason or code */
-    HYPERVISOR_NO_SUPPORT,  /* the CPU does not offer what is needed */
-    HYPERVISOR_NOT_ENTERED, /* the CPU refused to enter L2; detail = VM_INSTRUCTION_ERROR */
+    HYPERVISOR_HOLE,       /* L2 touched a hole; end_detail = the L2-physical address */
+    HYPERVISOR_UNEXPECTED,
+    HYPERVISOR_NO_SUPPORT,
+    HYPERVISOR_NOT_ENTERED,
 };
 
 /* The exits that L1 answers, counted in job->exits. */
 enum hypervisor_exit {
     HYPERVISOR_CALL,  /* VMMCALL (AMD) or VMCALL (Intel) */
     HYPERVISOR_CPUID, /* CPUID */
-    HYPERVISOR_PORT,  /* IN or OUT, AL or EAX, at job->port */
-    HYPERVISOR_PAGE,  /* a nested page fault or EPT violation that L1 repairs */
-    HYPERVISOR_HLT,   /* HLT */
+    HYPERVISOR_PORT,  /* IN or OUT (not INS, OUTS) with AL or EAX, at job->port */
+    HYPERVISOR_PAGE, /* a nested page fault or EPT violation that L1 repairs: the late page's */
+    HYPERVISOR_HLT, /* HLT */
     HYPERVISOR_EXITS,
 };
 
@@ -53,9 +62,11 @@ struct hypervisor_job {
     uint64_t late_to;
     uint64_t l2_rip, l2_rsp, l2_cr3, l2_gdt; /* where L2 starts: 64-bit mode, CPL 0 */
     uint64_t call_key;                       /* a call's answer is RBX XOR this, in RAX */
-    uint32_t cpuid_leaf;      /* L2's CPUID with EAX = this gets cpuid_answer (EAX, EBX, */
-    uint32_t cpuid_answer[4]; /* ECX, EDX); with any other EAX what L1's own CPUID says */
-    uint32_t port;            /* L1's device: the OUTs to it, the IN from it */
+    uint32_t cpuid_leaf; /* L2's CPUID with EAX = this gets cpuid_answer (EAX, EBX, */
+    uint32_t
+        cpuid_answer[4]; /* ECX, EDX); with any other EAX what L1's own says (and its */
+                         /* ECX: some leaves have subleafs) */
+    uint32_t port;       /* L1's device: the OUTs to it, the IN from it */
     /* from L1 */
     uint64_t port_sum; /* the values of all OUTs, added up; an IN gives this sum */
     uint64_t exits[HYPERVISOR_EXITS];
@@ -66,12 +77,16 @@ struct hypervisor_job {
 /* Runs L2 until it ends, as the comments above say; fills what is "from L1".
  *   - L2 starts with all general registers 0 but RSP, interrupts off (RFLAGS = 2).
  *   - Exits of L2: those of enum hypervisor_exit, and nothing that the CPU does not force on
- *     you. In particular no port but job->port: what L2 writes elsewhere is for L0.
+ *     you. All other instructions, exceptions and ports are L2's own: of all ports only
+ *     job->port exits, what L2 writes elsewhere is for L0. (What leads to no exit you may choose:
+ *     a VPID, unrestricted guest, an MSR bitmap, TLB flushes. AMD: you may intercept SHUTDOWN,
+ *     which on Intel always exits.)
  *   - An instruction that was answered is done: L2 goes on behind it. A memory access that was
  *     repaired is not: L2 tries it again.
  *   - A call, CPUID or IN changes the registers that the instruction has as its results; all
  *     others keep what L2 had in them. (CPUID and IN EAX clear bits 63:32 of theirs.)
- *   - What is mapped allows everything.
+ *   - L2's memory is mapped, and from its first touch on the late page; nothing else ever is.
+ *     What is mapped allows everything, and (EPT) is write-back memory, by pages of 4 KiB.
  *   - Exits are counted when they are answered, HLT as well; a hole is not counted. */
 void hypervisor_main(struct hypervisor_job *job);
 

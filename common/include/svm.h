@@ -119,7 +119,9 @@ enum svm_exit {
 #define VMEXIT_INVALID UINT64_MAX /* VMRUN found the VMCB inconsistent (APM 2, 15.5.1) */
 
 #define IOIO_IN     (1ull << 0)
+#define IOIO_STRING (1ull << 2)
 #define IOIO_SIZE_1 (1ull << 4)
+#define IOIO_SIZE_4 (1ull << 6)
 
 /* A nested page table has the format of ordinary 4-level page tables. The processor makes its
  * nested accesses as a user: every level needs PRESENT, WRITABLE, USER (APM 2, 15.25.5). */

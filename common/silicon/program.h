@@ -1,7 +1,8 @@
 /* program.h - what a program that has the emulated CPU for itself finds there.
  *
  * Paging is on, the first 4 GiB are mapped one to one; interrupts are off; CS, the data
- * segments and TR are 08h, 10h and 18h of a GDT. VMX is not on yet, nor permitted. */
+ * segments and TR are 08h, 10h and 18h of a GDT. There is no IDT. VMX is not on yet, nor
+ * permitted (if there is no firmware before you). */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 

@@ -2,22 +2,31 @@
  *
  * At reset the processor is in real mode, but its CS has base FFFF0000h: the first
  * instruction comes from FFFFFFF0h, in the ROM (SDM 3A 10.1.4). There is no memory set up,
- * no BIOS, nobody else. We enter protected mode, copy the runtime and its job from the ROM
- * to memory, map the first 4 GiB one to one, enter 64-bit mode and jump to the runtime.
+ * no BIOS, nobody else. We enter protected mode, map the first 4 GiB one to one, enter 64-bit
+ * mode, copy the runtime and its job from the ROM to memory, and jump to the runtime.
+ *
+ * Memory survives a reset. After one, or when it jumps to AGAIN (program.S), the runtime is as it
+ * was at first, and the job as it was left.
  */
-#define RUNTIME 0x100000
-#define JOB     0x800000
-#define PML4    0x1000 /* PDPT at 2000h, four PDs from 3000h */
+#define RUNTIME      0x100000
+#define RUNTIME_ROOM 0x80000
+#define JOB          0x800000
+#define PML4         0x1000 /* PDPT at 2000h, four PDs from 3000h */
+#define STARTS       0x7000 /* of the runtime, the first one included */
 
     .section .text, "ax"
 
-/* Filled in by whoever builds the ROM (grader/silicon/bochs.c): physical addresses, bytes. */
+/* Filled in by whoever builds the ROM (grader/silicon/bochs.c): physical addresses, and lengths
+ * in units of 4 bytes. */
     .globl rom_header
 rom_header:
 runtime_from:   .long 0
 runtime_length: .long 0
 job_from:       .long 0
 job_length:     .long 0
+
+    .code64
+    jmp long_mode /* AGAIN: FFFFF010h */
 
     .balign 8
 gdt:
@@ -45,14 +54,6 @@ protected_mode:
     movw %ax, %es
     movw %ax, %ss
     cld
-    movl runtime_from, %esi
-    movl runtime_length, %ecx
-    movl $RUNTIME, %edi
-    rep movsb
-    movl job_from, %esi
-    movl job_length, %ecx
-    movl $JOB, %edi
-    rep movsb
 
     /* Memory is zero after power-on: only what is present has to be written. */
     movl $PML4 + 0x1003, PML4
@@ -84,6 +85,24 @@ protected_mode:
 
     .code64
 long_mode:
+    movl $PML4, %eax
+    movq %rax, %cr3
+    incl STARTS
+    cmpl $1, STARTS
+    je 1f
+    movl $RUNTIME, %edi /* for .bss, which was zero at power-on */
+    movl $RUNTIME_ROOM / 4, %ecx
+    xorl %eax, %eax
+    rep stosl
+    jmp 2f
+1:  movl job_from(%rip), %esi
+    movl job_length(%rip), %ecx
+    movl $JOB, %edi
+    rep movsl
+2:  movl runtime_from(%rip), %esi
+    movl runtime_length(%rip), %ecx
+    movl $RUNTIME, %edi
+    rep movsl
     movl $RUNTIME, %eax
     jmp *%rax
 

@@ -280,7 +280,7 @@ static const struct check checks[] = {
     {
         .id = "vmx_exits_are_answered",
         .title = "each exit on the Intel CPU is answered and counted",
-        .tenths = 7,
+        .tenths = 6,
         .target = TARGET_SILICON,
         .run = vmx_exits_are_answered,
         .why = "An exit loop is a hypervisor's heart: look, answer, go on.",
@@ -296,20 +296,25 @@ static const struct check checks[] = {
         .explanation = "Six kinds of exits are enough for a guest; a real one has sixty.",
     },
     {
-        .id = "vmx_hole_ends_l2",
-        .title = "a hole in L2's memory ends L2",
-        .tenths = 2,
+        .id = "vmx_ends_are_told",
+        .title = "whatever ends L2 on the Intel CPU, L1 knows why",
+        .tenths = 3,
         .target = TARGET_SILICON,
-        .run = vmx_hole_ends_l2,
-        .why = "A guest that can touch what is not its own is no guest.",
-        .handout = "Steps, 17",
-        .slide = "Extended Page Tables",
-        .manual = "common/include/guest_hypervisor.h; SDM 3C 28.2.1",
-        .hints = {"Is every violation the late page?",
-                  "Compare the GPA of the violation with late_gpa, page by page.",
-                  "GUEST_PHYSICAL_ADDRESS / 4096 == late_gpa / 4096: repair; else end with "
-                  "HYPERVISOR_HOLE and the address."},
-        .explanation = "Nothing is mapped by accident: all that is not in the EPT exits.",
+        .run = vmx_ends_are_told,
+        .why =
+            "A hypervisor that goes on after an exit it does not know corrupts its guest.",
+        .handout = "Steps, 12, 17 and 18",
+        .slide = "Root and non-root modes",
+        .manual = "common/include/guest_hypervisor.h; SDM 3C 24.7, 27.8, 3D 31.4",
+        .hints =
+            {"Which ending does the message name? Is every violation the late page?",
+             "Three say no before L2 runs: CPUID, IA32_FEATURE_CONTROL, and the VM entry "
+             "itself. Only the exits of the list are answered.",
+             "exit_port(): port, width (AL or EAX), no string. exit_answer(): reason with "
+             "bit 31 is NOT_ENTERED. vmx_enter() != 0: VM_INSTRUCTION_ERROR. vmx_on(): "
+             "no MSR of VMX before CPUID; a locked MSR is not written."},
+        .explanation = "The check let your program run eleven times, on CPUs and jobs that "
+                       "say no at another place each time.",
     },
     {
         .id = "l2_runs_under_l1",
@@ -333,7 +338,7 @@ static const struct check checks[] = {
     {
         .id = "svm_exits_are_answered",
         .title = "each exit under KVM is answered and counted",
-        .tenths = 4,
+        .tenths = 3,
         .target = TARGET_MACHINE,
         .run = svm_exits_are_answered,
         .why = "The same guest on another processor: what is architecture, what is only "
@@ -370,21 +375,24 @@ static const struct check checks[] = {
                        "for each instruction of L1's world switch is one.",
     },
     {
-        .id = "nested_fault_is_repaired_or_ends_l2",
-        .title = "a nested page fault: repaired, or the end",
-        .tenths = 3,
+        .id = "svm_ends_are_told",
+        .title = "whatever ends L2 under KVM, L1 knows why",
+        .tenths = 4,
         .target = TARGET_MACHINE,
-        .run = nested_fault_is_repaired_or_ends_l2,
-        .why = "L1 gives memory when L2 asks for it, and only what it wants to give.",
-        .handout = "Steps, 23",
-        .slide = "Extended Page Tables",
-        .manual = "common/include/guest_hypervisor.h; APM 2, 15.25.6",
-        .hints = {"Two faults come: which is to be repaired?",
-                  "EXITINFO2 is the L2-physical address; compare pages.",
-                  "late_gpa: page_map(), RIP stays. Else HYPERVISOR_HOLE with EXITINFO2. "
-                  "All levels of the table: present, writable, user."},
-        .explanation = "Between L2's first touch and L1's #NPF KVM has walked your tables: "
-                       "it is your EPT02 code, in the kernel.",
+        .run = svm_ends_are_told,
+        .why = "An exit that nobody expected is a bug to be found, not one to be answered.",
+        .handout = "Steps, 20 to 23",
+        .slide = "Nested Virtualization Support",
+        .manual = "common/include/guest_hypervisor.h; APM 2, 15.4, 15.5.1, 15.10.2",
+        .hints = {"Which ending does the message name? What is in the VMCB after it?",
+                  "EXITINFO1 has the port and the width: both are to be the contract's. "
+                  "EXITINFO2 "
+                  "is the address of a nested page fault: compare pages.",
+                  "exit_port(): EXITINFO1 >> 16 == job->port, IOIO_SIZE_1 or _4, no "
+                  "IOIO_STRING; VMEXIT_INVALID is NOT_ENTERED; without CPUID_SVM "
+                  "NO_SUPPORT."},
+        .explanation = "With a CR3 that cannot be, VMRUN came back at once: VMEXIT_INVALID "
+                       "is all that the processor says.",
     },
 };
 

@@ -35,7 +35,7 @@ GUEST_IMAGE(silicon_reset, "reset.bin");
 #define DEADLINE_MS 60000
 #define LOG_PAGE    (SILICON_RECORDS_HPA - SILICON_LOG_HPA)
 
-/* What the reset code wants to know (common/silicon/reset.S). */
+/* What the reset code wants to know (common/silicon/reset.S); lengths in units of 4 bytes. */
 struct rom_header {
     uint32_t runtime_from, runtime_length;
     uint32_t job_from, job_length;
@@ -64,11 +64,11 @@ void bochs_rom_write(struct judge *judge, const struct bochs_run *r,
                      const struct bochs_bytes *more)
 {
     const size_t runtime = (program->size + 15) & ~(size_t)15;
-    const size_t jobs = job->size + more->size;
+    const size_t jobs = (job->size + more->size + 3) & ~(size_t)3;
     const size_t size = (runtime + jobs + RESET_SIZE + ROM_UNIT - 1) / ROM_UNIT * ROM_UNIT;
     const uint32_t base = (uint32_t)(0x100000000ull - size);
-    const struct rom_header header = {base, (uint32_t)runtime, base + (uint32_t)runtime,
-                                      (uint32_t)jobs};
+    const struct rom_header header = {base, (uint32_t)runtime / 4, base + (uint32_t)runtime,
+                                      (uint32_t)jobs / 4};
     uint8_t *rom = calloc(1, size);
 
     if (!rom || size > ROM_MAX)
@@ -93,12 +93,12 @@ static void job_rom_write(struct silicon *s, const struct bochs_run *r)
 }
 
 /* No BIOS, no disk, no display, no sound, no clock that ties it to real time. */
-static void config_write(const struct bochs_run *r)
+static void config_write(const struct bochs_run *r, const struct bochs_machine *machine)
 {
     dprintf(r->config,
             "megs: %u\n"
             "romimage: file=/proc/self/fd/%d\n"
-            "cpu: model=corei7_skylake_x, ips=50000000, reset_on_triple_fault=0\n"
+            "cpu: model=%s, ips=50000000, reset_on_triple_fault=%d\n"
             "display_library: term\n"
             "log: /dev/null\n"
             "info: action=ignore\n"
@@ -107,7 +107,7 @@ static void config_write(const struct bochs_run *r)
             "sound: driver=dummy\n"
             "vgaromimage: file=/proc/self/fd/%d\n"
             "pci: enabled=0\n",
-            (unsigned)(SILICON_RAM_END >> 20), r->rom, r->vga_rom);
+            machine->megabytes, r->rom, machine->cpu, machine->resets, r->vga_rom);
 }
 
 static void commands_write(const struct silicon *s, const struct bochs_run *r)
@@ -161,7 +161,7 @@ static bool bochs_wait(pid_t pid, int deadline_ms, int *status)
     return ready > 0;
 }
 
-struct bochs_run bochs_run_new(struct judge *judge)
+struct bochs_run bochs_run_new(struct judge *judge, const struct bochs_machine *machine)
 {
     struct bochs_run r = {
         .rom = bochs_file_new(judge, "rom"),
@@ -173,7 +173,7 @@ struct bochs_run bochs_run_new(struct judge *judge)
     };
 
     file_put(judge, r.vga_rom, (const uint8_t[512]){0}, 512); /* never run; it has to be */
-    config_write(&r);
+    config_write(&r, machine);
     return r;
 }
 
@@ -295,7 +295,8 @@ static void log_judge(struct silicon *s)
 
 void silicon_run(struct silicon *s)
 {
-    struct bochs_run r = bochs_run_new(s->judge);
+    const struct bochs_machine machine = {BOCHS_CPU, SILICON_RAM_END >> 20, false};
+    struct bochs_run r = bochs_run_new(s->judge, &machine);
     int status = 0;
     bool ended;
 

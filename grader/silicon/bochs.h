@@ -15,8 +15,16 @@ struct bochs_bytes {
     size_t size;
 };
 
+#define BOCHS_CPU "corei7_skylake_x"
+
+struct bochs_machine {
+    const char *cpu;    /* Bochs' name of the model */
+    unsigned megabytes; /* of memory; the start takes the longer the more there are */
+    bool resets;        /* a triple fault resets the processor; else it ends the run */
+};
+
 /* All files; the configuration is written. Commands and ROM are the caller's. */
-struct bochs_run bochs_run_new(struct judge *judge);
+struct bochs_run bochs_run_new(struct judge *judge, const struct bochs_machine *machine);
 void bochs_run_free(const struct bochs_run *run);
 int bochs_file_new(struct judge *judge, const char *name);
 

@@ -87,41 +87,71 @@ uint32_t silicon_count(const struct silicon *s, uint32_t basic_reason);
 
 /* Here the code is the student's: nothing of ours runs beside it, and what it leaves in memory
  * is its own word. What is seen from outside: the emulator's debugger stops at every VM exit,
- * and notes the general registers (a VM exit leaves them as the guest had them). */
+ * and notes the general registers (a VM exit leaves them as the guest had them), and what the
+ * processor keeps of the VMCS.
+ *
+ * A run costs little beside the emulator's start, so a program has several lives: when
+ * hypervisor_main() comes back, it begins anew, as from the ROM, with the next life's job.
+ * IA32_FEATURE_CONTROL stays as it was, and can be written but once; a life that wants another
+ * value begins with a reset. So does one whose predecessor dies of an exception, or is not in
+ * VMX operation at its end; and after a reset the debugger does not stop at VM exits. */
 
 #define SILICON_PROGRAM_HPA                                                                \
     0x00100000ull                       /* where it is linked (common/silicon/runtime.ld) */
 #define SILICON_PROGRAM_MAX 0x00080000u /* bytes */
+#define SILICON_LIVES_MAX   10
+
+/* One life (common/silicon/program.S). */
+struct silicon_life {
+    uint64_t job;             /* HPA: what hypervisor_main() is called with */
+    uint64_t feature_control; /* what firmware writes there, after a reset; 0: nothing */
+    uint64_t refused_resume; /* HPA of a byte of the program: silicon_resume_byte(), or 0 */
+    uint64_t ended;          /* hypervisor_main() came back */
+};
+
+/* At the job's start. */
+struct silicon_lives {
+    uint64_t count, reserved[3];
+    struct silicon_life lives[SILICON_LIVES_MAX];
+};
 
 struct silicon_exit {
+    unsigned life;          /* from 0 */
     uint64_t registers[16]; /* enum silicon_register; RSP is the host's already */
 };
 
-/* Of the VMCS that was current at the first VM exit; 0 where there was none. */
+/* Of the VMCS that was current at the last VM exit; 0 where there was none. */
 struct silicon_vmcs {
     uint64_t vmcs; /* its address */
-    uint64_t ept_pointer, io_bitmap_a, io_bitmap_b;
-    uint32_t primary, secondary;
+    uint64_t ept_pointer, io_bitmap_a, io_bitmap_b, cr0_mask, cr4_mask;
+    uint32_t pin, primary, secondary, exception_bitmap, page_fault_mask, page_fault_match;
+    struct {
+        uint64_t cr0, cr3, cr4, tr, tr_base, gdtr_base;
+    } host;
 };
 
 struct silicon_program {
     struct judge *judge;
+    const char *cpu;   /* Bochs' name of the model; NULL: the one that all checks use */
     const void *image; /* goes to SILICON_PROGRAM_HPA */
     size_t image_size;
     uint8_t *data; /* goes to SILICON_JOB_HPA, comes back as it was at the end */
     size_t data_size;
     unsigned exit_limit; /* at most; the run ends there */
     /* after silicon_program_run() */
+    uint8_t
+        *memory; /* SILICON_PROGRAM_MAX bytes from SILICON_PROGRAM_HPA; the last life's */
     struct silicon_exit *exits;
     unsigned exit_count; /* exit_limit + 1: there were more */
     struct silicon_vmcs vmcs;
-    bool ended;     /* hypervisor_main() came back, and data is what it left */
-    bool hangs;     /* it was stopped: a HLT that nothing ends, say; exits are incomplete */
-    bool shut_down; /* the CPU stopped: a triple fault of the program's */
+    bool hangs; /* it was stopped: a HLT that nothing ends, say; exits are incomplete */
 };
 
-/* ERROR if the emulator failed in itself. */
+/* What is in the data is struct silicon_lives. ERROR if the emulator failed in itself. */
 void silicon_program_run(struct silicon_program *program);
+
+/* Where the world switch's VMRESUME ends, as HPA: a life may have it refused. */
+uint64_t silicon_resume_byte(const struct silicon_program *program);
 
 /* True if each table and each page that the EPT (its root at root_hpa) leads to lies in one
  * of the ranges. memory: bytes that the job will have at [base, base + size), where all

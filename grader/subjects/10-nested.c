@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include "10-nested.h"
 
+#include <linux/kvm.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "exit_loop.h"
 #include "guest_loader.h"
@@ -10,6 +12,7 @@
 #include "kvm_open.h"
 #include "memory_slots.h"
 #include "subject.h"
+#include "svm.h"
 
 static struct nested_bitmaps bitmaps_of(struct lab10_bitmaps *b)
 {
@@ -115,60 +118,96 @@ static void ept_run(struct subject *subject)
 
 /* --- L1 as a guest ------------------------------------------------------------------------------ */
 
+#define CPUID_ENTRIES 256
+
 static struct {
     struct kvm kvm;
     struct vm vm;
     struct vcpu vcpu;
     struct guest_ram ram;
+    uint32_t writes; /* to the device of L0 */
+    uint64_t written;
 } stage;
 
 static void port_access(void *owner, const struct bus_access *access)
 {
-    struct lab10_guest_output *out = owner;
-
+    (void)owner;
     if (!access->is_write)
         return;
-    out->writes++;
-    out->written = 0;
-    memcpy(&out->written, access->data, access->size);
+    stage.writes++;
+    stage.written = 0;
+    memcpy(&stage.written, access->data, access->size);
+}
+
+static bool svm_take_away(const struct vcpu *vcpu)
+{
+    static struct {
+        struct kvm_cpuid2 head;
+        struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
+    } cpuid;
+
+    cpuid.head.nent = CPUID_ENTRIES;
+    if (ioctl(vcpu->fd, KVM_GET_CPUID2, &cpuid) < 0)
+        return false;
+    for (uint32_t i = 0; i < cpuid.head.nent; i++)
+        if (cpuid.entries[i].function == CPUID_SVM_LEAF)
+            cpuid.entries[i].ecx &= ~CPUID_SVM;
+    return ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) == 0;
 }
 
 /* The objects of parts 01 to 03, and what a boot loader would have done. */
-static bool stage_build(const struct lab10_guest_input *in, struct lab10_guest_output *out)
+static bool stage_build(const struct lab10_guest_input *in, uint32_t n)
 {
     static struct device device = {.name = "L0", .length = 4, .access = port_access};
+    const struct lab10_life *life = &in->lives[n];
     struct vmm_error error;
     bool ok;
 
-    device.base = in->port;
-    device.owner = out;
-    if (kvm_open(&stage.kvm, KVM_DEVICE_PATH, &error) < 0 ||
-        vm_create(&stage.vm, &stage.kvm, &error) < 0 ||
-        guest_ram_create(&stage.ram, "ram", LAB10_RAM) < 0 ||
-        memory_slot_add(&stage.vm, 0, LAB10_RAM, stage.ram.hva, 0) < 0 ||
-        vcpu_create(&stage.vcpu, &stage.vm, 0, &error) < 0 || vcpu_kick_init() < 0)
+    device.base = life->port;
+    if (vm_create(&stage.vm, &stage.kvm, &error) < 0 ||
+        memory_slot_add(&stage.vm, 0, LAB10_RAM, stage.ram.hva + n * LAB10_RAM, 0) < 0 ||
+        vcpu_create(&stage.vcpu, &stage.vm, 0, &error) < 0)
         return false;
     ok = device_bus_add(&stage.vm.pio, &device) == 0 &&
-         guest_load(&stage.vcpu, in->bytes, in->image_size, GUEST_LONG64) == 0;
-    for (uint32_t i = 0; ok && i < in->piece_count; i++)
-        ok = guest_write(&stage.vm, in->pieces[i].gpa, in->bytes + in->pieces[i].at,
-                         in->pieces[i].length) == 0;
+         guest_load(&stage.vcpu, in->bytes, in->image_size, GUEST_LONG64) == 0 &&
+         (!life->without_svm || svm_take_away(&stage.vcpu));
+    for (uint32_t i = 0; ok && i < LAB10_PIECES; i++)
+        ok = guest_write(&stage.vm, life->pieces[i].gpa, in->bytes + life->pieces[i].at,
+                         life->pieces[i].length) == 0;
     return ok;
+}
+
+static void life_run(const struct lab10_guest_input *in, struct lab10_guest_output *out,
+                     uint32_t n)
+{
+    struct run_stop stop = {.status = 0};
+
+    stage.writes = 0;
+    out->lives[n].ready = stage_build(in, n);
+    if (!out->lives[n].ready)
+        return;
+    out->lives[n].result = vcpu_run(&stage.vcpu, &stop);
+    out->lives[n].status = stop.status;
+    out->lives[n].detail = stop.detail;
+    out->lives[n].writes = stage.writes;
+    out->lives[n].written = stage.written;
+    vcpu_destroy(&stage.vcpu);
+    vm_destroy(&stage.vm);
 }
 
 static void guest_run(struct subject *subject)
 {
     const struct lab10_guest_input *in = subject->input;
     struct lab10_guest_output *out = subject->output;
-    struct run_stop stop = {.status = 0};
+    struct vmm_error error;
 
     subject->output_size = sizeof *out;
-    out->ready = stage_build(in, out);
-    if (!out->ready)
+    if (kvm_open(&stage.kvm, KVM_DEVICE_PATH, &error) < 0 ||
+        guest_ram_create(&stage.ram, "ram", LAB10_LIVES * LAB10_RAM) < 0 ||
+        vcpu_kick_init() < 0)
         return;
-    out->result = vcpu_run(&stage.vcpu, &stop);
-    out->status = stop.status;
-    out->detail = stop.detail;
+    for (uint32_t i = 0; i < in->life_count && i < LAB10_LIVES; i++)
+        life_run(in, out, i);
     subject_checkpoint();
 }
 

@@ -95,29 +95,37 @@ struct lab10_ept_output {
 
 /* --- LAB10_GUEST ------------------------------------------------------------------------------ */
 
-#define LAB10_RAM    0x400000u /* of L1 */
+#define LAB10_LIVES  8
+#define LAB10_RAM    0x400000u /* of L1 in one life; the lives' memories follow each other */
 #define LAB10_PIECES 4
-#define LAB10_BYTES  0x60000u
+#define LAB10_BYTES  0xc0000u
 
-struct lab10_guest_input {
-    uint32_t image_size; /* of the program, at the start of bytes */
-    uint32_t piece_count;
-    uint32_t port; /* of a device in L0 that notes what it gets */
-    uint32_t reserved;
+/* L1 runs several times, each time in a VM of its own. */
+struct lab10_life {
+    uint32_t port;        /* of a device in L0 that notes what it gets */
+    uint32_t without_svm; /* L1's CPUID does not offer SVM */
     struct {
         uint64_t gpa;
         uint32_t at, length; /* in bytes */
     } pieces[LAB10_PIECES];
-    uint8_t bytes[LAB10_BYTES];
+};
+
+struct lab10_guest_input {
+    uint32_t image_size; /* of the program, at the start of bytes */
+    uint32_t life_count;
+    struct lab10_life lives[LAB10_LIVES];
+    uint8_t bytes[LAB10_BYTES]; /* as many as are needed */
 };
 
 struct lab10_guest_output {
-    int32_t ready; /* the VM is there and loaded */
-    int32_t result;
-    uint32_t status; /* enum run_status */
-    uint32_t writes; /* to the device of L0 */
-    uint64_t detail;
-    uint64_t written; /* the last one */
+    struct {
+        int32_t ready; /* the VM is there and loaded */
+        int32_t result;
+        uint32_t status; /* enum run_status */
+        uint32_t writes; /* to the device of L0 */
+        uint64_t detail;
+        uint64_t written; /* the last one */
+    } lives[LAB10_LIVES];
 };
 
 #endif

@@ -1,8 +1,6 @@
 /* small_hypervisor.svm.c - part 10: a hypervisor that is a guest of yours. A program of its own.
  * The contract is in common/include/guest_hypervisor.h, the formats in common/include/svm.h. */
-#include <string.h>
-
-#include "cpu.h"
+#include "devices.h"
 #include "guest_hypervisor.h"
 #include "svm.h"
 #include "x86.h"
@@ -19,11 +17,26 @@ static uint8_t io_permission_map[3 * PAGE] __attribute__((aligned(4096)));
 static uint64_t tables[TABLES][512] __attribute__((aligned(4096)));
 static unsigned tables_used = 1; /* the first is the root */
 
-/* Maps one page of L2's to one of ours. */
+/* What an entry of a nested page table is: the table below it, or L1's page. */
+static uint64_t entry_to(uint64_t address)
+{
+    /* TODO 19: the processor makes these accesses as a user (svm.h). */
+    return address;
+}
+
+/* Maps one page of L2's to one of ours: as with an EPT. */
 static void page_map(uint64_t gpa, uint64_t to)
 {
-    /* TODO 19: from the root down; a table that is missing is taken from tables[]. */
-    (void)gpa, (void)to, (void)tables, (void)tables_used;
+    uint64_t *table = tables[0];
+
+    for (unsigned shift = 39; shift > 12; shift -= 9) {
+        uint64_t *entry = &table[gpa >> shift & 511];
+
+        if (!*entry)
+            *entry = entry_to((uintptr_t)tables[tables_used++]);
+        table = (uint64_t *)(*entry & ~0xfffull);
+    }
+    table[gpa >> 12 & 511] = entry_to(to);
 }
 
 /* (APM 2, 15.4 and 15.30.4) */
@@ -66,14 +79,42 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
     return false;
 }
 
-/* TODO 23: an exit is looked at, answered and counted. Small functions: one an exit. */
+/* The instruction that exited is done: counts it, and L2 goes on behind it. */
+static bool instruction_done(struct hypervisor_job *job, enum hypervisor_exit kind,
+                             uint64_t next_rip)
+{
+    job->exits[kind]++;
+    vmcb.rip = next_rip;
+    return true;
+}
+
+static bool exit_port(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
+{
+    /* TODO 23: is it an access that the contract names? device_access() carries it out. */
+    (void)registers;
+    return end(job, HYPERVISOR_UNEXPECTED, VMEXIT_IOIO);
+}
+
+static bool exit_nested_page_fault(struct hypervisor_job *job)
+{
+    const uint64_t gpa = vmcb.exit_info_2;
+
+    /* TODO 23: as an EPT violation. */
+    return end(job, HYPERVISOR_HOLE, gpa);
+}
 
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
 {
-    /* TODO 23: a case for each exit of the contract. */
-    (void)registers;
     switch (vmcb.exit_code) {
+    case VMEXIT_CPUID:
+        device_cpuid(job, registers);
+        return instruction_done(job, HYPERVISOR_CPUID, vmcb.rip + 2);
+    case VMEXIT_IOIO:
+        return exit_port(job, registers);
+    case VMEXIT_NPF:
+        return exit_nested_page_fault(job);
+    /* TODO 23: the other exits of the contract. Who knows where L2 goes on? */
     default:
         return end(job, HYPERVISOR_UNEXPECTED, vmcb.exit_code);
     }

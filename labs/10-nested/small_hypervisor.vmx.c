@@ -1,8 +1,7 @@
 /* small_hypervisor.vmx.c - part 10: a hypervisor on the bare Intel CPU. A program.
  * The contract is in common/include/guest_hypervisor.h; what the program finds there in
  * common/silicon/program.h; the VMCS's fields in common/include/vmx.h. */
-#include <string.h>
-
+#include "devices.h"
 #include "guest_hypervisor.h"
 #include "program.h"
 #include "x86.h"
@@ -35,8 +34,9 @@ static void page_map(uint64_t gpa, uint64_t to)
  * (SDM 3C 24.7, 25.2, 25.11) */
 static bool vmx_on(void)
 {
-    /* TODO 12: is there VMX (CPUID)? Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands,
-     * both regions' revision, VMXON, VMCLEAR, VMPTRLD. */
+    /* TODO 12: is there VMX (CPUID)? Before that says yes, there are no MSRs of VMX to be
+     * read. Permission, CR0 and CR4 as MSR_VMX_CRn_FIXED0 demands, both regions' revision,
+     * VMXON, VMCLEAR, VMPTRLD. */
     (void)vmxon_region, (void)vmcs_region;
     return false;
 }
@@ -92,10 +92,27 @@ static void guest_state_fill(const struct hypervisor_job *job)
      * VMCS_VMCS_LINK_POINTER is all ones. */
 }
 
-/* Group 2: the processor after a VM exit. */
+/* Group 2, the part that is the same as long as nobody loads other segments. There is no IDT:
+ * HOST_IDTR_BASE stays 0, and so do the bases of FS and GS. */
+static void host_segments_fill(void)
+{
+    static const enum vmcs_field data[] = {VMCS_HOST_ES_SELECTOR, VMCS_HOST_SS_SELECTOR,
+                                           VMCS_HOST_DS_SELECTOR, VMCS_HOST_FS_SELECTOR,
+                                           VMCS_HOST_GS_SELECTOR};
+
+    for (unsigned i = 0; i < sizeof data / sizeof data[0]; i++)
+        vmcs_write(data[i], PROGRAM_DATA);
+    vmcs_write(VMCS_HOST_CS_SELECTOR, PROGRAM_CODE);
+    vmcs_write(VMCS_HOST_TR_SELECTOR, PROGRAM_TSS);
+    vmcs_write(VMCS_HOST_TR_BASE, (uintptr_t)program_tss);
+    vmcs_write(VMCS_HOST_GDTR_BASE, (uintptr_t)program_gdt);
+}
+
+/* Group 2: the rest of the processor after a VM exit. */
 static void host_state_fill(void)
 {
-    /* TODO 16: as it is now; RIP is the world switch's. */
+    host_segments_fill();
+    /* TODO 16: control registers and EFER as they are now; where does an exit lead to? */
 }
 
 /* Ends the run. */
@@ -106,16 +123,45 @@ static bool end(struct hypervisor_job *job, enum hypervisor_end why, uint64_t de
     return false;
 }
 
-/* TODO 17: an exit is looked at, answered and counted. Small functions: one an exit. */
+/* The instruction that exited is done: counts it, and L2 goes on behind it. */
+static bool instruction_done(struct hypervisor_job *job, enum hypervisor_exit kind)
+{
+    job->exits[kind]++;
+    /* TODO 17: RIP. */
+    return false;
+}
+
+/* Qualification: 2:0 bytes - 1, 3 IN, 4 string, 31:16 port (SDM 3C table 28-5). */
+static bool exit_port(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
+{
+    /* TODO 17: is it an access that the contract names? device_access() carries it out. */
+    (void)registers;
+    return end(job, HYPERVISOR_UNEXPECTED, VMX_EXIT_IO_INSTRUCTION);
+}
+
+static bool exit_ept_violation(struct hypervisor_job *job)
+{
+    const uint64_t gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+
+    /* TODO 17: the late page is repaired, and counted; everything else is a hole. */
+    return end(job, HYPERVISOR_HOLE, gpa);
+}
 
 /* Answers one exit. False: L2 has ended. */
 static bool exit_answer(struct hypervisor_job *job, uint64_t registers[L2_REGISTERS])
 {
     const uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
 
-    /* TODO 17: a case for each exit of the contract. */
-    (void)registers;
     switch (reason) {
+    case VMX_EXIT_CPUID:
+        device_cpuid(job, registers);
+        return instruction_done(job, HYPERVISOR_CPUID);
+    case VMX_EXIT_IO_INSTRUCTION:
+        return exit_port(job, registers);
+    case VMX_EXIT_EPT_VIOLATION:
+        return exit_ept_violation(job);
+    /* TODO 17: the other exits of the contract. What if no L2 ran before this exit (bit
+     * 31)? */
     default:
         return end(job, HYPERVISOR_UNEXPECTED, reason);
     }

@@ -52,10 +52,10 @@ void forgotten_ept02_maps_nothing(struct judge *judge);
 void ept02_translates_on_the_cpu(struct judge *judge);
 void l2_is_launched_by_vmx(struct judge *judge);
 void vmx_exits_are_answered(struct judge *judge);
-void vmx_hole_ends_l2(struct judge *judge);
+void vmx_ends_are_told(struct judge *judge);
 void l2_runs_under_l1(struct judge *judge);
 void svm_exits_are_answered(struct judge *judge);
 void exits_of_l2_go_to_their_level(struct judge *judge);
-void nested_fault_is_repaired_or_ends_l2(struct judge *judge);
+void svm_ends_are_told(struct judge *judge);
 
 #endif

@@ -7,73 +7,227 @@
 #include <string.h>
 
 #include "../../silicon/silicon.h"
+#include "mapping.h"
 
-#define JOB_DATA  0x60000u
-#define VMX_EXITS 40u
+#define FEATURE_LOCKED 1u /* in IA32_FEATURE_CONTROL */
+#define FEATURE_VMX    4u
+/* common/silicon/program.h */
+#define PROGRAM_TSS      0x18u
+#define PROGRAM_TSS_SIZE 104u
+
+#define LIFE_ROOM 0x28000u /* for one life's data */
+#define VMX_EXITS 24u      /* of one life: more than any has */
 
 static struct silicon_program program;
 
-static void vmx_run(struct judge *judge, enum step end)
+static uint8_t *life_data(uint64_t hpa)
 {
-    const uint64_t l2_at = 0x8000 + random_below(judge, 16) * PAGE,
-                   late_at = 0x40000 + random_below(judge, 16) * PAGE;
+    return program.data + (hpa - SILICON_JOB_HPA);
+}
 
+static struct hypervisor_job *job_of(uint32_t n)
+{
+    return (void *)(program.data + PAGE + n * LIFE_ROOM);
+}
+
+static void vmx_life_add(struct judge *judge, uint32_t n, enum ending ending)
+{
+    struct silicon_life *l = &((struct silicon_lives *)(void *)program.data)->lives[n];
+    const uint64_t room = SILICON_JOB_HPA + PAGE + n * LIFE_ROOM;
+
+    life_begin(judge, n, room + (1 + random_below(judge, 8)) * PAGE,
+               room + (0x1e + random_below(judge, 8)) * PAGE, true, ending);
+    l->job = room;
+    if (ending == ENDS_NO_SUPPORT && !program.cpu)
+        l->feature_control = FEATURE_LOCKED;
+    if (ending == ENDS_REFUSED)
+        l->refused_resume = silicon_resume_byte(&program);
+    memcpy(job_of(n), &life->job, sizeof life->job);
+    memcpy(life_data(life->job.l2_base), life->memory, L2_SIZE);
+    memcpy(life_data(life->job.late_to), life->late, sizeof life->late);
+}
+
+/* The lives of a program that ends as `endings` say, one after the other. */
+static void vmx_run(struct judge *judge, const char *cpu, const enum ending *endings,
+                    uint32_t count)
+{
     if (silicon_new(judge)->judge != judge) /* SKIPs where there is no Bochs */
         return;
-    program = (struct silicon_program){.judge = judge, .exit_limit = VMX_EXITS};
+    program = (struct silicon_program){.judge = judge,
+                                       .cpu = cpu,
+                                       .data_size = PAGE + count * LIFE_ROOM,
+                                       .exit_limit = count * VMX_EXITS};
     program.image = judge_program(judge, "small_hypervisor.vmx", SILICON_PROGRAM_MAX,
                                   &program.image_size);
-    life_begin(judge, SILICON_JOB_HPA + l2_at, SILICON_JOB_HPA + late_at, true, end);
-    program.data_size = JOB_DATA;
-    program.data = calloc(1, JOB_DATA);
-    memcpy(program.data, &life.job, sizeof life.job);
-    memcpy(program.data + l2_at, life.memory, L2_SIZE);
-    memcpy(program.data + late_at, life.late, sizeof life.late);
+    program.data = calloc(1, program.data_size);
+    ((struct silicon_lives *)(void *)program.data)->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        vmx_life_add(judge, i, endings[i]);
     silicon_program_run(&program);
-    life_follow();
+    for (uint32_t i = 0; i < count; i++) {
+        life = &lives[i];
+        life_follow();
+    }
     CHECK(judge, !program.hangs, "the program comes to its end",
           "it was still there after 10 seconds, after %u VM exits: somebody executed HLT, "
-          "and "
-          "nothing wakes the processor (HLT of L2 has to exit)",
+          "and nothing wakes the processor (HLT of L2 has to exit)",
           program.exit_count);
+}
+
+/* hypervisor_main() came back; its exits begin at the returned number. */
+static uint32_t life_choose(struct judge *judge, uint32_t n)
+{
+    const struct silicon_lives *all = (void *)program.data;
+    uint32_t first = 0;
+
+    life = &lives[n];
+    while (first < program.exit_count && program.exits[first].life < n)
+        first++;
+    CHECK(judge, all->lives[n].ended, "the program comes to its end",
+          "%s; the CPU shut down (triple fault: an exception in L1), or L1 never ended; it "
+          "had "
+          "%u VM exits before",
+          ending_name(life->ending), program.exit_count - first);
+    return first;
+}
+
+static void vmx_run_one(struct judge *judge, enum ending ending)
+{
+    vmx_run(judge, NULL, &ending, 1);
     CHECK(judge, program.exit_count > 0,
           "L2 runs on the processor, and comes back by a VM exit",
           "the emulator saw no VM exit%s; job->end is %u, detail %#" PRIx64
           " (2 = a hole, 4 = no support, 5 = not entered: an error number of SDM 3D 31.4)",
-          program.shut_down ? ", and then the CPU shut down (triple fault)" : "",
-          (unsigned)((struct hypervisor_job *)(void *)program.data)->end,
-          ((struct hypervisor_job *)(void *)program.data)->end_detail);
+          ((struct silicon_lives *)(void *)program.data)->lives[0].ended
+              ? ""
+              : ", but the CPU shut down (triple fault)",
+          (unsigned)job_of(0)->end, job_of(0)->end_detail);
 }
 
 /* R14 and R15 are L2's, still in the processor when the emulator stopped at the exit. */
-static void exit_witness(struct judge *judge, uint32_t i)
+static void exit_witness(struct judge *judge, uint32_t first, uint32_t i)
 {
-    const uint64_t *registers = program.exits[i].registers;
+    const uint64_t *registers = program.exits[first + i].registers;
 
     CHECK(judge,
-          registers[SILICON_R14] == life.exits[i].place &&
-              registers[SILICON_R15] == life.exits[i].number,
+          registers[SILICON_R14] == life->exits[i].place &&
+              registers[SILICON_R15] == life->exits[i].number,
           "the VM exits are those of L2's steps, in order",
           "VM exit %u: L2 was at step %" PRIu64 " with %#" PRIx64
-          " in R15; expected the exit for "
-          "a %s of step %" PRIu64 " with %#" PRIx64,
+          " in R15; expected the exit for a %s of step %" PRIu64 " with %#" PRIx64,
           i + 1, registers[SILICON_R14], registers[SILICON_R15],
-          kind_name(life.exits[i].kind), life.exits[i].place, life.exits[i].number);
+          kind_name(life->exits[i].kind), life->exits[i].place, life->exits[i].number);
+}
+
+/* All exits of a life, as the emulator saw them. */
+static void exits_expect(struct judge *judge, uint32_t n)
+{
+    const uint32_t first = life_choose(judge, n);
+    uint32_t count = 0;
+
+    while (first + count < program.exit_count && program.exits[first + count].life == n)
+        count++;
+    for (uint32_t i = 0; i < life->exit_count && i < count; i++)
+        exit_witness(judge, first, i);
+    CHECK(judge, count == life->exit_count,
+          "L2 exits as often as its script says, not more and not less",
+          "%s: the emulator saw %u VM exits, not %u; job->end is %" PRIu64
+          ", detail %#" PRIx64,
+          ending_name(life->ending), count, life->exit_count, job_of(n)->end,
+          job_of(n)->end_detail);
+}
+
+/* --- what is in the VMCS ------------------------------------------------------------------------ */
+
+/* Bits that are 1 on every CPU (SDM 3D A.3.1, A.3.2: the TRUE MSRs). */
+#define PIN_ALWAYS     0x16u
+#define PRIMARY_ALWAYS 0x04006172u
+/* Not one of these leads to an exit: VPID, unrestricted guest; RDTSCP, INVPCID, XSAVES allowed. */
+#define SECONDARY_WITHOUT_EXITS                                                            \
+    (SECONDARY_ENABLE_VPID | SECONDARY_UNRESTRICTED_GUEST | 1u << 3 | 1u << 12 | 1u << 20)
+
+/* A set of controls: what the contract asks for, and nothing that leads to more exits. */
+static void controls_expect(struct judge *judge, const char *name, uint32_t got,
+                            uint32_t wanted, uint32_t allowed)
+{
+    CHECK(judge, (got & wanted) == wanted,
+          "HLT and the port of L1's device exit; L2's memory is behind an EPT",
+          "the processor's %s controls are %#x, %#x are missing", name, got, wanted & ~got);
+    CHECK(judge, (got & ~(wanted | allowed)) == 0,
+          "L2 exits for what the contract names, and for nothing else that the CPU leaves "
+          "to you",
+          "the processor's %s controls are %#x: nobody asked for %#x", name, got,
+          got & ~(wanted | allowed));
+}
+
+static void exiting_expect(struct judge *judge)
+{
+    const struct silicon_vmcs *v = &program.vmcs;
+
+    controls_expect(judge, "pin-based", v->pin, 0, PIN_ALWAYS);
+    controls_expect(
+        judge, "primary processor-based", v->primary,
+        PRIMARY_HLT_EXITING | PRIMARY_USE_IO_BITMAPS | PRIMARY_SECONDARY_CONTROLS,
+        PRIMARY_ALWAYS | PRIMARY_USE_MSR_BITMAPS | PRIMARY_UNCONDITIONAL_IO_EXITING);
+    controls_expect(judge, "secondary processor-based", v->secondary, SECONDARY_ENABLE_EPT,
+                    SECONDARY_WITHOUT_EXITS);
+    CHECK(judge,
+          (v->exception_bitmap | v->page_fault_mask | v->page_fault_match) == 0 &&
+              (v->cr0_mask | v->cr4_mask) == 0,
+          "L2's exceptions and control registers are its own",
+          "exception bitmap %#x, #PF mask %#x and match %#x, CR0 and CR4 guest/host masks "
+          "%#" PRIx64 " and %#" PRIx64 "; all were to be 0",
+          v->exception_bitmap, v->page_fault_mask, v->page_fault_match, v->cr0_mask,
+          v->cr4_mask);
+}
+
+/* Bytes of the program's memory as it was at the end; NULL: not all of them are there. */
+static const void *program_memory(uint64_t hpa, uint64_t size)
+{
+    const bool inside = hpa >= SILICON_PROGRAM_HPA &&
+                        hpa + size <= SILICON_PROGRAM_HPA + SILICON_PROGRAM_MAX;
+
+    return inside ? program.memory + (hpa - SILICON_PROGRAM_HPA) : NULL;
+}
+
+static void io_bitmaps_expect(struct judge *judge)
+{
+    const uint8_t *pages[2] = {program_memory(program.vmcs.io_bitmap_a, PAGE),
+                               program_memory(program.vmcs.io_bitmap_b, PAGE)};
+
+    CHECK(judge, pages[0] && pages[1], "the I/O bitmaps are pages of the program",
+          "the processor has %#" PRIx64 " and %#" PRIx64, program.vmcs.io_bitmap_a,
+          program.vmcs.io_bitmap_b);
+    for (uint32_t port = 0; port < 0x10000; port++) {
+        const bool bit = pages[port >> 15][(port & 0x7fff) / 8] >> port % 8 & 1;
+
+        CHECK(judge, bit == (port == life->job.port),
+              "of all ports, job->port exits and no other",
+              "job->port is %#x; the bit of port %#x is %d", life->job.port, port, bit);
+    }
+}
+
+/* As the processor is after every exit: see common/silicon/program.h. */
+static void host_state_expect(struct judge *judge)
+{
+    const struct silicon_vmcs *v = &program.vmcs;
+
+    CHECK(judge,
+          v->host.tr == PROGRAM_TSS && program_memory(v->host.tr_base, PROGRAM_TSS_SIZE),
+          "the host's TR is program_tss", "selector %#" PRIx64 ", base %#" PRIx64,
+          v->host.tr, v->host.tr_base);
+    CHECK(judge, program_memory(v->host.gdtr_base, 8), "the host's GDT is program_gdt",
+          "the base is %#" PRIx64, v->host.gdtr_base);
 }
 
 void l2_is_launched_by_vmx(struct judge *judge)
 {
-    const uint32_t primary = PRIMARY_HLT_EXITING | PRIMARY_USE_IO_BITMAPS;
-
-    vmx_run(judge, STEP_HALT);
-    exit_witness(judge, 0);
-    CHECK(judge, (program.vmcs.primary & primary) == primary,
-          "HLT and the port of L1's device exit, and no other port",
-          "the processor's primary controls are %#x, %#x are missing", program.vmcs.primary,
-          primary & ~program.vmcs.primary);
-    CHECK(judge, program.vmcs.secondary & SECONDARY_ENABLE_EPT,
-          "L2's memory is behind an EPT", "the processor's secondary controls are %#x",
-          program.vmcs.secondary);
+    vmx_run_one(judge, ENDS_BY_HLT);
+    life = &lives[0];
+    exit_witness(judge, 0, 0);
+    exiting_expect(judge);
+    io_bitmaps_expect(judge);
+    host_state_expect(judge);
     CHECK(judge, (program.vmcs.ept_pointer & 0x3f) == (EPTP_WALK_4 | EPTP_WRITE_BACK),
           "the EPT pointer names 4 levels, tables in write-back memory",
           "the processor's EPT pointer is %#" PRIx64, program.vmcs.ept_pointer);
@@ -81,34 +235,36 @@ void l2_is_launched_by_vmx(struct judge *judge)
 
 void vmx_exits_are_answered(struct judge *judge)
 {
-    const uint64_t *mailbox, *late;
-
-    vmx_run(judge, STEP_HALT);
-    for (uint32_t i = 0; i < life.exit_count && i < program.exit_count; i++)
-        exit_witness(judge, i);
-    CHECK(judge, program.exit_count == life.exit_count,
-          "L2 exits as often as its script says, not more and not less",
-          "the emulator saw %u VM exits, not %u; job->end is %" PRIu64 ", detail %#" PRIx64,
-          program.exit_count, life.exit_count,
-          ((struct hypervisor_job *)(void *)program.data)->end,
-          ((struct hypervisor_job *)(void *)program.data)->end_detail);
-    mailbox = (void *)(program.data + (life.job.l2_base - SILICON_JOB_HPA) + MAILBOX_AT);
-    late = (void *)(program.data + (life.job.late_to - SILICON_JOB_HPA));
-    job_expect(judge, (void *)program.data);
-    l2_expect(judge, mailbox, "GenuineIntel", late);
+    vmx_run_one(judge, ENDS_BY_HLT);
+    exits_expect(judge, 0);
+    job_expect(judge, job_of(0));
+    l2_expect(judge, (void *)(life_data(life->job.l2_base) + MAILBOX_AT), "GenuineIntel",
+              (void *)life_data(life->job.late_to));
+    mapping_expect(judge, &(struct mapping){.root = program.vmcs.ept_pointer & ~0xfffull,
+                                            .memory = program.memory,
+                                            .base = SILICON_PROGRAM_HPA,
+                                            .size = SILICON_PROGRAM_MAX,
+                                            .ept = true});
 }
 
-/* (What L2's number is by then is vmx_exits_are_answered's business.) */
-void vmx_hole_ends_l2(struct judge *judge)
-{
-    uint64_t place;
+/* One of before VMX, one of before EPT. */
+static const char *const older_cpus[] = {"p4_prescott_celeron_336", "core2_penryn_t9600"};
 
-    vmx_run(judge, STEP_HOLE);
-    CHECK(judge, program.exit_count == life.exit_count,
-          "a hole is an exit, and the last one", "the emulator saw %u VM exits, not %u",
-          program.exit_count, life.exit_count);
-    place = program.exits[life.exit_count - 1].registers[SILICON_R14];
-    CHECK(judge, place == life.place, "L2's last exit is at its last step",
-          "it was at step %" PRIu64 ", not %" PRIu64, place, life.place);
-    end_expect(judge, (void *)program.data, true);
+void vmx_ends_are_told(struct judge *judge)
+{
+    static const enum ending endings[] = {ENDS_BELOW,      ENDS_BEHIND,  ENDS_OUT16,
+                                          ENDS_OUT_BESIDE, ENDS_OUTS,    ENDS_FORBIDDEN,
+                                          ENDS_BAD_STATE,  ENDS_REFUSED, ENDS_NO_SUPPORT};
+
+    vmx_run(judge, NULL, endings, COUNT(endings));
+    for (uint32_t i = 0; i < COUNT(endings); i++) {
+        life_choose(judge, i);
+        job_expect(judge, job_of(i));
+        exits_expect(judge, i);
+    }
+    for (uint32_t i = 0; i < COUNT(older_cpus); i++) {
+        vmx_run(judge, older_cpus[i], (const enum ending[]){ENDS_NO_SUPPORT}, 1);
+        life_choose(judge, 0);
+        job_expect(judge, job_of(0));
+    }
 }
