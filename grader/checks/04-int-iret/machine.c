@@ -1,0 +1,377 @@
+/* machine.c - the same guest on the real KVM twice: with the processor's own INT and IRET, and
+ * with the part's. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "exit_loop.h"
+#include "guest_loader.h"
+#include "rings.h"
+
+enum { WINDOW_MAILBOX, WINDOW_LOG };
+
+static const struct lab04_guest_output *guest_output(const struct evidence *e)
+{
+    return (const struct lab04_guest_output *)(const void *)e->answer;
+}
+
+static const struct evidence *rings_run(struct judge *judge, const struct rings *g,
+                                        bool patched)
+{
+    static const struct window windows[] = {
+        {.name = "guest-ram", .offset = GUEST_MAILBOX_GPA, .length = 128},
+        {.name = "guest-ram", .offset = LOG_AT, .length = LAB04_GUEST_RAM - LOG_AT}};
+    static struct lab04_guest_input in;
+    const struct run_spec spec = {.entry = LAB04_GUEST,
+                                  .flags = RUN_TRACE,
+                                  .input = &in,
+                                  .input_size = sizeof in,
+                                  .windows = windows,
+                                  .window_count = COUNT(windows),
+                                  .deadline_ms = 20000};
+
+    in = (struct lab04_guest_input){.patched = patched,
+                                    .image_size = (uint32_t)g->image_size,
+                                    .site_count = SITES,
+                                    .script_size = sizeof g->script,
+                                    .program = g->program,
+                                    .rsp = USER_STACK,
+                                    .iopl = 3,
+                                    .script_at = SCRIPT_AT,
+                                    .mailbox = {g->pairs, g->nonce, g->script_count, 0},
+                                    .tables = g->tables};
+    memcpy(in.sites, g->sites, sizeof g->sites);
+    memcpy(in.script, g->script, sizeof g->script);
+    memcpy(in.image, g->image, in.image_size);
+    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab04_guest_output));
+    const struct lab04_guest_output *out = guest_output(e);
+    CHECK(judge, out->ready, "a guest can be loaded (parts 01 to 03)",
+          "one of their functions failed");
+    CHECK(judge, out->tables_result == 0, "interrupt_tables_write() returns 0",
+          "it returned %d", out->tables_result);
+    CHECK(judge, out->install_result == 0, "int_traps_install() returns 0",
+          "it returned %d for the guest's %u sites", out->install_result, (unsigned)SITES);
+    CHECK(judge, out->start_result == 0, "guest_start_user() returns 0", "it returned %d",
+          out->start_result);
+    return e;
+}
+
+/* The guest has got to its end, by its own word to a port, as the kernel saw it. */
+static void rings_end_expect(struct judge *judge, const struct rings *g,
+                             const struct evidence *e)
+{
+    const struct lab04_guest_output *out = guest_output(e);
+    const uint32_t want = rings_number(g);
+    const struct kvm_event *final = NULL;
+
+    for (size_t i = 0; i < e->events.count; i++)
+        if (e->events.list[i].kind == EVENT_PIO && e->events.list[i].write &&
+            e->events.list[i].address == FINAL_PORT)
+            final = &e->events.list[i];
+    CHECK(judge, out->trap_error == 0, "traps->error stays 0",
+          "it is %d (%s): the emulation gave up", out->trap_error,
+          errno_name(out->trap_error));
+    CHECK(
+        judge, final && out->run_result == 0 && out->status == RUN_HALTED,
+        "the guest runs to its end and halts",
+        "vcpu_run() returned %d, status %u (1 is a halt, 2 a triple fault); RIP %#llx, CS "
+        "%#x%s",
+        out->run_result, out->status, (unsigned long long)out->ended.regs.rip,
+        out->ended.sregs.cs.selector, final ? "" : "; nothing was written to port 3F0h");
+    CHECK(judge, (uint32_t) final->value == want,
+          "every pair has gone through ring 0, on the stack of RSP0, and back",
+          "%" PRIu64 " pairs: the guest wrote %#x to port 3F0h, not %#x", g->pairs,
+          (uint32_t) final->value, want);
+    CHECK(judge, window_u64(e, 0, WINDOW_MAILBOX, 64) == g->pairs,
+          "the handler in ring 0 has run once a pair", "%" PRIu64 " times, not %" PRIu64,
+          window_u64(e, 0, WINDOW_MAILBOX, 64), g->pairs);
+}
+
+static size_t exits_of(const struct evidence *e, uint32_t reason)
+{
+    return kvm_events_count(&e->events, EVENT_EXIT, reason);
+}
+
+/* By the kernel's clock, from the first VM entry to the last OUT. */
+static double span_us(const struct evidence *e)
+{
+    uint64_t from = 0, to = 0;
+
+    for (size_t i = 0; i < e->events.count; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+
+        if (event->kind == EVENT_ENTRY && !from)
+            from = event->time_ns;
+        if (event->kind == EVENT_EXIT && event->reason == SVM_EXIT_IOIO)
+            to = event->time_ns;
+    }
+    return (double)(to - from) / 1e3;
+}
+
+#define HARDWARE_PAIRS 100000u
+#define PATCHED_PAIRS  1000u
+
+static struct rings guest; /* one a process: each check has its own */
+
+static void pairs_figures(struct judge *judge, const struct evidence *e, const char *exits,
+                          const char *time, uint64_t pairs)
+{
+    const size_t all = exits_of(e, KVM_EVENT_ANY);
+
+    judge_figure(judge, exits, (double)(all - 2) / (double)pairs, "exits");
+    judge_figure(judge, time, span_us(e) / (double)pairs, "us");
+}
+
+void hardware_way_needs_no_exit(struct judge *judge)
+{
+    rings_begin(judge, &guest, HARDWARE_PAIRS, 0, NULL, 0);
+    const struct evidence *e = rings_run(judge, &guest, false);
+    rings_end_expect(judge, &guest, e);
+    const size_t all = exits_of(e, KVM_EVENT_ANY), ticks = exits_of(e, SVM_EXIT_INTR),
+                 faults = exits_of(e, SVM_EXIT_NPF), io = exits_of(e, SVM_EXIT_IOIO),
+                 halts = exits_of(e, SVM_EXIT_HLT);
+    CHECK(judge,
+          io == 1 && halts == 1 && all == io + halts + ticks + faults && faults < 100,
+          "INT and IRET cause no VM exit",
+          "%u pairs: %zu exits, of them %zu host interrupts, %zu first touches of a page, "
+          "%zu "
+          "port accesses (1 is the guest's last), %zu halts",
+          HARDWARE_PAIRS, all, ticks, faults, io, halts);
+    pairs_figures(judge, e, "exits per INT/IRET pair, hardware way",
+                  "time per INT/IRET pair, hardware way", HARDWARE_PAIRS);
+}
+
+/* The port accesses of the pairs come from the two sites in turn. */
+static void pair_exits_expect(struct judge *judge, const struct evidence *e)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < e->events.count && n < 2 * PATCHED_PAIRS; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+        const uint64_t want = guest.sites[n % 2 ? S_PAIR_IRET : S_PAIR];
+
+        if (event->kind != EVENT_EXIT || event->reason != SVM_EXIT_IOIO)
+            continue;
+        CHECK(judge, event->rip == want, "INT and IRET exit in turn, each once a pair",
+              "port exit %" PRIu64 " came from RIP %#" PRIx64 ", not %#" PRIx64 " (%s)",
+              n + 1, event->rip, want, n % 2 ? "the IRET" : "the INT");
+        n++;
+    }
+}
+
+void patched_way_exits_twice(struct judge *judge)
+{
+    rings_begin(judge, &guest, PATCHED_PAIRS, 0, NULL, 0);
+    const struct evidence *e = rings_run(judge, &guest, true);
+    const struct lab04_guest_output *out = guest_output(e);
+    rings_end_expect(judge, &guest, e);
+    pair_exits_expect(judge, e);
+    CHECK(judge, exits_of(e, SVM_EXIT_IOIO) == 2 * PATCHED_PAIRS + 2,
+          "two exits a pair, no more and no less",
+          "%u pairs, INT 81h and one OUT at the end: %zu port exits, not %u", PATCHED_PAIRS,
+          exits_of(e, SVM_EXIT_IOIO), 2 * PATCHED_PAIRS + 2);
+    CHECK(judge,
+          out->ints == PATCHED_PAIRS + 1 && out->irets == PATCHED_PAIRS && out->faults == 0,
+          "traps counts what it has emulated",
+          "ints %" PRIu64 ", irets %" PRIu64 ", faults %" PRIu64 "; it was %u, %u and 0",
+          out->ints, out->irets, out->faults, PATCHED_PAIRS + 1, PATCHED_PAIRS);
+    pairs_figures(judge, e, "exits per INT/IRET pair, patched way",
+                  "time per INT/IRET pair, patched way", PATCHED_PAIRS);
+}
+
+/* Both ways leave the same log, and it is the right one. */
+static void both_ways_judge(struct judge *judge, const uint8_t *operations, unsigned count)
+{
+    const struct evidence *runs[2];
+    uint8_t *logs[2];
+
+    rings_begin(judge, &guest, 2, COUNT(guest.script), operations, count);
+    for (unsigned patched = 0; patched < 2; patched++) {
+        runs[patched] = rings_run(judge, &guest, patched);
+        rings_end_expect(judge, &guest, runs[patched]);
+        logs[patched] = runs[patched]->windows[0][WINDOW_LOG].bytes;
+        if (!logs[patched] ||
+            runs[patched]->windows[0][WINDOW_LOG].length < LAB04_GUEST_RAM - LOG_AT)
+            judge_error(judge, "the guest's memory is missing");
+        if (!patched)
+            log_correct(&guest, logs[patched]);
+        log_expect(judge, &guest, logs[patched], patched ? "patched way" : "hardware way");
+    }
+    for (uint32_t at = 0; at < LAB04_GUEST_RAM - LOG_AT; at++)
+        CHECK(judge, logs[0][at] == logs[1][at],
+              "both ways leave the same in memory, bit for bit",
+              "note %u of the guest, byte %u: hardware way %02x, patched way %02x",
+              at / 128, at % 128, logs[0][at], logs[1][at]);
+    for (unsigned patched = 0; patched < 2; patched++) {
+        uint32_t want = 0, got = guest_output(runs[patched])->port_writes;
+
+        for (uint64_t i = 0; i < guest.script_count; i++)
+            want += guest.script[i].operation == 8;
+        CHECK(judge, got == want, "an OUT that is no patched site reaches its device",
+              "%s way: the guest wrote %u times to port 80h, its device saw %u",
+              patched ? "patched" : "hardware", want, got);
+    }
+}
+
+void frames_are_the_processors(struct judge *judge)
+{
+    static const uint8_t operations[] = {0, 1, 2, 3, 4, 8, 10, 11};
+
+    both_ways_judge(judge, operations, COUNT(operations));
+    behind_judge(judge);
+}
+
+void violations_reach_the_guest(struct judge *judge)
+{
+    static const uint8_t operations[] = {5, 6, 7, 9, 0};
+
+    both_ways_judge(judge, operations, COUNT(operations));
+}
+
+/* What guest_start_user() says to KVM, register by register; KVM would put some of it right. */
+static void start_words_expect(struct judge *judge, const struct lab04_guest_output *out)
+{
+    const struct kvm_sregs *s = &out->starts[0].cpu.sregs, *was = &out->pretended.sregs;
+    const struct kvm_segment *const flat[] = {&s->cs, &s->ds, &s->es,
+                                              &s->fs, &s->gs, &s->ss};
+    static const char *const names[] = {"CS", "DS", "ES", "FS", "GS", "SS"};
+
+    for (unsigned i = 0; i < COUNT(flat); i++)
+        CHECK(judge,
+              flat[i]->base == 0 && flat[i]->limit == 0xffffffff && flat[i]->g &&
+                  flat[i]->type == (i ? 3 : 11) && flat[i]->s && flat[i]->present &&
+                  flat[i]->dpl == 3 && !flat[i]->unusable,
+              "segments are flat, in the form of kvm_segment",
+              "%s: base %#llx, limit %#x, g %u, type %u, s %u, dpl %u, present %u",
+              names[i], flat[i]->base, flat[i]->limit, flat[i]->g, flat[i]->type,
+              flat[i]->s, flat[i]->dpl, flat[i]->present);
+    CHECK(
+        judge,
+        s->tr.type == TSS_BUSY && !s->tr.s && !s->tr.g && s->tr.present && !s->tr.unusable,
+        "TR is the TSS, busy", "KVM was told: type %u, s %u, g %u, present %u, unusable %u",
+        s->tr.type, s->tr.s, s->tr.g, s->tr.present, s->tr.unusable);
+    CHECK(judge, memcmp(&s->ldt, &was->ldt, sizeof s->ldt) == 0, "LDTR keeps its value",
+          "selector %#x became %#x, limit %#x became %#x", was->ldt.selector,
+          s->ldt.selector, was->ldt.limit, s->ldt.limit);
+    CHECK(judge, out->starts[0].cpu.regs.rflags == 0x3202,
+          "RFLAGS has bit 1, IF and IOPL, and nothing of what was there",
+          "RFLAGS was %#llx, KVM was told %#llx, not 0x3202", out->pretended.regs.rflags,
+          out->starts[0].cpu.regs.rflags);
+}
+
+static void start_errors_expect(struct judge *judge, const struct lab04_guest_output *out)
+{
+    for (unsigned i = 1; i <= LAB04_IOCTLS; i++) {
+        CHECK(judge, out->starts[i].result == -EIO,
+              "an ioctl that fails makes guest_start_user() fail",
+              "its ioctl number %u failed with EIO: it returned %d", i,
+              out->starts[i].result);
+        CHECK(judge, i > 2 || out->starts[i].sets == 0,
+              "registers that could not be read are not set",
+              "ioctl number %u, which reads them, failed; %u others set them", i,
+              out->starts[i].sets);
+    }
+}
+
+/* KVM's own view of the segment registers, before the guest runs. */
+static void start_segments_expect(struct judge *judge, const struct kvm_sregs *s)
+{
+    const struct kvm_segment *const segments[] = {&s->ss, &s->ds, &s->es, &s->fs, &s->gs};
+    static const char *const names[] = {"SS", "DS", "ES", "FS", "GS"};
+
+    CHECK(judge,
+          s->cs.selector == USER_CODE_SELECTOR && s->cs.dpl == 3 && s->cs.l && !s->cs.db,
+          "CS is the user's 64-bit code", "selector %#x, dpl %u, l %u, db %u",
+          s->cs.selector, s->cs.dpl, s->cs.l, s->cs.db);
+    for (unsigned i = 0; i < COUNT(segments); i++)
+        CHECK(judge,
+              segments[i]->selector == USER_DATA_SELECTOR && segments[i]->dpl == 3 &&
+                  segments[i]->type == 3 && segments[i]->present,
+              "SS, DS, ES, FS and GS are the user's data",
+              "%s: selector %#x, dpl %u, type %u, present %u", names[i],
+              segments[i]->selector, segments[i]->dpl, segments[i]->type,
+              segments[i]->present);
+    CHECK(judge,
+          s->tr.selector == TSS_SELECTOR && s->tr.base == guest.tables.tss &&
+              s->tr.limit == TSS_BYTES - 1 && s->tr.type == TSS_BUSY && s->tr.present,
+          "TR is the TSS, busy", "selector %#x, base %#llx, limit %#x, type %u, present %u",
+          s->tr.selector, s->tr.base, s->tr.limit, s->tr.type, s->tr.present);
+    CHECK(judge,
+          s->gdt.base == guest.tables.gdt && s->gdt.limit == GDT_BYTES - 1 &&
+              s->idt.base == guest.tables.idt && s->idt.limit == IDT_BYTES - 1,
+          "GDTR and IDTR have the tables", "GDT %#llx, limit %#x; IDT %#llx, limit %#x",
+          s->gdt.base, s->gdt.limit, s->idt.base, s->idt.limit);
+}
+
+/* The same of the others: what was set, and what was kept. */
+static void start_registers_expect(struct judge *judge, const struct cpu_state *loaded,
+                                   const struct cpu_state *started)
+{
+    const struct kvm_sregs *was = &loaded->sregs, *s = &started->sregs;
+    struct kvm_regs want = loaded->regs;
+
+    want.rip = guest.program;
+    want.rsp = USER_STACK;
+    want.rflags = 0x3202;
+    CHECK(judge, memcmp(&want, &started->regs, sizeof want) == 0,
+          "RIP, RSP and RFLAGS are set, the other registers are kept",
+          "RIP %#llx, RSP %#llx, RFLAGS %#llx (should be %#llx, %#llx, %#llx)",
+          started->regs.rip, started->regs.rsp, started->regs.rflags, want.rip, want.rsp,
+          want.rflags);
+    CHECK(judge,
+          s->cr0 == was->cr0 && s->cr3 == was->cr3 && s->cr4 == was->cr4 &&
+              s->efer == was->efer,
+          "control registers are kept", "CR0 %#llx, CR3 %#llx, CR4 %#llx, EFER %#llx",
+          s->cr0, s->cr3, s->cr4, s->efer);
+}
+
+void program_starts_in_ring_3(struct judge *judge)
+{
+    rings_begin(judge, &guest, 1, 0, NULL, 0);
+    const struct evidence *e = rings_run(judge, &guest, false);
+    const struct lab04_guest_output *out = guest_output(e);
+
+    start_segments_expect(judge, &out->started.sregs);
+    start_registers_expect(judge, &out->loaded, &out->started);
+    start_words_expect(judge, out);
+    start_errors_expect(judge, out);
+    rings_end_expect(judge, &guest, e);
+}
+
+/* A guest for which nothing more can be done: no #GP gate, or no stack in memory. */
+void emulation_gives_up(struct judge *judge)
+{
+    static const uint8_t violation[] = {5}, call[] = {1};
+    static const struct {
+        const uint8_t *operation;
+        int error;
+        const char *what;
+    } tries[] = {{violation, -ELOOP, "a #GP, and no gate for it"},
+                 {call, -EFAULT, "INT 82h with an RSP0 outside of memory"}};
+
+    for (unsigned i = 0; i < COUNT(tries); i++) {
+        rings_begin(judge, &guest, 0, 1, tries[i].operation, 1);
+        if (tries[i].error == -ELOOP)
+            guest.tables.gate_count--; /* the last one is #GP's */
+        else
+            guest.tables.rsp0 = LAB04_GUEST_RAM + 0x1000;
+        const struct evidence *e = rings_run(judge, &guest, true);
+        const struct lab04_guest_output *out = guest_output(e);
+        const uint64_t site = guest.sites[S_OPS + tries[i].operation[0]];
+
+        CHECK(judge, out->trap_error == tries[i].error, "traps->error says why it gave up",
+              "%s: it is %d, not -%s", tries[i].what, out->trap_error,
+              errno_name(tries[i].error));
+        CHECK(judge, out->run_result == 0 && out->status == RUN_KICKED,
+              "a kick ends the run when the emulation gives up",
+              "%s: vcpu_run() returned %d, status %u", tries[i].what, out->run_result,
+              out->status);
+        CHECK(judge,
+              (out->ended.sregs.cs.selector & 3) == 3 && out->ended.regs.rip == site + 2,
+              "the guest's registers are as they were",
+              "%s: RIP %#llx, CS %#x; the patched OUT is at %#" PRIx64 " (KVM has finished "
+              "it)",
+              tries[i].what, out->ended.regs.rip, out->ended.sregs.cs.selector, site);
+    }
+    ends_judge(judge);
+}
