@@ -60,6 +60,7 @@ struct figure {
 struct outcome {
     enum verdict verdict;
     bool timed_out;
+    double cost; /* CPU seconds of the check's own process */
     char asked[512];
     char seen[2048];
     uint32_t figure_count;
