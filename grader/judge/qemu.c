@@ -30,10 +30,13 @@
 #define WAKE_SECONDS  60
 #define CLOCK_TEST_US 500000
 
-/* One CPU: with two, TCG can kill the kernel while KVM patches its code (CONTRIBUTING). */
+/* One CPU: with two, TCG can kill the kernel while KVM patches its code (CONTRIBUTING).
+ * Expedited RCU: to empty the trace's buffer, the kernel waits for a grace period, which takes
+ * some ticks (15 ms) otherwise. */
 #define KERNEL_COMMAND_LINE                                                                \
     "console=ttyS0 quiet intel_iommu=on iommu=nopt panic=-1 cryptomgr.notests "            \
-    "tsc=reliable no_timer_check mitigations=off lpj=4000000 random.trust_cpu=on"
+    "tsc=reliable no_timer_check mitigations=off lpj=4000000 random.trust_cpu=on "         \
+    "rcupdate.rcu_expedited=1"
 
 struct arguments {
     char *item[ARGS_MAX];
