@@ -63,7 +63,12 @@ static bool model_start(struct targets *t)
 
 void targets_wake(struct targets *t)
 {
+    char formats[4096];
+
     machine_wake(&t->machine.machine, t->options->machine);
+    /* While QEMU starts. The checks are our children, and inherit what has been read. */
+    snprintf(formats, sizeof formats, "%s/formats", t->options->machine);
+    kvm_events_prepare(formats);
 }
 
 static bool machine_start(struct targets *t)

@@ -173,22 +173,39 @@ static int page_decode(struct kvm_events *events, size_t *room, struct tep_handl
     return r;
 }
 
+/* What kvm_events_prepare() has read. */
+static struct {
+    struct tep_handle *tep;
+    char path[4096];
+} formats;
+
+int kvm_events_prepare(const char *formats_path)
+{
+    int r;
+
+    if (formats.tep && strcmp(formats.path, formats_path) == 0)
+        return 0;
+    tep_free(formats.tep);
+    formats.tep = tep_alloc();
+    r = formats.tep ? formats_load(formats.tep, formats_path) : -ENOMEM;
+    snprintf(formats.path, sizeof formats.path, "%s", r < 0 ? "" : formats_path);
+    return r;
+}
+
 int kvm_events_decode(struct kvm_events *events, const void *pages, size_t size,
                       const char *formats_path)
 {
-    struct tep_handle *tep = tep_alloc();
     struct kbuffer *buffer = kbuffer_alloc(KBUFFER_LSIZE_8, KBUFFER_ENDIAN_LITTLE);
     uint8_t page[TRACE_PAGE] __attribute__((aligned(8)));
     size_t room = 0;
-    int r = tep && buffer ? formats_load(tep, formats_path) : -ENOMEM;
+    int r = buffer ? kvm_events_prepare(formats_path) : -ENOMEM;
 
     *events = (struct kvm_events){0};
     for (size_t at = 0; r == 0 && at + TRACE_PAGE <= size; at += TRACE_PAGE) {
         memcpy(page, (const uint8_t *)pages + at, TRACE_PAGE);
-        r = page_decode(events, &room, tep, buffer, page);
+        r = page_decode(events, &room, formats.tep, buffer, page);
     }
     kbuffer_free(buffer);
-    tep_free(tep);
     return r;
 }
 
