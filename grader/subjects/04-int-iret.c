@@ -64,7 +64,7 @@ static void tables_write(struct subject *subject)
     struct lab04_tables_output *out = subject->output;
     struct vm vm;
 
-    subject->output_size = sizeof *out;
+    subject->output_size = sizeof *out - (LAB04_TRIES - in->count) * sizeof out->ram[0];
     for (uint32_t i = 0; i < in->count; i++) {
         const struct interrupt_tables tables = tables_of(&in->tables[i]);
 
@@ -80,7 +80,12 @@ static void changes_note(const uint8_t *before, struct lab04_case_result *result
 {
     uint32_t from = 0, to = LAB04_RAM;
 
-    while (from < LAB04_RAM && ram[from] == before[from])
+    while (from < LAB04_RAM && memcmp(ram + from, before + from, GUEST_PAGE_SIZE) == 0)
+        from += GUEST_PAGE_SIZE;
+    while (to > from && memcmp(ram + to - GUEST_PAGE_SIZE, before + to - GUEST_PAGE_SIZE,
+                               GUEST_PAGE_SIZE) == 0)
+        to -= GUEST_PAGE_SIZE;
+    while (from < to && ram[from] == before[from])
         from++;
     while (to > from && ram[to - 1] == before[to - 1])
         to--;
@@ -306,7 +311,7 @@ static void vcpu_pretend(struct vcpu *vcpu, struct vm *vm, const struct cpu_stat
     pretended.failing = failing;
 }
 
-/* --- LAB04_ACCESS ----------------------------------------------------------------------------- */
+/* --- LAB04_GUEST, port accesses ----------------------------------------------------------------- */
 
 static struct lab04_access_result *behind_notes;
 
@@ -360,27 +365,25 @@ static void access_try(const struct lab04_access_input *in, const struct lab04_a
     r->cpu = pretended.cpu;
 }
 
-static void accesses(struct subject *subject)
+static void accesses_try(const struct lab04_access_input *in,
+                         struct lab04_access_output *out)
 {
-    const struct lab04_access_input *in = subject->input;
-    struct lab04_access_output *out = subject->output;
-
-    subject->output_size = sizeof *out;
     for (uint32_t i = 0; i < in->count; i++)
         access_try(in, &in->accesses[i], &out->results[i]);
 }
 
-/* --- LAB04_GUEST ---------------------------------------------------------------------------------- */
+/* --- LAB04_GUEST, guests ------------------------------------------------------------------------- */
 
 static struct {
     struct kvm kvm;
     struct vm vm;
     struct vcpu vcpu;
     struct guest_ram memory;
+    struct cpu_state reset; /* the vCPU's registers when it was new */
     struct int_traps traps;
 } stage;
 
-static int stage_build(const struct lab04_guest_input *in)
+static int stage_build(void)
 {
     int r = vcpu_kick_init();
 
@@ -394,25 +397,36 @@ static int stage_build(const struct lab04_guest_input *in)
         r = guest_ram_create(&stage.memory, "ram", LAB04_GUEST_RAM);
     if (r == 0)
         r = memory_slot_add(&stage.vm, 0, LAB04_GUEST_RAM, stage.memory.hva, 0);
-    if (r >= 0)
+    return r < 0 ? r : cpu_state_get(&stage.vcpu, &stage.reset);
+}
+
+/* Nothing is left of a guest that was here before. */
+static int stage_load(const struct lab04_guest_input *in, const struct lab04_guest_run *run)
+{
+    int r;
+
+    memset(stage.memory.hva, 0, LAB04_GUEST_RAM);
+    memset(&stage.traps, 0, sizeof stage.traps);
+    stage.vm.pio = (struct device_bus){0};
+    port_writes = 0;
+    r = cpu_state_set(&stage.vcpu, &stage.reset);
+    if (r == 0)
         r = guest_load(&stage.vcpu, in->image, in->image_size, GUEST_LONG64);
-    if (r < 0)
-        return r;
-    memcpy(stage.memory.hva + GUEST_MAILBOX_GPA, in->mailbox, sizeof in->mailbox);
-    memcpy(stage.memory.hva + in->script_at, in->script, in->script_size);
-    return 0;
+    memcpy(stage.memory.hva + GUEST_MAILBOX_GPA, run->mailbox, sizeof run->mailbox);
+    memcpy(stage.memory.hva + in->script_at, run->script, sizeof run->script);
+    return r;
 }
 
 /* The way that was asked for: the processor's, or ours. */
-static int traps_prepare(const struct lab04_guest_input *in)
+static int traps_prepare(const struct lab04_guest_input *in, bool patched)
 {
-    if (!in->patched)
+    if (!patched)
         return device_bus_add(&stage.vm.pio, &port_device);
     device_bus_add(&stage.traps.behind, &port_device);
     return int_traps_install(&stage.traps, &stage.vcpu, in->sites, in->site_count);
 }
 
-static void guest_note(struct lab04_guest_output *out)
+static void guest_note(struct lab04_guest_result *out)
 {
     out->trap_error = stage.traps.error;
     out->port_writes = port_writes;
@@ -434,21 +448,40 @@ static void registers_mark(struct cpu_state *cpu)
     cpu_state_get(&stage.vcpu, cpu);
 }
 
-/* KVM forgets some of what it is told; memory does not. And it has no ioctl that fails. */
-static void starts_try(const struct lab04_guest_input *in,
-                       const struct interrupt_tables *tables,
-                       struct lab04_guest_output *out)
+static void guest_run(const struct lab04_guest_input *in, const struct lab04_guest_run *run,
+                      struct lab04_guest_result *out)
 {
+    const struct interrupt_tables tables = tables_of(&run->tables);
+    struct run_stop stop = {0};
+
+    registers_mark(&out->loaded);
+    out->tables_result = interrupt_tables_write(&stage.vm, &tables);
+    out->install_result = traps_prepare(in, run->patched);
+    out->start_result =
+        guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
+    cpu_state_get(&stage.vcpu, &out->started);
+    if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
+        out->run_result = vcpu_run(&stage.vcpu, &stop);
+        out->status = stop.status;
+    }
+    guest_note(out);
+    subject_checkpoint();
+}
+
+/* KVM forgets some of what it is told; memory does not. And it has no ioctl that fails. */
+static void starts_try(const struct lab04_guest_input *in, struct lab04_guest_output *out)
+{
+    const struct interrupt_tables tables = tables_of(&in->runs[0].tables);
     struct vcpu vcpu;
 
-    out->pretended = out->loaded;
+    out->pretended = out->runs[0].loaded;
     out->pretended.regs.rflags = 0x254cd7;
     out->pretended.sregs.ldt = (struct kvm_segment){
         .base = 0x7000, .limit = 0x1f, .selector = 0x58, .type = 2, .present = 1};
     for (uint32_t i = 0; i <= LAB04_IOCTLS; i++) {
         vcpu_pretend(&vcpu, &stage.vm, &out->pretended, i);
         out->starts[i].result =
-            guest_start_user(&vcpu, tables, in->program, in->rsp, in->iopl);
+            guest_start_user(&vcpu, &tables, in->program, in->rsp, in->iopl);
         out->starts[i].sets = pretended.sets;
         out->starts[i].cpu = pretended.cpu;
     }
@@ -458,31 +491,26 @@ static void guest(struct subject *subject)
 {
     const struct lab04_guest_input *in = subject->input;
     struct lab04_guest_output *out = subject->output;
-    const struct interrupt_tables tables = tables_of(&in->tables);
-    struct run_stop stop = {0};
 
     subject->output_size = sizeof *out;
-    if (stage_build(in) < 0)
-        return;
-    out->ready = 1;
-    registers_mark(&out->loaded);
-    out->tables_result = interrupt_tables_write(&stage.vm, &tables);
-    out->install_result = traps_prepare(in);
-    out->start_result =
-        guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
-    cpu_state_get(&stage.vcpu, &out->started);
-    starts_try(in, &tables, out);
-    if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
-        out->run_result = vcpu_run(&stage.vcpu, &stop);
-        out->status = stop.status;
+    out->ready = stage_build() == 0;
+    for (uint32_t i = 0; out->ready && i < in->run_count; i++) {
+        out->ready = stage_load(in, &in->runs[i]) == 0;
+        if (out->ready)
+            guest_run(in, &in->runs[i], &out->runs[i]);
     }
-    guest_note(out);
-    subject_checkpoint();
+    if (!out->ready)
+        return;
+    starts_try(in, out);
+    if (subject->input_size > sizeof *in) {
+        accesses_try((const void *)(in + 1), (void *)(out + 1));
+        subject->output_size += sizeof(struct lab04_access_output);
+    }
 }
 
 const subject_entry subject_entries[] = {
     [LAB04_ENCODE] = encode, [LAB04_TABLES] = tables_write, [LAB04_EMULATE] = emulate,
     [LAB04_PATCH] = patch,   [LAB04_EVENTS] = events,       [LAB04_EXITS] = exits,
-    [LAB04_GUEST] = guest,   [LAB04_ACCESS] = accesses,
+    [LAB04_GUEST] = guest,
 };
 const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

@@ -14,8 +14,7 @@ enum {
     LAB04_PATCH,   /* int_traps_install(), the same */
     LAB04_EVENTS,  /* entry_event_encode() */
     LAB04_EXITS,   /* exception_exits_set(), event_exits() */
-    LAB04_GUEST,   /* a guest in the real KVM */
-    LAB04_ACCESS,  /* port accesses of a vCPU that is mere memory */
+    LAB04_GUEST, /* guests in the real KVM, and port accesses of a vCPU that is mere memory */
 };
 
 /* Guests without KVM: memory made of one slot a page; the last page is read-only. */
@@ -58,7 +57,7 @@ struct lab04_tables_input {
 
 struct lab04_tables_output {
     int32_t results[LAB04_TRIES];
-    uint8_t ram[LAB04_TRIES][LAB04_RAM];
+    uint8_t ram[LAB04_TRIES][LAB04_RAM]; /* as many as there are tries */
 };
 
 /* --- LAB04_EMULATE ----------------------------------------------------------------------- */
@@ -173,31 +172,44 @@ struct lab04_exits_output {
 #define LAB04_GUEST_RAM 0x40000u
 #define LAB04_IMAGE     0x2000u
 #define LAB04_SCRIPT    0x1000u
+#define LAB04_RUNS      2
 
-struct lab04_guest_input {
-    uint32_t patched;
-    uint32_t image_size, site_count, script_size;
-    uint64_t program, rsp; /* where it starts in ring 3 */
-    uint32_t iopl, reserved;
-    uint64_t script_at;
+/* One life of the guest; each begins with the memory and the vCPU of a new one. */
+struct lab04_guest_run {
+    uint32_t patched, reserved;
     uint64_t mailbox[4];
     struct lab04_tables tables;
-    uint64_t sites[TRAP_SITES_MAX];
     uint8_t script[LAB04_SCRIPT];
-    uint8_t image[LAB04_IMAGE];
 };
 
-#define LAB04_IOCTLS 4 /* that read and set all registers of struct cpu_state */
+/* A struct lab04_access_input may follow. */
+struct lab04_guest_input {
+    uint32_t run_count, image_size, site_count, iopl;
+    uint64_t program, rsp; /* where it starts in ring 3 */
+    uint64_t script_at;
+    uint64_t sites[TRAP_SITES_MAX];
+    uint8_t image[LAB04_IMAGE];
+    struct lab04_guest_run runs[LAB04_RUNS];
+};
 
-struct lab04_guest_output {
-    int32_t ready; /* parts 01 to 03 have done their work */
+struct lab04_guest_result {
     int32_t tables_result, install_result, start_result, run_result;
     uint32_t status;
     int32_t trap_error;
     uint32_t port_writes; /* of the device behind, at port 80h */
+    uint32_t reserved;
     uint64_t ints, irets, faults;
     struct cpu_state loaded, started,
         ended; /* after guest_load(), guest_start_user(), the run */
+};
+
+#define LAB04_IOCTLS 4 /* that read and set all registers of struct cpu_state */
+
+/* A struct lab04_access_output follows if its input did. Each run ends in a checkpoint. */
+struct lab04_guest_output {
+    int32_t ready; /* parts 01 to 03 have done their work */
+    uint32_t reserved;
+    struct lab04_guest_result runs[LAB04_RUNS];
     /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EIO */
     struct cpu_state pretended; /* before */
     struct {
@@ -207,7 +219,7 @@ struct lab04_guest_output {
     } starts[LAB04_IOCTLS + 1];
 };
 
-/* --- LAB04_ACCESS ------------------------------------------------------------------------------ */
+/* --- LAB04_GUEST, port accesses ------------------------------------------------------------------ */
 
 #define LAB04_ACCESSES 16
 

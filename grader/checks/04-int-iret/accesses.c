@@ -175,25 +175,24 @@ static void access_make(struct judge *judge, struct lab04_access *a,
     access_spoil(a, k->spoil, is_iret);
 }
 
-static const struct lab04_access_output *accesses_run(struct judge *judge,
-                                                      struct lab04_access_input *in,
-                                                      const struct access_case *cases,
-                                                      unsigned count)
+static void accesses_make(struct judge *judge, struct lab04_access_input *in,
+                          const struct access_case *cases, unsigned count)
 {
     access_memory_make(judge, in);
     for (in->count = 0; in->count < count; in->count++)
         access_make(judge, &in->accesses[in->count], &cases[in->count]);
-    const struct lab04_access_output *out =
-        part_run(judge, LAB04_ACCESS, in, sizeof *in, sizeof *out);
-    for (unsigned i = 0; i < count; i++)
-        CHECK(judge, out->results[i].install_result == 0, "int_traps_install() returns 0",
-              "it returned %d for 2 sites", out->results[i].install_result);
-    return out;
+}
+
+static void install_expect(struct judge *judge, const struct lab04_access_result *r)
+{
+    CHECK(judge, r->install_result == 0, "int_traps_install() returns 0",
+          "it returned %d for 2 sites", r->install_result);
 }
 
 /* What is no site's OUT has its answer from the bus behind, and changes nothing else. */
-static void behind_expect(struct judge *judge, const struct access_case *k,
-                          const struct lab04_access *a, const struct lab04_access_result *r)
+static void access_behind_expect(struct judge *judge, const struct access_case *k,
+                                 const struct lab04_access *a,
+                                 const struct lab04_access_result *r)
 {
     const bool claimed = k->port >= 0x40;
     uint8_t data[8];
@@ -226,18 +225,22 @@ static void behind_expect(struct judge *judge, const struct access_case *k,
           k->what, r->sets, r->error, r->ints, r->irets, r->faults);
 }
 
-void behind_judge(struct judge *judge)
+void behind_make(struct judge *judge, struct lab04_access_input *in)
 {
-    static struct lab04_access_input in;
-    const struct lab04_access_output *out =
-        accesses_run(judge, &in, behind_cases, COUNT(behind_cases));
-
-    for (unsigned i = 0; i < COUNT(behind_cases); i++)
-        behind_expect(judge, &behind_cases[i], &in.accesses[i], &out->results[i]);
+    accesses_make(judge, in, behind_cases, COUNT(behind_cases));
 }
 
-static void end_expect(struct judge *judge, const struct access_case *k,
-                       const struct lab04_access_result *r)
+void behind_expect(struct judge *judge, const struct lab04_access_input *in,
+                   const struct lab04_access_output *out)
+{
+    for (unsigned i = 0; i < COUNT(behind_cases); i++) {
+        install_expect(judge, &out->results[i]);
+        access_behind_expect(judge, &behind_cases[i], &in->accesses[i], &out->results[i]);
+    }
+}
+
+static void access_end_expect(struct judge *judge, const struct access_case *k,
+                              const struct lab04_access_result *r)
 {
     /* SREGS are set first, REGS second: what fails is the ioctl that `failing` names. */
     const uint32_t sets = k->error == 0 ? 2 : k->failing == LAB04_IOCTLS ? 1 : 0;
@@ -260,12 +263,15 @@ static void end_expect(struct judge *judge, const struct access_case *k,
           "%s: the bus behind saw it", k->what);
 }
 
-void ends_judge(struct judge *judge)
+void ends_make(struct judge *judge, struct lab04_access_input *in)
 {
-    static struct lab04_access_input in;
-    const struct lab04_access_output *out =
-        accesses_run(judge, &in, end_cases, COUNT(end_cases));
+    accesses_make(judge, in, end_cases, COUNT(end_cases));
+}
 
-    for (unsigned i = 0; i < COUNT(end_cases); i++)
-        end_expect(judge, &end_cases[i], &out->results[i]);
+void ends_expect(struct judge *judge, const struct lab04_access_output *out)
+{
+    for (unsigned i = 0; i < COUNT(end_cases); i++) {
+        install_expect(judge, &out->results[i]);
+        access_end_expect(judge, &end_cases[i], &out->results[i]);
+    }
 }

@@ -38,8 +38,11 @@ bool wish_page_fault(const struct exception_wish *w, uint32_t code);
 
 /* The part's device, one port access at a time (accesses.c): what goes to the bus behind, and
  * where the emulation ends. */
-void behind_judge(struct judge *judge);
-void ends_judge(struct judge *judge);
+void behind_make(struct judge *judge, struct lab04_access_input *in);
+void behind_expect(struct judge *judge, const struct lab04_access_input *in,
+                   const struct lab04_access_output *out);
+void ends_make(struct judge *judge, struct lab04_access_input *in);
+void ends_expect(struct judge *judge, const struct lab04_access_output *out);
 
 /* --- the checks ------------------------------------------------------------------------- */
 

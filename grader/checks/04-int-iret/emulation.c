@@ -356,18 +356,29 @@ static void frame_expect(struct judge *judge, const struct lab04_case_result *r,
           what, r->changed_from, r->changed_to, w->frame_words, w->frame_at);
 }
 
+/* The memory that the part has found: as it was made, but for what the case changes. */
+static const uint8_t *case_memory(const struct lab04_emulate_input *in,
+                                  const struct lab04_case *c)
+{
+    static uint8_t changed[LAB04_RAM];
+
+    if (!c->write_at[0] && !c->write_at[1])
+        return in->ram;
+    memcpy(changed, in->ram, sizeof changed);
+    for (unsigned n = 0; n < 2; n++)
+        if (c->write_at[n])
+            bytes_set(changed + c->write_at[n], c->write_value[n], 8);
+    return changed;
+}
+
 static void case_expect(struct judge *judge, const struct lab04_emulate_input *in,
                         uint32_t i, const struct lab04_case_result *r)
 {
-    static uint8_t ram[LAB04_RAM];
     const struct lab04_case *c = &in->cases[i];
+    const uint8_t *ram = case_memory(in, c);
     struct outcome_wanted w;
     char what[160];
 
-    memcpy(ram, in->ram, sizeof ram);
-    for (unsigned n = 0; n < 2; n++)
-        if (c->write_at[n])
-            bytes_set(ram + c->write_at[n], c->write_value[n], 8);
     if (c->is_return)
         oracle_return(c, ram, &w);
     else

@@ -10,81 +10,120 @@
 
 enum { WINDOW_MAILBOX, WINDOW_LOG };
 
+static struct rings guest; /* one a process: each check has its own */
+
+/* What the subject gets: guests, one after the other, and port accesses if there are some. */
+static struct {
+    struct lab04_guest_input guests;
+    struct lab04_access_input accesses;
+} input;
+
+static void guest_add(const struct rings *g, bool patched)
+{
+    struct lab04_guest_input *in = &input.guests;
+    struct lab04_guest_run *run = &in->runs[in->run_count++];
+
+    *run = (struct lab04_guest_run){.patched = patched,
+                                    .mailbox = {g->pairs, g->nonce, g->script_count, 0},
+                                    .tables = g->tables};
+    memcpy(run->script, g->script, sizeof g->script);
+    in->image_size = (uint32_t)g->image_size;
+    in->site_count = SITES;
+    in->iopl = 3;
+    in->program = g->program;
+    in->rsp = USER_STACK;
+    in->script_at = SCRIPT_AT;
+    memcpy(in->sites, g->sites, sizeof g->sites);
+    memcpy(in->image, g->image, in->image_size);
+}
+
 static const struct lab04_guest_output *guest_output(const struct evidence *e)
 {
     return (const struct lab04_guest_output *)(const void *)e->answer;
 }
 
-static const struct evidence *rings_run(struct judge *judge, const struct rings *g,
-                                        bool patched)
+static const struct lab04_access_output *access_output(const struct evidence *e)
+{
+    return (const struct lab04_access_output *)(const void *)(guest_output(e) + 1);
+}
+
+static void ready_expect(struct judge *judge, const struct lab04_guest_result *r)
+{
+    CHECK(judge, r->tables_result == 0, "interrupt_tables_write() returns 0",
+          "it returned %d", r->tables_result);
+    CHECK(judge, r->install_result == 0, "int_traps_install() returns 0",
+          "it returned %d for the guest's %u sites", r->install_result, (unsigned)SITES);
+    CHECK(judge, r->start_result == 0, "guest_start_user() returns 0", "it returned %d",
+          r->start_result);
+}
+
+/* All guests that were added, and the accesses, in one run of the subject. */
+static const struct evidence *guests_run(struct judge *judge)
 {
     static const struct window windows[] = {
         {.name = "guest-ram", .offset = GUEST_MAILBOX_GPA, .length = 128},
         {.name = "guest-ram", .offset = LOG_AT, .length = LAB04_GUEST_RAM - LOG_AT}};
-    static struct lab04_guest_input in;
+    const bool more = input.accesses.count > 0;
     const struct run_spec spec = {.entry = LAB04_GUEST,
                                   .flags = RUN_TRACE,
-                                  .input = &in,
-                                  .input_size = sizeof in,
+                                  .input = &input,
+                                  .input_size = more ? sizeof input : sizeof input.guests,
                                   .windows = windows,
                                   .window_count = COUNT(windows),
                                   .deadline_ms = 20000};
+    const struct evidence *e =
+        judge_run(judge, &spec,
+                  sizeof(struct lab04_guest_output) +
+                      (more ? sizeof(struct lab04_access_output) : 0));
 
-    in = (struct lab04_guest_input){.patched = patched,
-                                    .image_size = (uint32_t)g->image_size,
-                                    .site_count = SITES,
-                                    .script_size = sizeof g->script,
-                                    .program = g->program,
-                                    .rsp = USER_STACK,
-                                    .iopl = 3,
-                                    .script_at = SCRIPT_AT,
-                                    .mailbox = {g->pairs, g->nonce, g->script_count, 0},
-                                    .tables = g->tables};
-    memcpy(in.sites, g->sites, sizeof g->sites);
-    memcpy(in.script, g->script, sizeof g->script);
-    memcpy(in.image, g->image, in.image_size);
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab04_guest_output));
-    const struct lab04_guest_output *out = guest_output(e);
-    CHECK(judge, out->ready, "a guest can be loaded (parts 01 to 03)",
+    CHECK(judge, guest_output(e)->ready, "a guest can be loaded (parts 01 to 03)",
           "one of their functions failed");
-    CHECK(judge, out->tables_result == 0, "interrupt_tables_write() returns 0",
-          "it returned %d", out->tables_result);
-    CHECK(judge, out->install_result == 0, "int_traps_install() returns 0",
-          "it returned %d for the guest's %u sites", out->install_result, (unsigned)SITES);
-    CHECK(judge, out->start_result == 0, "guest_start_user() returns 0", "it returned %d",
-          out->start_result);
+    for (uint32_t i = 0; i < input.guests.run_count; i++)
+        ready_expect(judge, &guest_output(e)->runs[i]);
     return e;
 }
 
-/* The guest has got to its end, by its own word to a port, as the kernel saw it. */
-static void rings_end_expect(struct judge *judge, const struct rings *g,
-                             const struct evidence *e)
+/* The last word of guest number n to its port, as the kernel saw it. A guest ends with HLT. */
+static const struct kvm_event *final_word(const struct evidence *e, unsigned n)
 {
-    const struct lab04_guest_output *out = guest_output(e);
-    const uint32_t want = rings_number(g);
     const struct kvm_event *final = NULL;
 
-    for (size_t i = 0; i < e->events.count; i++)
-        if (e->events.list[i].kind == EVENT_PIO && e->events.list[i].write &&
-            e->events.list[i].address == FINAL_PORT)
-            final = &e->events.list[i];
-    CHECK(judge, out->trap_error == 0, "traps->error stays 0",
-          "it is %d (%s): the emulation gave up", out->trap_error,
-          errno_name(out->trap_error));
+    for (size_t i = 0; i < e->events.count; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+
+        if (event->kind == EVENT_EXIT && event->reason == SVM_EXIT_HLT && n-- == 0)
+            return final;
+        if (event->kind == EVENT_PIO && event->write && event->address == FINAL_PORT &&
+            n == 0)
+            final = event;
+    }
+    return NULL;
+}
+
+/* Guest number n has got to its end. */
+static void rings_end_expect(struct judge *judge, const struct rings *g,
+                             const struct evidence *e, unsigned n)
+{
+    const struct lab04_guest_result *r = &guest_output(e)->runs[n];
+    const struct kvm_event *final = final_word(e, n);
+    const uint64_t pairs = window_u64(e, n, WINDOW_MAILBOX, 64);
+    const uint32_t want = rings_number(g);
+
+    CHECK(judge, r->trap_error == 0, "traps->error stays 0",
+          "it is %d (%s): the emulation gave up", r->trap_error, errno_name(r->trap_error));
     CHECK(
-        judge, final && out->run_result == 0 && out->status == RUN_HALTED,
+        judge, final && r->run_result == 0 && r->status == RUN_HALTED,
         "the guest runs to its end and halts",
         "vcpu_run() returned %d, status %u (1 is a halt, 2 a triple fault); RIP %#llx, CS "
         "%#x%s",
-        out->run_result, out->status, (unsigned long long)out->ended.regs.rip,
-        out->ended.sregs.cs.selector, final ? "" : "; nothing was written to port 3F0h");
+        r->run_result, r->status, (unsigned long long)r->ended.regs.rip,
+        r->ended.sregs.cs.selector, final ? "" : "; nothing was written to port 3F0h");
     CHECK(judge, (uint32_t) final->value == want,
           "every pair has gone through ring 0, on the stack of RSP0, and back",
           "%" PRIu64 " pairs: the guest wrote %#x to port 3F0h, not %#x", g->pairs,
           (uint32_t) final->value, want);
-    CHECK(judge, window_u64(e, 0, WINDOW_MAILBOX, 64) == g->pairs,
-          "the handler in ring 0 has run once a pair", "%" PRIu64 " times, not %" PRIu64,
-          window_u64(e, 0, WINDOW_MAILBOX, 64), g->pairs);
+    CHECK(judge, pairs == g->pairs, "the handler in ring 0 has run once a pair",
+          "%" PRIu64 " times, not %" PRIu64, pairs, g->pairs);
 }
 
 static size_t exits_of(const struct evidence *e, uint32_t reason)
@@ -109,9 +148,7 @@ static double span_us(const struct evidence *e)
 }
 
 #define HARDWARE_PAIRS 100000u
-#define PATCHED_PAIRS  1000u
-
-static struct rings guest; /* one a process: each check has its own */
+#define PATCHED_PAIRS  300u /* one is like another; no counter of 8 bits has as many */
 
 static void pairs_figures(struct judge *judge, const struct evidence *e, const char *exits,
                           const char *time, uint64_t pairs)
@@ -125,8 +162,9 @@ static void pairs_figures(struct judge *judge, const struct evidence *e, const c
 void hardware_way_needs_no_exit(struct judge *judge)
 {
     rings_begin(judge, &guest, HARDWARE_PAIRS, 0, NULL, 0);
-    const struct evidence *e = rings_run(judge, &guest, false);
-    rings_end_expect(judge, &guest, e);
+    guest_add(&guest, false);
+    const struct evidence *e = guests_run(judge);
+    rings_end_expect(judge, &guest, e, 0);
     const size_t all = exits_of(e, KVM_EVENT_ANY), ticks = exits_of(e, SVM_EXIT_INTR),
                  faults = exits_of(e, SVM_EXIT_NPF), io = exits_of(e, SVM_EXIT_IOIO),
                  halts = exits_of(e, SVM_EXIT_HLT);
@@ -162,9 +200,10 @@ static void pair_exits_expect(struct judge *judge, const struct evidence *e)
 void patched_way_exits_twice(struct judge *judge)
 {
     rings_begin(judge, &guest, PATCHED_PAIRS, 0, NULL, 0);
-    const struct evidence *e = rings_run(judge, &guest, true);
-    const struct lab04_guest_output *out = guest_output(e);
-    rings_end_expect(judge, &guest, e);
+    guest_add(&guest, true);
+    const struct evidence *e = guests_run(judge);
+    const struct lab04_guest_result *out = &guest_output(e)->runs[0];
+    rings_end_expect(judge, &guest, e, 0);
     pair_exits_expect(judge, e);
     CHECK(judge, exits_of(e, SVM_EXIT_IOIO) == 2 * PATCHED_PAIRS + 2,
           "two exits a pair, no more and no less",
@@ -179,53 +218,65 @@ void patched_way_exits_twice(struct judge *judge)
                   "time per INT/IRET pair, patched way", PATCHED_PAIRS);
 }
 
-/* Both ways leave the same log, and it is the right one. */
-static void both_ways_judge(struct judge *judge, const uint8_t *operations, unsigned count)
+/* What is at port 80h saw each OUT of the guest's own, and nothing else. */
+static void port_writes_expect(struct judge *judge, uint32_t got, const char *way)
 {
-    const struct evidence *runs[2];
+    uint32_t want = 0;
+
+    for (uint64_t i = 0; i < guest.script_count; i++)
+        want += guest.script[i].operation == 8;
+    CHECK(judge, got == want, "an OUT that is no patched site reaches its device",
+          "%s: the guest wrote %u times to port 80h, its device saw %u", way, want, got);
+}
+
+static void both_ways_add(struct judge *judge, const uint8_t *operations, unsigned count)
+{
+    rings_begin(judge, &guest, 2, COUNT(guest.script), operations, count);
+    guest_add(&guest, false);
+    guest_add(&guest, true);
+}
+
+/* Both ways leave the same log, and it is the right one. */
+static void both_ways_expect(struct judge *judge, const struct evidence *e)
+{
+    static const char *const ways[] = {"hardware way", "patched way"};
     uint8_t *logs[2];
 
-    rings_begin(judge, &guest, 2, COUNT(guest.script), operations, count);
-    for (unsigned patched = 0; patched < 2; patched++) {
-        runs[patched] = rings_run(judge, &guest, patched);
-        rings_end_expect(judge, &guest, runs[patched]);
-        logs[patched] = runs[patched]->windows[0][WINDOW_LOG].bytes;
-        if (!logs[patched] ||
-            runs[patched]->windows[0][WINDOW_LOG].length < LAB04_GUEST_RAM - LOG_AT)
+    for (unsigned n = 0; n < 2; n++) {
+        rings_end_expect(judge, &guest, e, n);
+        logs[n] = e->windows[n][WINDOW_LOG].bytes;
+        if (!logs[n] || e->windows[n][WINDOW_LOG].length < LAB04_GUEST_RAM - LOG_AT)
             judge_error(judge, "the guest's memory is missing");
-        if (!patched)
-            log_correct(&guest, logs[patched]);
-        log_expect(judge, &guest, logs[patched], patched ? "patched way" : "hardware way");
+        if (n == 0)
+            log_correct(&guest, logs[n]);
+        log_expect(judge, &guest, logs[n], ways[n]);
     }
     for (uint32_t at = 0; at < LAB04_GUEST_RAM - LOG_AT; at++)
         CHECK(judge, logs[0][at] == logs[1][at],
               "both ways leave the same in memory, bit for bit",
               "note %u of the guest, byte %u: hardware way %02x, patched way %02x",
               at / 128, at % 128, logs[0][at], logs[1][at]);
-    for (unsigned patched = 0; patched < 2; patched++) {
-        uint32_t want = 0, got = guest_output(runs[patched])->port_writes;
-
-        for (uint64_t i = 0; i < guest.script_count; i++)
-            want += guest.script[i].operation == 8;
-        CHECK(judge, got == want, "an OUT that is no patched site reaches its device",
-              "%s way: the guest wrote %u times to port 80h, its device saw %u",
-              patched ? "patched" : "hardware", want, got);
-    }
+    for (unsigned n = 0; n < 2; n++)
+        port_writes_expect(judge, guest_output(e)->runs[n].port_writes, ways[n]);
 }
 
 void frames_are_the_processors(struct judge *judge)
 {
     static const uint8_t operations[] = {0, 1, 2, 3, 4, 8, 10, 11};
 
-    both_ways_judge(judge, operations, COUNT(operations));
-    behind_judge(judge);
+    both_ways_add(judge, operations, COUNT(operations));
+    behind_make(judge, &input.accesses);
+    const struct evidence *e = guests_run(judge);
+    both_ways_expect(judge, e);
+    behind_expect(judge, &input.accesses, access_output(e));
 }
 
 void violations_reach_the_guest(struct judge *judge)
 {
     static const uint8_t operations[] = {5, 6, 7, 9, 0};
 
-    both_ways_judge(judge, operations, COUNT(operations));
+    both_ways_add(judge, operations, COUNT(operations));
+    both_ways_expect(judge, guests_run(judge));
 }
 
 /* What guest_start_user() says to KVM, register by register; KVM would put some of it right. */
@@ -328,50 +379,58 @@ static void start_registers_expect(struct judge *judge, const struct cpu_state *
 void program_starts_in_ring_3(struct judge *judge)
 {
     rings_begin(judge, &guest, 1, 0, NULL, 0);
-    const struct evidence *e = rings_run(judge, &guest, false);
-    const struct lab04_guest_output *out = guest_output(e);
+    guest_add(&guest, false);
+    const struct evidence *e = guests_run(judge);
+    const struct lab04_guest_result *r = &guest_output(e)->runs[0];
 
-    start_segments_expect(judge, &out->started.sregs);
-    start_registers_expect(judge, &out->loaded, &out->started);
-    start_words_expect(judge, out);
-    start_errors_expect(judge, out);
-    rings_end_expect(judge, &guest, e);
+    start_segments_expect(judge, &r->started.sregs);
+    start_registers_expect(judge, &r->loaded, &r->started);
+    start_words_expect(judge, guest_output(e));
+    start_errors_expect(judge, guest_output(e));
+    rings_end_expect(judge, &guest, e, 0);
 }
 
-/* A guest for which nothing more can be done: no #GP gate, or no stack in memory. */
+/* Guests for which nothing more can be done. */
+static const struct hopeless {
+    uint8_t operation;
+    int error;
+    const char *what;
+} hopeless[LAB04_RUNS] = {{5, -ELOOP, "a #GP, and no gate for it"},
+                          {1, -EFAULT, "INT 82h with an RSP0 outside of memory"}};
+
+static void hopeless_add(struct judge *judge, const struct hopeless *h)
+{
+    rings_begin(judge, &guest, 0, 1, &h->operation, 1);
+    if (h->error == -ELOOP)
+        guest.tables.gate_count--; /* the last one is #GP's */
+    else
+        guest.tables.rsp0 = LAB04_GUEST_RAM + 0x1000;
+    guest_add(&guest, true);
+}
+
+static void hopeless_expect(struct judge *judge, const struct hopeless *h,
+                            const struct lab04_guest_result *r)
+{
+    const uint64_t site = guest.sites[S_OPS + h->operation];
+
+    CHECK(judge, r->trap_error == h->error, "traps->error says why it gave up",
+          "%s: it is %d, not -%s", h->what, r->trap_error, errno_name(h->error));
+    CHECK(judge, r->run_result == 0 && r->status == RUN_KICKED,
+          "a kick ends the run when the emulation gives up",
+          "%s: vcpu_run() returned %d, status %u", h->what, r->run_result, r->status);
+    CHECK(judge, (r->ended.sregs.cs.selector & 3) == 3 && r->ended.regs.rip == site + 2,
+          "the guest's registers are as they were",
+          "%s: RIP %#llx, CS %#x; the patched OUT is at %#" PRIx64 " (KVM has finished it)",
+          h->what, r->ended.regs.rip, r->ended.sregs.cs.selector, site);
+}
+
 void emulation_gives_up(struct judge *judge)
 {
-    static const uint8_t violation[] = {5}, call[] = {1};
-    static const struct {
-        const uint8_t *operation;
-        int error;
-        const char *what;
-    } tries[] = {{violation, -ELOOP, "a #GP, and no gate for it"},
-                 {call, -EFAULT, "INT 82h with an RSP0 outside of memory"}};
-
-    for (unsigned i = 0; i < COUNT(tries); i++) {
-        rings_begin(judge, &guest, 0, 1, tries[i].operation, 1);
-        if (tries[i].error == -ELOOP)
-            guest.tables.gate_count--; /* the last one is #GP's */
-        else
-            guest.tables.rsp0 = LAB04_GUEST_RAM + 0x1000;
-        const struct evidence *e = rings_run(judge, &guest, true);
-        const struct lab04_guest_output *out = guest_output(e);
-        const uint64_t site = guest.sites[S_OPS + tries[i].operation[0]];
-
-        CHECK(judge, out->trap_error == tries[i].error, "traps->error says why it gave up",
-              "%s: it is %d, not -%s", tries[i].what, out->trap_error,
-              errno_name(tries[i].error));
-        CHECK(judge, out->run_result == 0 && out->status == RUN_KICKED,
-              "a kick ends the run when the emulation gives up",
-              "%s: vcpu_run() returned %d, status %u", tries[i].what, out->run_result,
-              out->status);
-        CHECK(judge,
-              (out->ended.sregs.cs.selector & 3) == 3 && out->ended.regs.rip == site + 2,
-              "the guest's registers are as they were",
-              "%s: RIP %#llx, CS %#x; the patched OUT is at %#" PRIx64 " (KVM has finished "
-              "it)",
-              tries[i].what, out->ended.regs.rip, out->ended.sregs.cs.selector, site);
-    }
-    ends_judge(judge);
+    for (unsigned i = 0; i < LAB04_RUNS; i++)
+        hopeless_add(judge, &hopeless[i]);
+    ends_make(judge, &input.accesses);
+    const struct evidence *e = guests_run(judge);
+    for (unsigned i = 0; i < LAB04_RUNS; i++)
+        hopeless_expect(judge, &hopeless[i], &guest_output(e)->runs[i]);
+    ends_expect(judge, access_output(e));
 }

@@ -3,6 +3,7 @@
 #include "../../silicon/silicon.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ static void silicon_tables(struct silicon *s, const struct lab04_tables *t)
 
     in.count = 1;
     in.tables[0] = *t;
-    out = part_run(s->judge, LAB04_TABLES, &in, sizeof in, sizeof *out);
+    out = part_run(s->judge, LAB04_TABLES, &in, sizeof in,
+                   offsetof(struct lab04_tables_output, ram[1]));
     CHECK(s->judge, out->results[0] == 0, "interrupt_tables_write() returns 0",
           "it returned %d", out->results[0]);
     silicon_put(s, SILICON_RAM_HPA + t->gdt, out->ram[0] + t->gdt, GDT_BYTES);
