@@ -401,15 +401,20 @@ static int stage_build(void)
 }
 
 /* Nothing is left of a guest that was here before. */
-static int stage_load(const struct lab04_guest_input *in, const struct lab04_guest_run *run)
+static int stage_clear(void)
 {
-    int r;
-
     memset(stage.memory.hva, 0, LAB04_GUEST_RAM);
     memset(&stage.traps, 0, sizeof stage.traps);
     stage.vm.pio = (struct device_bus){0};
     port_writes = 0;
-    r = cpu_state_set(&stage.vcpu, &stage.reset);
+    return cpu_state_set(&stage.vcpu, &stage.reset);
+}
+
+static int stage_load(const struct lab04_guest_input *in, const struct lab04_guest_run *run,
+                      bool again)
+{
+    int r = again ? stage_clear() : 0;
+
     if (r == 0)
         r = guest_load(&stage.vcpu, in->image, in->image_size, GUEST_LONG64);
     memcpy(stage.memory.hva + GUEST_MAILBOX_GPA, run->mailbox, sizeof run->mailbox);
@@ -495,7 +500,7 @@ static void guest(struct subject *subject)
     subject->output_size = sizeof *out;
     out->ready = stage_build() == 0;
     for (uint32_t i = 0; out->ready && i < in->run_count; i++) {
-        out->ready = stage_load(in, &in->runs[i]) == 0;
+        out->ready = stage_load(in, &in->runs[i], i > 0) == 0;
         if (out->ready)
             guest_run(in, &in->runs[i], &out->runs[i]);
     }
