@@ -43,11 +43,12 @@ static const struct check checks[] = {
         .slide = "Root and non-root modes",
         .manual = SDM("3A 3.4.5, 6.14.1, 7.7"),
         .hints =
-            {"Are the selectors of the header and the places of your descriptors the same?",
-             "Is every byte of the tables written, also those that are zero? Is a bad gate "
-             "found before the first byte is?",
-             "The TSS's fields are not aligned: RSP0 at 4, IST1 at 36, the I/O map's "
-             "offset at 102. Copy them with memcpy()."},
+            {"Which table does the message name? GDT and TSS need guest_tss_encode(), the "
+             "IDT guest_gate_encode().",
+             "Is every byte of the IDT written, also those that are zero? And what becomes "
+             "of an error that one of the three tables has?",
+             "uint64_t idt[256][2], all zero; encode each gate at its vector; one "
+             "guest_write() of all 4096 bytes."},
         .explanation = "A vector without a gate is 16 zero bytes: not present. That is all "
                        "that it takes to make INT 89h a fault.",
     },
@@ -140,11 +141,13 @@ static const struct check checks[] = {
         .handout = "Steps, 8",
         .slide = "Root and non-root modes",
         .manual = "common/include/int_emulation.h, int_traps_install()",
-        .hints = {"Is anything written before the last site has been looked at?",
-                  "Two addresses share a byte if they differ by less than 2. Which of two "
-                  "errors counts: the first in the list.",
-                  "First loop: read and decide. Then put the device on the bus. Second "
-                  "loop: write."},
+        .hints =
+            {"After a call that has failed: what is in the guest's text, what is on "
+             "the bus, what is traps->count?",
+             "A write may fail (a site in ROM), and so may the bus (no room, or a port "
+             "is taken). How many sites are patched by then?",
+             "Patch one after the other and count; then device_bus_add(). Where one of "
+             "them fails: sites_restore() of as many as are patched."},
         .explanation =
             "Binary translators had to follow the guest's jumps to know what is an "
             "instruction. A list of sites is that work, done by the guest's maker.",
@@ -221,8 +224,8 @@ static const struct check checks[] = {
                   "message?",
                   "CPL is CS's RPL, SS's DPL, or both, depending on who is asked: set all "
                   "of them.",
-                  "TR: base, limit 67h, type 11, present, the selector of the header. The "
-                  "rest of kvm_segment: 0."},
+                  "RFLAGS: RFLAGS_RESERVED, RFLAGS_IF and iopl << 12, and nothing of what "
+                  "was there. DS, ES, FS and GS are as SS."},
         .explanation = "Real kernels do it with the instruction of this lab: they push a "
                        "frame by hand and execute IRET.",
     },

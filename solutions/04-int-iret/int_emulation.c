@@ -8,28 +8,20 @@
 #include "memory_slots.h"
 #include "x86.h"
 
-//@begin
+/* The guest gets an exception: `return faults(...)`. */
 static int faults(struct guest_fault *fault, uint8_t vector, uint32_t error_code)
 {
     *fault = (struct guest_fault){.vector = vector, .error_code = error_code};
     return GUEST_FAULTS;
 }
 
-//@ /* TODO 5: INT, in the header's order. Work on a copy; a fault must leave no trace. */
-//@
-/* Steps 1 to 4: the gate. */
-static int gate_read(const struct vm *vm, const struct cpu_state *cpu,
-                     const struct guest_event *event, struct guest_gate *gate,
-                     struct guest_fault *fault)
+/* Reads a gate: guest_gate_encode() backwards. 0 or -EFAULT. */
+static int gate_fetch(const struct vm *vm, const struct cpu_state *cpu, uint8_t vector,
+                      struct guest_gate *gate)
 {
-    const struct kvm_dtable *idt = &cpu->sregs.idt;
-    uint32_t error =
-        event->vector * 8u | ERROR_CODE_IDT | (event->software ? 0 : ERROR_CODE_EXT);
     uint64_t words[2];
 
-    if (event->vector * 16u + 15 > idt->limit)
-        return faults(fault, VECTOR_GP, error);
-    if (guest_read(vm, idt->base + event->vector * 16u, words, sizeof words) < 0)
+    if (guest_read(vm, cpu->sregs.idt.base + vector * 16u, words, sizeof words) < 0)
         return -EFAULT;
     *gate = (struct guest_gate){
         .handler = (words[0] & 0xffff) | (words[0] >> 48) << 16 | words[1] << 32,
@@ -39,6 +31,43 @@ static int gate_read(const struct vm *vm, const struct cpu_state *cpu,
         .ist = words[0] >> 32 & 7,
         .present = words[0] >> 47 & 1,
     };
+    return 0;
+}
+
+/* Reads a code segment's descriptor: step 5 of INT and step 2 of IRET, and the beginning of the
+ * next. ext: ERROR_CODE_EXT, or 0. Returns as they do. */
+static int code_read(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
+                     uint32_t ext, struct kvm_segment *code, struct guest_fault *fault)
+{
+    int r;
+
+    if ((selector & 0xfffc) == 0)
+        return faults(fault, VECTOR_GP, ext);
+    r = segment_read(vm, &cpu->sregs, selector, code);
+    if (r < 0)
+        return r;
+    if (!segment_is_code(code))
+        return faults(fault, VECTOR_GP, (selector & 0xfffcu) | ext);
+    return segment_is_conforming(code) ? -ENOTSUP : 0;
+}
+
+//@begin
+//@ /* TODO 5: INT, in the header's order: a function for the gate, one for the handler's
+//@  * segment (code_read() begins it), one for the stack, one for the frame. A fault must leave
+//@  * no trace. */
+//@
+/* Steps 1 to 4: the gate. */
+static int gate_read(const struct vm *vm, const struct cpu_state *cpu,
+                     const struct guest_event *event, struct guest_gate *gate,
+                     struct guest_fault *fault)
+{
+    uint32_t error =
+        event->vector * 8u | ERROR_CODE_IDT | (event->software ? 0 : ERROR_CODE_EXT);
+
+    if (event->vector * 16u + 15 > cpu->sregs.idt.limit)
+        return faults(fault, VECTOR_GP, error);
+    if (gate_fetch(vm, cpu, event->vector, gate) < 0)
+        return -EFAULT;
     if (gate->type != GATE_INTERRUPT && gate->type != GATE_TRAP)
         return faults(fault, VECTOR_GP, error);
     if (event->software && gate->dpl < selector_rpl(cpu->sregs.cs.selector))
@@ -52,17 +81,10 @@ static int handler_segment(const struct vm *vm, const struct cpu_state *cpu,
                            struct guest_fault *fault)
 {
     uint32_t error = (selector & 0xfffcu) | ext;
-    int r;
+    int r = code_read(vm, cpu, selector, ext, code, fault);
 
-    if ((selector & 0xfffc) == 0)
-        return faults(fault, VECTOR_GP, ext);
-    r = segment_read(vm, &cpu->sregs, selector, code);
-    if (r < 0)
+    if (r != 0)
         return r;
-    if (!segment_is_code(code))
-        return faults(fault, VECTOR_GP, error);
-    if (segment_is_conforming(code))
-        return -ENOTSUP;
     if (code->dpl > selector_rpl(cpu->sregs.cs.selector))
         return faults(fault, VECTOR_GP, error);
     if (!code->present)
@@ -105,7 +127,7 @@ int interrupt_deliver(struct vm *vm, struct cpu_state *cpu, const struct guest_e
                       struct guest_fault *fault)
 {
     //@begin
-    //@ (void)vm, (void)cpu, (void)event, (void)fault;
+    //@ (void)vm, (void)cpu, (void)event, (void)fault, (void)gate_fetch, (void)code_read;
     //@ return -ENOSYS;
     const uint32_t ext = event->software ? 0 : ERROR_CODE_EXT;
     struct kvm_segment code;
@@ -136,39 +158,11 @@ int interrupt_deliver(struct vm *vm, struct cpu_state *cpu, const struct guest_e
     //@end
 }
 
-//@begin
-//@ /* TODO 6: IRET. The frame lies in the guest's memory: whoever runs in the guest may have
-//@  * written it. That is why each field is checked. */
-//@
 struct iret_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* Steps 2 to 4. */
-static int return_code(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
-                       struct kvm_segment *code, struct guest_fault *fault)
-{
-    uint32_t error = selector & 0xfffcu;
-    int r;
-
-    if (error == 0)
-        return faults(fault, VECTOR_GP, 0);
-    r = segment_read(vm, &cpu->sregs, selector, code);
-    if (r < 0)
-        return r;
-    if (!segment_is_code(code))
-        return faults(fault, VECTOR_GP, error);
-    if (segment_is_conforming(code))
-        return -ENOTSUP;
-    if (selector_rpl(selector) < selector_rpl(cpu->sregs.cs.selector) ||
-        code->dpl != selector_rpl(selector))
-        return faults(fault, VECTOR_GP, error);
-    if (!code->present)
-        return faults(fault, VECTOR_NP, error);
-    return segment_is_64bit(code) ? 0 : -ENOTSUP;
-}
-
-/* Step 5. */
+/* Step 5 of IRET, with the frame's SS. cpl: the new one. */
 static int return_stack(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
                         unsigned cpl, struct kvm_segment *stack, struct guest_fault *fault)
 {
@@ -185,6 +179,28 @@ static int return_stack(const struct vm *vm, const struct cpu_state *cpu, uint16
     if (selector_rpl(selector) != cpl || stack->dpl != cpl || !segment_is_writable(stack))
         return faults(fault, VECTOR_GP, error);
     return stack->present ? 0 : faults(fault, VECTOR_SS, error);
+}
+
+//@begin
+//@ /* TODO 6: IRET. The frame lies in the guest's memory: whoever runs in the guest may have
+//@  * written it. That is why each field is checked. Steps 2 to 4 are a function like
+//@  * return_stack(); which bits of RFLAGS may be loaded is another. */
+//@
+/* Steps 2 to 4. */
+static int return_code(const struct vm *vm, const struct cpu_state *cpu, uint16_t selector,
+                       struct kvm_segment *code, struct guest_fault *fault)
+{
+    uint32_t error = selector & 0xfffcu;
+    int r = code_read(vm, cpu, selector, 0, code, fault);
+
+    if (r != 0)
+        return r;
+    if (selector_rpl(selector) < selector_rpl(cpu->sregs.cs.selector) ||
+        code->dpl != selector_rpl(selector))
+        return faults(fault, VECTOR_GP, error);
+    if (!code->present)
+        return faults(fault, VECTOR_NP, error);
+    return segment_is_64bit(code) ? 0 : -ENOTSUP;
 }
 
 /* Which bits of RFLAGS a program of this privilege may set by IRET. */
@@ -204,7 +220,7 @@ static uint64_t flags_loadable(unsigned cpl, uint64_t rflags)
 int interrupt_return(const struct vm *vm, struct cpu_state *cpu, struct guest_fault *fault)
 {
     //@begin
-    //@ (void)vm, (void)cpu, (void)fault;
+    //@ (void)vm, (void)cpu, (void)fault, (void)return_stack;
     //@ return -ENOSYS;
     struct iret_frame frame;
     struct kvm_segment code, stack;
@@ -232,10 +248,6 @@ int interrupt_return(const struct vm *vm, struct cpu_state *cpu, struct guest_fa
     //@end
 }
 
-//@begin
-//@ /* TODO 7: the exit. Read the registers, see whether this OUT is one of ours, emulate, write
-//@  * the registers. */
-//@
 #define SITE_BYTES   2
 #define OPCODE_INT   0xcd
 #define OPCODE_OUT   0xe6
@@ -243,6 +255,7 @@ int interrupt_return(const struct vm *vm, struct cpu_state *cpu, struct guest_fa
 #define IRET_SECOND  0xcf
 #define VECTOR_NO_GO 0x7e
 
+/* NULL: none of ours. */
 static const struct trap_site *site_at(const struct int_traps *traps, uint64_t rip)
 {
     for (unsigned i = 0; i < traps->count; i++)
@@ -251,6 +264,10 @@ static const struct trap_site *site_at(const struct int_traps *traps, uint64_t r
     return NULL;
 }
 
+//@begin
+//@ /* TODO 7: what a site asks for: INT or IRET, and if that faults, the exception that the
+//@  * guest has earned. */
+//@
 /* INT or IRET, and if that faults the exception. *counter: which of the numbers grows. */
 static int site_emulate(struct int_traps *traps, const struct trap_site *site,
                         struct cpu_state *cpu, uint64_t **counter)
@@ -274,21 +291,27 @@ static int site_emulate(struct int_traps *traps, const struct trap_site *site,
     return r == GUEST_FAULTS ? -ELOOP : r;
 }
 
+//@end
+/* The exit. Is this OUT one of ours? Its address says so, not its port. */
 static void traps_access(void *owner, const struct bus_access *access)
 {
     struct int_traps *traps = owner;
     const struct trap_site *site = NULL;
     struct cpu_state cpu;
-    uint64_t *counter;
-    int r;
+    int r = cpu_state_get(traps->vcpu, &cpu);
 
-    r = cpu_state_get(traps->vcpu, &cpu);
     if (r == 0 && access->is_write && access->size == 1)
         site = site_at(traps, cpu.regs.rip);
     if (r == 0 && !site) {
         device_bus_access(&traps->behind, access);
         return;
     }
+    //@begin
+    //@ /* TODO 7, the rest: emulate, write the registers, count. Or give up; r < 0: the
+    //@  * registers could not even be read. */
+    //@ traps->error = r;
+    uint64_t *counter;
+
     if (r == 0)
         r = site_emulate(traps, site, &cpu, &counter);
     if (r == 0)
@@ -299,10 +322,10 @@ static void traps_access(void *owner, const struct bus_access *access)
         traps->error = r;
         vcpu_kick(traps->vcpu);
     }
+    //@end
 }
 
-//@ /* TODO 8: patching, all or nothing: first look at every site, then write. */
-//@
+/* What stands at gpa? Fills *site, or returns what int_traps_install() has to. */
 static int site_read(const struct vm *vm, uint64_t gpa, struct trap_site *site)
 {
     uint8_t bytes[SITE_BYTES];
@@ -319,6 +342,7 @@ static int site_read(const struct vm *vm, uint64_t gpa, struct trap_site *site)
     return site->vector == VECTOR_NO_GO ? -ENOTSUP : 0;
 }
 
+/* No two of them share a byte. */
 static bool sites_apart(const uint64_t *sites, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -336,29 +360,34 @@ static int site_write(struct vm *vm, const struct trap_site *site, uint8_t first
     return guest_write(vm, site->gpa, bytes, sizeof bytes);
 }
 
+/* Takes the patches of the first `count` sites back. */
 static void sites_restore(struct vm *vm, const struct trap_site *sites, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         site_write(vm, &sites[i], sites[i].is_iret ? IRET_FIRST : OPCODE_INT);
 }
 
-//@end
 int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t *sites,
                       unsigned count)
 {
-    //@begin
-    //@ (void)traps, (void)vcpu, (void)sites, (void)count;
-    //@ return -ENOSYS;
-    unsigned patched = 0;
     int r = 0;
 
     if (count == 0 || count > TRAP_SITES_MAX || !sites_apart(sites, count))
         return -EINVAL;
     for (unsigned i = 0; i < count && r == 0; i++)
         r = site_read(vcpu->vm, sites[i], &traps->sites[i]);
+    if (r < 0)
+        return r;
     traps->vcpu = vcpu;
     traps->device = (struct device){
         .name = "INT and IRET", .length = 256, .owner = traps, .access = traps_access};
+    //@begin
+    //@ /* TODO 8: all sites are good: patch them, all or none, and get onto the bus. What if the
+    //@  * third write fails? */
+    //@ (void)sites_restore;
+    //@ return -ENOSYS;
+    unsigned patched = 0;
+
     while (r == 0 && patched < count) {
         r = site_write(vcpu->vm, &traps->sites[patched], OPCODE_OUT);
         patched += r == 0;

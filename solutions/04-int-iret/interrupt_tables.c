@@ -34,17 +34,16 @@ void guest_tss_encode(uint64_t base, uint64_t words[2])
     //@end
 }
 
-//@begin
-//@ /* TODO 3: the three tables, one function each. Check all gates before you write any. */
-//@
 #define DESCRIPTOR_USER (3ull << 45) /* DPL 3 */
 
+/* What the header asks of a gate. */
 static bool gate_good(const struct guest_gate *gate)
 {
     return (gate->type == GATE_INTERRUPT || gate->type == GATE_TRAP) && gate->dpl <= 3 &&
            gate->ist <= 7 && address_canonical(gate->handler);
 }
 
+/* Flat segments for two rings, and the TSS. */
 static int gdt_write(struct vm *vm, const struct interrupt_tables *tables)
 {
     uint64_t gdt[GDT_BYTES / 8] = {
@@ -70,6 +69,9 @@ static int tss_write(struct vm *vm, const struct interrupt_tables *tables)
     return guest_write(vm, tables->tss, tss, sizeof tss);
 }
 
+//@begin
+//@ /* TODO 3: the IDT, all of its 256 gates; then the three tables, one after the other. */
+//@
 static int idt_write(struct vm *vm, const struct interrupt_tables *tables)
 {
     uint64_t idt[256][2] = {{0}};
@@ -82,15 +84,14 @@ static int idt_write(struct vm *vm, const struct interrupt_tables *tables)
 //@end
 int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables)
 {
-    //@begin
-    //@ (void)vm, (void)tables;
-    //@ return -ENOSYS;
-    int r;
-
     for (unsigned i = 0; i < tables->gate_count; i++)
         if (!gate_good(&tables->gates[i]))
             return -EINVAL;
-    r = gdt_write(vm, tables);
+    //@begin
+    //@ (void)vm, (void)gdt_write, (void)tss_write;
+    //@ return -ENOSYS;
+    int r = gdt_write(vm, tables);
+
     if (r == 0)
         r = tss_write(vm, tables);
     if (r == 0)
@@ -102,21 +103,12 @@ int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables)
 int guest_start_user(struct vcpu *vcpu, const struct interrupt_tables *tables, uint64_t rip,
                      uint64_t rsp, unsigned iopl)
 {
-    //@begin
-    //@ /* TODO 4: change what has to change in what guest_load() has left: read, modify,
-    //@  * write. Where does the processor keep CPL? Set every place. */
-    //@ (void)vcpu, (void)tables, (void)rip, (void)rsp, (void)iopl;
-    //@ return -ENOSYS;
     struct cpu_state cpu;
     struct kvm_sregs *sregs = &cpu.sregs;
     int r = cpu_state_get(vcpu, &cpu);
 
     if (r < 0)
         return r;
-    sregs->cs.selector = USER_CODE_SELECTOR;
-    sregs->ss.selector = USER_DATA_SELECTOR;
-    sregs->cs.dpl = sregs->ss.dpl = 3;
-    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss;
     sregs->tr = (struct kvm_segment){.base = tables->tss,
                                      .limit = TSS_BYTES - 1,
                                      .selector = TSS_SELECTOR,
@@ -124,6 +116,15 @@ int guest_start_user(struct vcpu *vcpu, const struct interrupt_tables *tables, u
                                      .present = 1};
     sregs->gdt = (struct kvm_dtable){.base = tables->gdt, .limit = GDT_BYTES - 1};
     sregs->idt = (struct kvm_dtable){.base = tables->idt, .limit = IDT_BYTES - 1};
+    //@begin
+    //@ /* TODO 4: the rest of what has to change in what guest_load() has left; then write it
+    //@  * back. Where does the processor keep CPL? Set every place. */
+    //@ (void)rip, (void)rsp, (void)iopl;
+    //@ return -ENOSYS;
+    sregs->cs.selector = USER_CODE_SELECTOR;
+    sregs->ss.selector = USER_DATA_SELECTOR;
+    sregs->cs.dpl = sregs->ss.dpl = 3;
+    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss;
     cpu.regs.rip = rip;
     cpu.regs.rsp = rsp;
     cpu.regs.rflags = RFLAGS_RESERVED | RFLAGS_IF | (uint64_t)iopl << 12;
