@@ -132,6 +132,7 @@ static void deliver_make(struct judge *judge, struct lab04_emulate_input *in, un
                               .ist = (uint8_t)(coin(judge) ? below(judge, 8) : 0),
                               .present = 1};
     unsigned target = coin(judge) ? 0 : (unsigned)below(judge, cpl + 1);
+    const unsigned nth = i / DELIVER_STEPS;
 
     case_begin(judge, c, cpl);
     c->cpu.regs.rflags |= coin(judge) ? RFLAGS_VM : 0; /* to be cleared, whatever it says */
@@ -150,9 +151,9 @@ static void deliver_make(struct judge *judge, struct lab04_emulate_input *in, un
         gate.selector = selector_make(D_KERNEL_CODE, 0);
     if (spoil)
         deliver_spoil(judge, c, &gate, spoil);
-    /* What comes later may be wrong as well: the first one counts. */
-    if (spoil && spoil < 10 && coin(judge))
-        deliver_spoil(judge, c, &gate, spoil + 1 + (unsigned)below(judge, 10 - spoil));
+    /* What comes later may be wrong as well: the first one counts. Every pair comes up. */
+    if (spoil && spoil < 10 && nth % 2)
+        deliver_spoil(judge, c, &gate, spoil + 1 + nth / 2 % (10 - spoil));
     gate_place(in->ram, c, &gate);
 }
 
@@ -264,6 +265,7 @@ static void return_make(struct judge *judge, struct lab04_emulate_input *in, uns
     struct lab04_case *c = &in->cases[i];
     const unsigned cpl = coin(judge) ? 0 : (unsigned)below(judge, 4);
     const unsigned to = coin(judge) ? 3 : cpl + (unsigned)below(judge, 4 - cpl);
+    const unsigned nth = i / RETURN_SPOILS;
     uint64_t frame[5] = {random_canonical(judge), selector_make(code_of_ring[to], to),
                          judge_random(judge), judge_random(judge),
                          selector_make(data_of_ring[to], to)};
@@ -278,8 +280,8 @@ static void return_make(struct judge *judge, struct lab04_emulate_input *in, uns
         frame[4] = to; /* null */
     if (spoil)
         return_spoil(judge, c, frame, spoil);
-    if (spoil && spoil < 9 && below(judge, 3) == 0)
-        return_spoil(judge, c, frame, coin(judge) ? 11 : 9);
+    if (spoil && spoil < 9 && nth % 3 == 0)
+        return_spoil(judge, c, frame, nth % 2 ? 11 : 9);
     /* Only the lower half of a selector's 8 bytes counts. */
     frame[1] |= judge_random(judge) << 16;
     frame[4] |= judge_random(judge) << 16;
