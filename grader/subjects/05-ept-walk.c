@@ -11,13 +11,15 @@
 struct lab {
     const struct lab05_input *in;
     struct lab05_output *out;
+    lab05_page *pages;           /* the physical memory */
     struct lab05_result *result; /* of the operation that runs */
+    uint64_t *log;
     struct host_memory memory;
     struct ept_pool pool;
+    bool held[EPT_POOL_MAX]; /* pages that LAB05_LEAVE has taken */
     struct ept epts[LAB05_EPTS];
     struct guest_mmu mmus[LAB05_EPTS];
     struct nested_caches caches;
-    uint32_t logged;
 };
 
 /* --- physical memory --------------------------------------------------------------------- */
@@ -29,7 +31,7 @@ static uint64_t *memory_word(const struct lab *lab, uint64_t hpa)
 
     if (hpa < lab->in->memory_hpa || at / EPT_PAGE >= lab->in->memory_pages)
         return NULL;
-    return &lab->out->memory[at / EPT_PAGE][at % EPT_PAGE / 8];
+    return &lab->pages[at / EPT_PAGE][at % EPT_PAGE / 8];
 }
 
 static uint64_t memory_read(void *owner, uint64_t hpa)
@@ -38,8 +40,8 @@ static uint64_t memory_read(void *owner, uint64_t hpa)
     const uint64_t *word = memory_word(lab, hpa);
 
     lab->result->reads++;
-    if (lab->logged < LAB05_LOG)
-        lab->out->log[lab->logged++] = hpa;
+    if (lab->out->log_count < LAB05_LOG)
+        lab->log[lab->out->log_count++] = hpa;
     return word ? *word : UINT64_MAX;
 }
 
@@ -112,12 +114,18 @@ static int64_t nested(struct lab *lab, const struct lab05_op *op)
     return (int64_t)w.outcome;
 }
 
+/* Takes pages that are free, or gives some of these back. */
 static int64_t pool_leave(struct lab *lab, uint64_t count)
 {
-    for (unsigned i = lab->pool.page_count; i-- > 0;)
-        if (lab->pool.free_count > count && !lab->pool.taken[i]) {
-            lab->pool.taken[i] = true;
-            lab->pool.free_count--;
+    struct ept_pool *pool = &lab->pool;
+
+    for (unsigned i = pool->page_count; i-- > 0;)
+        if (pool->free_count > count && !pool->taken[i]) {
+            pool->taken[i] = lab->held[i] = true;
+            pool->free_count--;
+        } else if (pool->free_count < count && lab->held[i]) {
+            pool->taken[i] = lab->held[i] = false;
+            pool->free_count++;
         }
     return 0;
 }
@@ -208,14 +216,14 @@ static void lab_init(struct lab *lab, struct subject *subject)
 {
     lab->in = subject->input;
     lab->out = subject->output;
-    subject->output_size = offsetof(struct lab05_output, memory) +
-                           lab->in->memory_pages * sizeof lab->out->memory[0];
+    lab->pages = lab05_memory(lab->out);
+    lab->log = lab05_log(lab->in, lab->out);
     if (lab->in->memory_given)
-        memcpy(lab->out->memory, lab->in->memory,
-               lab->in->memory_pages * sizeof lab->out->memory[0]);
+        memcpy(lab->pages, lab05_memory_given(lab->in),
+               lab->in->memory_pages * sizeof lab->pages[0]);
     lab->memory =
         (struct host_memory){.owner = lab, .read = memory_read, .write = memory_write};
-    lab->pool = (struct ept_pool){.hva = (uint8_t *)lab->out->memory,
+    lab->pool = (struct ept_pool){.hva = (uint8_t *)lab->pages,
                                   .hpa = lab->in->memory_hpa,
                                   .page_count = lab->in->pool_pages,
                                   .free_count = lab->in->pool_pages};
@@ -225,30 +233,34 @@ static void lab_init(struct lab *lab, struct subject *subject)
 
 static void op_do(struct lab *lab, uint32_t i)
 {
-    lab->result = &lab->out->results[i];
+    lab->result = &lab05_results(lab->in, lab->out)[i];
     lab->result->reads = lab->result->writes = 0;
-    lab->result->log_at = lab->logged;
-    lab->result->value = op_run(lab, &lab->in->ops[i]);
+    lab->result->log_at = (uint32_t)lab->out->log_count;
+    lab->result->value = op_run(lab, &lab05_ops(lab->in)[i]);
     lab->result->free_count = lab->pool.free_count;
 }
 
 static void script_run(struct subject *subject)
 {
     static struct lab lab;
+    const struct lab05_op *ops;
 
     lab_init(&lab, subject);
+    ops = lab05_ops(lab.in);
     for (uint32_t i = 0; i < lab.in->op_count; i++) {
-        if (lab.in->ops[i].kind != LAB05_REPEAT) {
+        if (ops[i].kind != LAB05_REPEAT) {
             op_do(&lab, i);
             continue;
         }
-        for (uint64_t n = 1; n < lab.in->ops[i].size; n++) { /* and once in passing */
+        for (uint64_t n = 1; n < ops[i].size; n++) { /* and once in passing */
             op_do(&lab, i + 1);
             op_do(&lab, i + 2);
         }
     }
     for (int i = 0; i < LAB05_EPTS; i++)
         lab.out->roots[i] = lab.epts[i].root;
+    subject->output_size = (size_t)((const uint8_t *)(lab.log + lab.out->log_count) -
+                                    (const uint8_t *)lab.out);
 }
 
 const subject_entry subject_entries[] = {

@@ -6,6 +6,11 @@
  *
  * Each read of the part through struct host_memory is counted, and logged while there is
  * room: in which order a walk reads is what the checks look at, not only how often.
+ *
+ * Input and output are as long as they have to be: what a run does not use is not sent.
+ *
+ *   input   struct lab05_input, op_count operations, then the memory, if it is given
+ *   output  struct lab05_output, the memory, op_count results, log_count HPAs
  */
 #ifndef SUBJECT_05_H
 #define SUBJECT_05_H
@@ -35,7 +40,7 @@ enum lab05_kind {
     LAB05_LOAD_CR3, /* gpa, cached */
     LAB05_INVLPG,   /* gpa = gva, cached */
     LAB05_INVEPT,   /* type, hpa = root; UINT64_MAX: that of `ept` */
-    LAB05_LEAVE,    /* size = how many pages of the pool stay free */
+    LAB05_LEAVE,    /* size = how many pages of the pool are free from now on */
     LAB05_TOUCH,    /* gpa, access: sets A, and for a write D, past the part under test */
     LAB05_POKE,     /* hpa, size = 8 bytes to put there */
     LAB05_REPEAT,   /* size times: the two operations that follow */
@@ -56,10 +61,20 @@ struct lab05_input {
     uint32_t memory_pages, pool_pages;
     struct lab05_cpu cpu[LAB05_EPTS];
     uint32_t op_count;
-    uint32_t memory_given; /* 0: zeros, and nothing behind the last operation is sent */
-    struct lab05_op ops[LAB05_OPS];
-    uint64_t memory[LAB05_PAGES][512];
+    uint32_t memory_given; /* 0: zeros */
 };
+
+typedef uint64_t lab05_page[512];
+
+static inline const struct lab05_op *lab05_ops(const struct lab05_input *in)
+{
+    return (const struct lab05_op *)(in + 1);
+}
+
+static inline const lab05_page *lab05_memory_given(const struct lab05_input *in)
+{
+    return (const lab05_page *)(lab05_ops(in) + in->op_count);
+}
 
 /* WALK and NESTED: value = outcome, and the fields of the same name; else value = what the
  * function returned. */
@@ -77,9 +92,24 @@ struct lab05_result {
 
 struct lab05_output {
     uint64_t roots[LAB05_EPTS];
-    struct lab05_result results[LAB05_OPS];
-    uint64_t log[LAB05_LOG]; /* HPAs */
-    uint64_t memory[LAB05_PAGES][512];
+    uint64_t log_count;
 };
+
+static inline lab05_page *lab05_memory(const struct lab05_output *out)
+{
+    return (lab05_page *)(out + 1);
+}
+
+static inline struct lab05_result *lab05_results(const struct lab05_input *in,
+                                                 const struct lab05_output *out)
+{
+    return (struct lab05_result *)(lab05_memory(out) + in->memory_pages);
+}
+
+static inline uint64_t *lab05_log(const struct lab05_input *in,
+                                  const struct lab05_output *out)
+{
+    return (uint64_t *)(lab05_results(in, out) + in->op_count);
+}
 
 #endif

@@ -2,32 +2,27 @@
  * functions returned. */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "checks.h"
 
-#define POOL 40u /* pages, for building */
+#define POOL  40u /* pages, for building */
+#define TRIES 8u
 
-void bad_ranges_are_refused(struct judge *judge)
+/* A mapping with one number in it that is wrong, or just possible. */
+static void bad_maps_put(struct script *s, struct world *w, const struct lab05_op *good,
+                         const char *asked)
 {
-    static const char asked[] =
-        "what can never be mapped is refused, in the contract's order";
-    struct script *s = script_new(judge, POOL, POOL);
-    struct world *w = world_new(s);
-    const uint64_t gpa = below(judge, 1 << 20) * KIB4, end = 1ull << 48,
-                   hpa_end = 1ull << 46;
-    const uint64_t odd = 1 + below(judge, KIB4 - 1);
-    const struct lab05_op good = {.kind = LAB05_MAP,
-                                  .gpa = gpa,
-                                  .hpa = 8 * gpa,
-                                  .size = 3 * KIB4,
-                                  .access = RW,
-                                  .type = MT_WB};
-    struct lab05_op ops[48];
-    unsigned n = 0;
+    struct judge *judge = s->judge;
+    const uint64_t end = 1ull << 48, hpa_end = 1ull << 46;
+    const uint64_t gpa = good->gpa, odd = 1 + below(judge, KIB4 - 1);
 
-#define BUT(...) (ops[n] = good, ops[n].__VA_ARGS__, n++)
-    create_put(s);
-    build_put(s, w, asked, good);
+#define BUT(...)                                                                           \
+    do {                                                                                   \
+        struct lab05_op but = *good;                                                       \
+        but.__VA_ARGS__;                                                                   \
+        build_put(s, w, asked, but);                                                       \
+    } while (0)
     BUT(size = 0);
     BUT(size = KIB4 + odd);
     BUT(gpa = gpa + odd);
@@ -49,29 +44,53 @@ void bad_ranges_are_refused(struct judge *judge)
     BUT(size = -gpa);
     BUT(gpa = end - 3 * KIB4); /* this one fits */
     BUT(gpa = end - KIB4 + odd);
-    BUT(gpa = end), ops[n - 1].type = 7;
-    BUT(gpa = end), ops[n - 1].access = EPT_WRITE;
-    for (unsigned i = 0; i < n; i++)
-        build_put(s, w, asked, ops[i]);
-    for (unsigned i = 0; i < 6; i++) {
-        const struct lab05_op range[] = {{.gpa = gpa},
-                                         {.gpa = gpa + odd, .size = KIB4},
-                                         {.gpa = gpa, .size = odd},
-                                         {.gpa = end, .size = KIB4},
-                                         {.gpa = -KIB4, .size = 2 * KIB4},
-                                         {.gpa = end - KIB4, .size = 2 * KIB4}};
-
-        BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = range[i].gpa, .size = range[i].size);
-        for (uint64_t rights = 0; rights < 10; rights++)
-            BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = range[i].gpa,
-                  .size = range[i].size, .access = rights);
-    }
-    BUILD(s, w, "unmapping the whole address space is fine", .kind = LAB05_UNMAP,
-          .size = end);
-    BUILD(s, w, asked, .kind = LAB05_MAP, .hpa = hpa_end - MIB2, .gpa = end - MIB2,
-          .size = MIB2, .access = RX);
-    build_expect(s, w, asked);
+    BUT(gpa = end, but.type = 7);
+    BUT(gpa = end, but.access = EPT_WRITE);
 #undef BUT
+}
+
+/* Unmapping and protecting where there is nothing to be had. */
+static void bad_changes_put(struct script *s, struct world *w, uint64_t gpa,
+                            const char *asked)
+{
+    const uint64_t end = 1ull << 48, odd = 1 + below(s->judge, KIB4 - 1);
+    const struct {
+        uint64_t gpa, size;
+    } ranges[] = {{gpa, 0},    {gpa + odd, KIB4}, {gpa, odd},
+                  {end, KIB4}, {-KIB4, 2 * KIB4}, {end - KIB4, 2 * KIB4}};
+
+    for (unsigned i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = ranges[i].gpa,
+              .size = ranges[i].size);
+        for (uint64_t rights = 0; rights < 10; rights++)
+            BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = ranges[i].gpa,
+                  .size = ranges[i].size, .access = rights);
+    }
+}
+
+void bad_ranges_are_refused(struct judge *judge)
+{
+    static const char asked[] =
+        "what can never be mapped is refused, in the contract's order";
+    struct script *s = script_new(judge, POOL, POOL);
+    struct world *w = world_new(s);
+    const uint64_t gpa = below(judge, 1 << 20) * KIB4;
+    const struct lab05_op good = {.kind = LAB05_MAP,
+                                  .gpa = gpa,
+                                  .hpa = 8 * gpa,
+                                  .size = 3 * KIB4,
+                                  .access = RW,
+                                  .type = MT_WB};
+
+    create_put(s);
+    build_put(s, w, asked, good);
+    bad_maps_put(s, w, &good, asked);
+    bad_changes_put(s, w, gpa, asked);
+    BUILD(s, w, "unmapping the whole address space is fine", .kind = LAB05_UNMAP,
+          .size = 1ull << 48);
+    BUILD(s, w, asked, .kind = LAB05_MAP, .hpa = (1ull << 46) - MIB2,
+          .gpa = (1ull << 48) - MIB2, .size = MIB2, .access = RX);
+    build_expect(s, w, asked);
 }
 
 void execute_only_needs_the_cpu(struct judge *judge)
@@ -127,15 +146,15 @@ void pages_are_as_large_as_possible(struct judge *judge)
 {
     static const char asked[] = "from gpa upwards, each page is as large as fits";
 
-    for (unsigned i = 0; i < 8; i++) {
-        struct script *s = script_new(judge, POOL, POOL);
+    for (unsigned i = 0; i < 4; i++) {
+        struct script *s = script_new(judge, 2 * POOL, 2 * POOL);
         struct world *w = world_new(s);
         const uint64_t hpa_shifts[] = {0, KIB4, MIB2, GIB1, 3 * MIB2, 5 * GIB1 - 2 * KIB4};
         uint64_t base = below(judge, 1 << 16) * 8 * GIB1;
 
-        s->in.cpu[0].page_1g = i % 4 != 3;
+        s->in.cpu[0].page_1g = i != 3;
         create_put(s);
-        for (unsigned n = 0; n < 4; n++, base += 16 * GIB1) {
+        for (unsigned n = 0; n < 8; n++, base += 16 * GIB1) {
             const uint64_t a = random_border(judge), b = random_border(judge);
             const uint64_t size = a < b ? b - a : a - b;
 
@@ -152,37 +171,40 @@ void pages_are_as_large_as_possible(struct judge *judge)
     }
 }
 
-void mapped_pages_are_not_mapped_again(struct judge *judge)
+/* Three pages of that size, with holes between them; then ranges on and around them. */
+static void overlaps_put(struct script *s, struct world *w, uint64_t base, uint64_t size)
 {
     static const char asked[] =
         "a range that shares a page with one that is mapped is refused";
-    static const uint64_t sizes[] = {KIB4, MIB2, GIB1};
+    struct judge *judge = s->judge;
 
-    for (unsigned i = 0; i < 3; i++) {
-        const uint64_t size = sizes[i], base = (64 + below(judge, 1000)) * GIB1;
-        struct script *s = script_new(judge, LAB05_PAGES, LAB05_PAGES);
-        struct world *w = world_new(s);
+    for (uint64_t n = 0; n < 3; n++)
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 2 * n * size, .hpa = 8 * GIB1,
+              .size = size, .access = RW, .type = MT_WB);
+    for (int n = 0; n < 24; n++) {
+        uint64_t a = (below(judge, 9) * size) / 2, b = (below(judge, 9) * size) / 2;
 
-        create_put(s);
-        for (int n = 0; n < 3; n++) /* three pages, and holes between them */
-            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 2 * (uint64_t)n * size,
-                  .hpa = 8 * GIB1, .size = size, .access = RW, .type = MT_WB);
-        for (int n = 0; n < 24; n++) {
-            uint64_t a = (below(judge, 9) * size) / 2, b = (below(judge, 9) * size) / 2;
-
-            if (below(judge, 2))
-                a += KIB4, b -= KIB4;
-            a = (base - 2 * size + (a < b ? a : b)) & ~(KIB4 - 1);
-            b = ((b > size ? b : size) + KIB4) & ~(KIB4 - 1);
-            BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = a, .size = b,
-                  .hpa = 32 * GIB1 + a % GIB1, .access = random_rights(judge),
-                  .type = MT_WB);
-        }
-        BUILD(s, w, "pages beside the range stay free", .kind = LAB05_MAP,
-              .gpa = (1ull << 46) + base, .size = 3 * MIB2 / 2, .access = RW,
-              .type = MT_WB);
-        build_expect(s, w, asked);
+        if (below(judge, 2))
+            a += KIB4, b -= KIB4;
+        a = (base - 2 * size + (a < b ? a : b)) & ~(KIB4 - 1);
+        b = ((b > size ? b : size) + KIB4) & ~(KIB4 - 1);
+        BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = a, .size = b,
+              .hpa = 32 * GIB1 + a % GIB1, .access = random_rights(judge), .type = MT_WB);
     }
+    BUILD(s, w, "pages beside the range stay free", .kind = LAB05_MAP,
+          .gpa = (1ull << 46) + base, .size = 3 * MIB2 / 2, .access = RW, .type = MT_WB);
+}
+
+void mapped_pages_are_not_mapped_again(struct judge *judge)
+{
+    struct script *s = script_new(judge, 2 * POOL, 2 * POOL);
+    struct world *w = world_new(s);
+
+    create_put(s);
+    for (int level = 1; level <= 3; level++) /* far from each other */
+        overlaps_put(s, w, (2048 * (uint64_t)level + below(judge, 1000)) * GIB1,
+                     KIB4 << 9 * (level - 1));
+    build_expect(s, w, "what was refused has left nothing behind");
 }
 
 /* The CPU has used some pages: A and D are set in their leaves, A above. */
@@ -258,8 +280,8 @@ void large_pages_split_where_they_must(struct judge *judge)
     static const char asked[] =
         "a large page is split only where it has to be, and the pieces are the same page";
 
-    for (unsigned i = 0; i < 8; i++) {
-        struct script *s = script_new(judge, POOL, POOL);
+    for (unsigned i = 0; i < 5; i++) {
+        struct script *s = script_new(judge, 2 * POOL, 2 * POOL);
         struct world *w = world_new(s);
         const uint64_t base = below(judge, 100000) * 2 * GIB1;
 
@@ -280,7 +302,7 @@ void large_pages_split_where_they_must(struct judge *judge)
               .gpa = base + 8 * GIB1 - MIB2, .size = 2 * MIB2, .access = RW);
         BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
               .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
-        for (unsigned n = 0; n <= 2 * i && w->count; n++) {
+        for (unsigned n = 0; n <= 6 * i && w->count; n++) {
             use_pages(s, w, 4);
             build_put(s, w, asked, random_change(judge, w));
         }
@@ -312,8 +334,7 @@ void protect_needs_every_page(struct judge *judge)
               .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
               .size = 4 * MIB2 + (1 + below(judge, 400)) * KIB4);
     }
-    VALUE(s, 0, "", .kind = LAB05_LEAVE, .size = 0);
-    w->room = world_tables(w);
+    leave_put(s, w, 0);
     BUILD(s, w, "-ENOENT comes before -ENOMEM", .kind = LAB05_PROTECT, .gpa = base,
           .size = 100 * MIB2 + KIB4, .access = RX);
     BUILD(s, w, "the pool is exhausted", .kind = LAB05_PROTECT, .gpa = base + 100 * MIB2,
@@ -321,7 +342,7 @@ void protect_needs_every_page(struct judge *judge)
     build_expect(s, w, asked);
 }
 
-/* Thousands of times: what leaks is missing then. */
+/* A thousand times: what leaks is missing then. */
 static void pool_stays_full(struct judge *judge)
 {
     static const char asked[] = "mapping and unmapping can be repeated for ever";
@@ -330,34 +351,34 @@ static void pool_stays_full(struct judge *judge)
     const struct lab05_op map = {.kind = LAB05_MAP,
                                  .gpa = gpa,
                                  .hpa = 16 * GIB1,
-                                 .size = MIB2,
+                                 .size = 3 * KIB4, /* in two tables */
                                  .access = RW,
                                  .type = MT_WB};
 
     create_put(s);
-    VALUE(s, 0, "", .kind = LAB05_REPEAT, .size = 3000);
+    VALUE(s, 0, "", .kind = LAB05_REPEAT, .size = 1000);
     value_put(s, 0, asked, map);
-    VALUE(s, 0, asked, .kind = LAB05_UNMAP, .gpa = gpa, .size = MIB2);
+    VALUE(s, 0, asked, .kind = LAB05_UNMAP, .gpa = gpa, .size = map.size);
     value_put(s, 0, asked, map);
     VALUE(s, 0, asked, .kind = LAB05_UNMAP, .gpa = gpa + KIB4, .size = 2 * KIB4);
     VALUE(s, 0, asked, .kind = LAB05_DESTROY);
     script_run(s);
     results_expect(s);
-    CHECK(judge, s->out->results[s->in.op_count - 1].free_count == 10,
+    CHECK(judge, s->out.results[s->in.op_count - 1].free_count == 10,
           "ept_destroy() gives all tables back", "%u of 10 pages are free in the end",
-          s->out->results[s->in.op_count - 1].free_count);
+          s->out.results[s->in.op_count - 1].free_count);
 }
 
 void empty_tables_go_back(struct judge *judge)
 {
     static const char asked[] = "tables that become empty go back to the pool, others stay";
 
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         struct script *s = script_new(judge, POOL, POOL);
         struct world *w = world_new(s);
 
         create_put(s);
-        for (unsigned n = 0; n < 30; n++) {
+        for (unsigned n = 0; n < 50; n++) {
             /* few distinct bits, so that paths share tables at every level */
             const uint64_t gpa = below(judge, 2) << 46 | below(judge, 2) * 511 << 30 |
                                  below(judge, 3) * 255 << 21 | below(judge, 2) * 511 << 12;
@@ -377,78 +398,82 @@ void empty_tables_go_back(struct judge *judge)
     pool_stays_full(judge);
 }
 
-/* Everything is tried with 0, 1, 2, ... pages left, until there are enough. */
-static void full_pool_try(struct judge *judge, const struct lab05_op *first,
-                          const struct lab05_op *op)
+/* Pages of 1 GiB, for a range that begins or ends inside. */
+static void large_map(struct script *s, struct world *w, uint64_t gpa)
+{
+    BUILD(s, w, "", .kind = LAB05_MAP, .gpa = gpa, .hpa = 16 * GIB1, .size = 3 * GIB1,
+          .access = RWX, .type = MT_WB);
+}
+
+/* With `from` pages free, from + 1, ... and so many as `to`. */
+static void full_pool_try(struct script *s, struct world *w, struct lab05_op op,
+                          unsigned from, unsigned to)
 {
     static const char asked[] =
         "-ENOMEM exactly if too few pages are free, and nothing changes";
-    int r = -ENOMEM;
 
-    for (unsigned left = 0; r == -ENOMEM; left++) {
-        struct script *s = script_new(judge, POOL, POOL);
-        struct world *w = world_new(s);
-
-        create_put(s);
-        if (first->size)
-            build_put(s, w, asked, *first);
-        VALUE(s, 0, "", .kind = LAB05_LEAVE, .size = left);
-        w->room = world_tables(w) + left;
-        r = build_put(s, w, asked, *op);
-        script_run(s);
-        results_expect(s);
-        /* the pages that are neither free nor tables are ours */
-        tree_expect(s, w, asked);
+    for (unsigned left = from; left <= to; left++) {
+        leave_put(s, w, left);
+        build_put(s, w, asked, op);
     }
+    leave_put(s, w, POOL - world_tables(w));
 }
 
-void a_full_pool_changes_nothing(struct judge *judge)
+/* What needs pages, relative to three pages of 1 GiB: TRIES of them. */
+static void tries_make(struct judge *judge, struct lab05_op tries[TRIES])
 {
-    const uint64_t base = (1 + below(judge, 1000)) * 8 * GIB1;
-    const struct lab05_op none = {.size = 0}, large = {.kind = LAB05_MAP,
-                                                       .gpa = base,
-                                                       .hpa = 16 * GIB1,
-                                                       .size = 3 * GIB1,
-                                                       .access = RWX,
-                                                       .type = MT_WB};
-    const struct lab05_op tries[][2] = {
-        /* tables at all levels, for many pages */
-        {none,
-         {.kind = LAB05_MAP,
-          .gpa = base - 3 * KIB4,
-          .hpa = KIB4 * 7,
-          .size = 3 * MIB2,
-          .access = RW,
-          .type = MT_WB}},
+    const struct lab05_op all[TRIES] = {
         /* both ends in one page of 2 MiB, in one of 1 GiB, in two, at a border */
-        {large,
-         {.kind = LAB05_UNMAP,
-          .gpa = base + (1 + below(judge, 500)) * KIB4,
-          .size = 2 * KIB4}},
-        {large,
-         {.kind = LAB05_PROTECT,
-          .gpa = base + 5 * KIB4,
-          .size = (1 + below(judge, 500)) * MIB2,
-          .access = 1}},
-        {large,
-         {.kind = LAB05_UNMAP,
-          .gpa = base + GIB1 - KIB4 * (1 + below(judge, 500)),
-          .size = GIB1 + MIB2}},
-        {large,
-         {.kind = LAB05_UNMAP,
-          .gpa = base + MIB2,
-          .size = MIB2 * (1 + below(judge, 500)) + KIB4}},
+        {.kind = LAB05_UNMAP, .gpa = (1 + below(judge, 500)) * KIB4, .size = 2 * KIB4},
+        {.kind = LAB05_PROTECT,
+         .gpa = 5 * KIB4,
+         .size = (1 + below(judge, 500)) * MIB2,
+         .access = EPT_READ},
+        {.kind = LAB05_UNMAP,
+         .gpa = GIB1 - KIB4 * (1 + below(judge, 500)),
+         .size = GIB1 + MIB2},
+        {.kind = LAB05_UNMAP, .gpa = MIB2, .size = MIB2 * (1 + below(judge, 500)) + KIB4},
         /* both ends in the same 2 MiB, which begin, or end, with the range */
-        {large,
-         {.kind = LAB05_UNMAP,
-          .gpa = base + MIB2 * (1 + below(judge, 500)),
-          .size = KIB4 * (1 + below(judge, 510))}},
-        {large,
-         {.kind = LAB05_PROTECT, .gpa = base + 9 * MIB2 - KIB4, .size = KIB4, .access = 1}},
-        {large,
-         {.kind = LAB05_PROTECT, .gpa = base + GIB1, .size = GIB1 + 3 * MIB2, .access = 5}},
+        {.kind = LAB05_UNMAP,
+         .gpa = MIB2 * (1 + below(judge, 500)),
+         .size = KIB4 * (1 + below(judge, 510))},
+        {.kind = LAB05_PROTECT, .gpa = 9 * MIB2 - KIB4, .size = KIB4, .access = EPT_READ},
+        {.kind = LAB05_PROTECT, .gpa = GIB1, .size = GIB1 + 3 * MIB2, .access = RX},
+        /* elsewhere: tables at all levels, for many pages */
+        {.kind = LAB05_MAP,
+         .gpa = (1ull << 46) - 3 * KIB4,
+         .hpa = KIB4 * 7,
+         .size = 3 * MIB2,
+         .access = RW,
+         .type = MT_WB},
     };
 
-    for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++)
-        full_pool_try(judge, &tries[i][0], &tries[i][1]);
+    memcpy(tries, all, sizeof all);
+}
+
+/* First all of them at the same pages, and none has enough: in the end these pages have to be
+ * as they were. Then each at pages of its own, with one too few, and with enough. */
+void a_full_pool_changes_nothing(struct judge *judge)
+{
+    static const char asked[] = "what lacks pages leaves the tables as they were";
+    struct script *s = script_new(judge, POOL, POOL);
+    struct world *w = world_new(s);
+    const uint64_t base = (1 + below(judge, 1000)) * 128 * GIB1;
+    struct lab05_op tries[TRIES];
+    unsigned needs[TRIES];
+
+    tries_make(judge, tries);
+    create_put(s);
+    large_map(s, w, base);
+    for (unsigned i = 0; i < TRIES; i++) {
+        tries[i].gpa += base;
+        needs[i] = build_needs(w, &tries[i]);
+        full_pool_try(s, w, tries[i], 0, needs[i] - 1);
+    }
+    for (unsigned i = 0; i < TRIES; i++) {
+        large_map(s, w, base + (1 + i) * 8 * GIB1);
+        tries[i].gpa += (1 + i) * 8 * GIB1;
+        full_pool_try(s, w, tries[i], needs[i] - 1, needs[i]);
+    }
+    build_expect(s, w, asked);
 }

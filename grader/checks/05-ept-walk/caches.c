@@ -1,7 +1,9 @@
 /* caches.c - checks of the caches: which references they save, and when they have to forget. */
 #include "checks.h"
 
-#define GVAS 12
+#define GVAS        12
+#define CROWD_PAGES 72 /* two times 16 for the guest, 19 for the EPT, at most */
+#define NEIGHBOURS  ((1ull << 46) + 100 * MIB2) /* GPA of two pages beside the crowd's */
 
 /* Two VMs with the same linear addresses, in 2 MiB and 4 KiB pages, on one CPU's caches. */
 struct crowd {
@@ -19,9 +21,31 @@ static void table_limit(uint64_t *entry, uint64_t dice)
         *entry |= GUEST_NO_EXECUTE;
 }
 
-static void crowd_make(struct crowd *c, struct script *s)
+/* Maps gva in both dimensions, if no other page is in the way. */
+static void crowd_page_make(struct guest *g, uint64_t gva, bool large)
 {
     static const uint64_t rights[] = {RWX, RWX, RWX, RX, RW};
+    struct judge *judge = g->image->s->judge;
+    const uint64_t gpa = (1ull << 46) + below(judge, 40) * MIB2 + below(judge, 512) * KIB4;
+    const int level = large ? 2 : 1;
+    uint64_t *above = image_word(g->image, guest_entry(g, gva, 2));
+
+    if (*above & GUEST_LARGE || (large && *above))
+        return;
+    guest_leaf(g, gva, gpa, level,
+               (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
+    if (!large) /* the entries above allow less, too */
+        table_limit(above, below(judge, 7));
+    if (ept_entry(g->image, g->root, gpa, level) == 0)
+        return;
+    ept_leaf(g->image, g->root, gpa, judge_random(judge) % (1ull << 46), level,
+             rights[below(judge, 5)] | 6 << 3);
+    if (below(judge, 3) == 0) /* the tables above allow less than the page */
+        *image_word(g->image, ept_entry(g->image, g->root, gpa, 2)) &= ~EPT_WRITE;
+}
+
+static void crowd_make(struct crowd *c, struct script *s)
+{
     struct judge *judge = s->judge;
 
     c->image = image_new(s);
@@ -31,30 +55,14 @@ static void crowd_make(struct crowd *c, struct script *s)
                      : i < 10 ? c->gvas[i - 4] ^ MIB2 << below(judge, 5)
                               : random_gva(judge);
     for (unsigned v = 0; v < 2; v++) {
-        c->guests[v] = guest_new(c->image, image_page(c->image), 1 + (int)below(judge, 2));
-        for (unsigned i = 0; i < GVAS; i++) {
-            const uint64_t gpa =
-                (1ull << 46) + below(judge, 40) * MIB2 + below(judge, 512) * KIB4;
-            const bool large = i == 9 && c->gvas[i] >> 21 != c->gvas[5] >> 21;
+        struct guest *g = &c->guests[v];
 
-            if (*image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)) &
-                GUEST_LARGE)
-                continue;
-            if (large && *image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)))
-                continue;
-            guest_leaf(&c->guests[v], c->gvas[i], gpa, large ? 2 : 1,
-                       (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
-            if (!large) /* the entries above allow less, too */
-                table_limit(image_word(c->image, guest_entry(&c->guests[v], c->gvas[i], 2)),
-                            below(judge, 7));
-            if (ept_entry(c->image, c->guests[v].root, gpa, large ? 2 : 1) == 0)
-                continue;
-            ept_leaf(c->image, c->guests[v].root, gpa, judge_random(judge) % (1ull << 46),
-                     large ? 2 : 1, rights[below(judge, 5)] | 6 << 3);
-            if (below(judge, 3) == 0) /* the tables above allow less than the page */
-                *image_word(c->image, ept_entry(c->image, c->guests[v].root, gpa, 2)) &=
-                    ~2ull;
-        }
+        *g = guest_new(c->image, image_page(c->image), 1 + (int)below(judge, 2));
+        for (unsigned i = 0; i < GVAS; i++)
+            crowd_page_make(g, c->gvas[i], i == 9 && c->gvas[9] >> 21 != c->gvas[5] >> 21);
+        for (uint64_t n = 0; n < 2; n++)
+            ept_leaf(c->image, g->root, NEIGHBOURS + n * KIB4, HPA_BASE, 1,
+                     (n ? RWX : EPT_READ) | 6 << 3);
     }
 }
 
@@ -93,75 +101,95 @@ static void crowd_sweep(struct model *m, const struct crowd *c, const char *aske
 
 /* Two neighbours, one of which may only be read: what the leaf forbids is not cached for the
  * region. */
-static void neighbours_walk(struct model *m, uint64_t gpa)
+static void neighbours_walk(struct model *m)
 {
     static const char asked[] = "of a region the tables' rights are cached, not the leaf's";
 
     for (uint32_t v = 0; v < 2; v++) {
-        walk_put(m, v, gpa, 0x180 | EPT_READ, true, asked);
-        walk_put(m, v, gpa + KIB4, 0x180 | EPT_WRITE, true, asked);
-        walk_put(m, v, gpa, 0x180 | EPT_WRITE, true, asked);
+        walk_put(m, v, NEIGHBOURS, 0x180 | EPT_READ, true, asked);
+        walk_put(m, v, NEIGHBOURS + KIB4, 0x180 | EPT_WRITE, true, asked);
+        walk_put(m, v, NEIGHBOURS, 0x180 | EPT_WRITE, true, asked);
     }
 }
 
-enum { PATTERN_WALKS = 300, PATTERN_REGIONS = 20, PATTERN_PAGES = 256 };
+enum { PATTERN_WALKS = 300, COLD_WALKS = 30, PATTERN_REGIONS = 20, PATTERN_PAGES = 256 };
 
-/* References per walk of one pattern of accesses, from the log of the student's reads. */
-static double pattern_run(struct judge *judge, unsigned pattern, bool cached)
+/* The address of the i-th access of a pattern, from its base on. */
+static uint64_t pattern_at(struct judge *judge, unsigned pattern, uint64_t i)
+{
+    return pattern == 0   ? i * 512
+           : pattern == 1 ? below(judge, PATTERN_PAGES * KIB4)
+                          : i % PATTERN_REGIONS * MIB2;
+}
+
+/* What the patterns need: 1 MiB in a row, and a page every 2 MiB. */
+static void pattern_pages_make(struct guest *g, uint64_t base)
+{
+    const uint64_t memory = 1ull << 45;
+
+    for (uint64_t i = 0; i < PATTERN_PAGES + PATTERN_REGIONS; i++) {
+        const uint64_t at = i < PATTERN_PAGES ? i * KIB4 : (i - PATTERN_PAGES) * MIB2;
+
+        guest_leaf(g, base + at, memory + at, 1, GUEST_WRITABLE);
+        ept_leaf(g->image, g->root, memory + at, memory / 2 + at, 1, RWX | 6 << 3);
+    }
+}
+
+static double reads_per_walk(const struct script *s, uint32_t first, uint32_t count)
+{
+    uint64_t reads = 0;
+
+    for (uint32_t i = first; i < first + count; i++)
+        reads += s->out.results[i].reads;
+    return (double)reads / count;
+}
+
+/* References per walk of three patterns of accesses, from the log of the student's reads. */
+static void patterns_run(struct judge *judge)
 {
     static const char asked[] =
         "three patterns of accesses make the references they have to";
-    struct script *s = script_new(judge, LAB05_PAGES, 0);
-    struct image *image = image_new(s);
-    struct guest g = guest_new(image, image_page(image), 1);
-    const uint64_t base = random_gva(judge) & ~(GIB1 - 1), memory = 1ull << 45;
-    struct model *m;
-    uint64_t reads = 0;
-
-    for (uint64_t i = 0; i < PATTERN_PAGES; i++) {
-        const uint64_t at = pattern == 2 ? i % PATTERN_REGIONS * MIB2 : i * KIB4;
-
-        guest_leaf(&g, base + at, memory + at, 1, GUEST_WRITABLE);
-        ept_leaf(image, g.root, memory + at, memory / 2 + at, 1, RWX | 6 << 3);
-    }
-    m = model_start(image, &g, 1);
-    for (uint64_t i = 0; i < PATTERN_WALKS; i++) {
-        const uint64_t at = pattern == 0   ? i * 512
-                            : pattern == 1 ? below(judge, PATTERN_PAGES * KIB4)
-                                           : i % PATTERN_REGIONS * MIB2;
-
-        nested_put(m, 0, base + at, EPT_READ, cached, asked);
-    }
-    model_expect(m, "without access_dirty, a walk writes nothing");
-    for (uint32_t i = 0; i < s->in.op_count; i++)
-        reads += s->out->results[i].reads;
-    return (double)reads / PATTERN_WALKS;
-}
-
-void caches_save_references(struct judge *judge)
-{
-    static const char asked[] = "a walk reads what no cache knows, and nothing else";
-    const uint64_t neighbours = (1ull << 46) + 100 * MIB2; /* beside the crowd's pages */
     static const char *const names[3][2] = {
         {"references/walk, sequential, no caches", "references/walk, sequential, caches"},
         {"references/walk, random, no caches", "references/walk, random, caches"},
         {"references/walk, 2 MiB stride, no caches",
          "references/walk, 2 MiB stride, caches"}};
+    struct script *s = script_new(judge, 64, 0);
+    struct image *image = image_new(s);
+    struct guest g = guest_new(image, image_page(image), 1);
+    const uint64_t base = random_gva(judge) & ~(GIB1 - 1);
+    struct model *m;
+    uint32_t first[3][2];
+
+    pattern_pages_make(&g, base);
+    m = model_start(image, &g, 1);
+    for (unsigned n = 0; n < 6; n++) {
+        first[n / 2][n % 2] = s->in.op_count;
+        for (unsigned i = 0; i < (n % 2 ? PATTERN_WALKS : COLD_WALKS); i++)
+            nested_put(m, 0, base + pattern_at(judge, n / 2, i), EPT_READ, n % 2, asked);
+        invept_put(m, INVEPT_ALL, 0);
+    }
+    model_expect(m, "without access_dirty, a walk writes nothing");
+    for (unsigned n = 0; n < 6; n++)
+        judge_figure(
+            judge, names[n / 2][n % 2],
+            reads_per_walk(s, first[n / 2][n % 2], n % 2 ? PATTERN_WALKS : COLD_WALKS), "");
+}
+
+void caches_save_references(struct judge *judge)
+{
+    static const char asked[] = "a walk reads what no cache knows, and nothing else";
 
     for (unsigned round = 0; round < 4; round++) {
-        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct script *s = script_new(judge, CROWD_PAGES, 0);
         struct crowd c;
         struct model *m;
 
         s->in.cpu[0].access_dirty = round & 1;
         s->in.cpu[1].access_dirty = round >> 1 & 1;
         crowd_make(&c, s);
-        for (unsigned v = 0; v < 2; v++)
-            for (uint64_t n = 0; n < 2; n++)
-                ept_leaf(c.image, c.guests[v].root, neighbours + n * KIB4, HPA_BASE, 1,
-                         (n ? RWX : EPT_READ) | 6 << 3);
         m = model_start(c.image, c.guests, 2);
-        neighbours_walk(m, neighbours);
+        neighbours_walk(m);
         crowd_sweep(m, &c, asked);
         for (unsigned i = 0; i < 250; i++) {
             const uint32_t n = (uint32_t)below(judge, 2);
@@ -174,10 +202,7 @@ void caches_save_references(struct judge *judge)
         }
         model_expect(m, "D is set with the first write, even if a read came before");
     }
-    for (unsigned pattern = 0; pattern < 3; pattern++)
-        for (unsigned cached = 0; cached < 2; cached++)
-            judge_figure(judge, names[pattern][cached], pattern_run(judge, pattern, cached),
-                         "");
+    patterns_run(judge);
     walks_view(judge);
 }
 
@@ -292,7 +317,7 @@ static void other_vm_invalidates(struct model *m, uint32_t n, uint64_t gva)
 void stale_translations_are_forgotten(struct judge *judge)
 {
     for (unsigned round = 0; round < 6; round++) {
-        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct script *s = script_new(judge, CROWD_PAGES, 0);
         const char *asked = "a walk reads what no cache knows, and nothing else";
         struct crowd c;
         struct model *m;
@@ -302,6 +327,7 @@ void stale_translations_are_forgotten(struct judge *judge)
         m = model_start(c.image, c.guests, 2);
         invept_put(m, 0, 0);
         invept_put(m, 3 + (uint32_t)below(judge, 9), 0);
+        neighbours_walk(m);
         crowd_sweep(m, &c, asked);
         for (uint32_t i = 0; i < 8; i++) {
             page_breaks_and_heals(m, &c, i % 2, c.gvas[i / 2]);

@@ -28,24 +28,38 @@
 
 /* --- script.c ------------------------------------------------------------------------------- */
 
-#define WALK_REFS 40
-
 /* What an operation has to give. */
 struct want {
-    bool any; /* nothing is expected */
+    bool any;     /* nothing is expected */
+    bool counted; /* free pages of the pool, too */
     struct lab05_result r;
-    uint32_t ref_count;
-    uint64_t refs[WALK_REFS];
-    const char *labels[WALK_REFS];
+    uint32_t ref_at, ref_count; /* what a walk has to read: in the script's refs */
+};
+
+struct ref {
+    uint64_t hpa;
+    const char *label;
+};
+
+/* What came back. */
+struct answer {
+    const uint64_t *roots;
+    const lab05_page *memory;
+    const struct lab05_result *results;
+    const uint64_t *log;
+    uint64_t log_count;
 };
 
 struct script {
     struct judge *judge;
     struct lab05_input in;
+    struct lab05_op ops[LAB05_OPS];
     struct want wants[LAB05_OPS];
     const char *asked[LAB05_OPS];
-    const struct evidence *e;
-    const struct lab05_output *out;
+    lab05_page memory[LAB05_PAGES]; /* in.memory_given: as it is at the start */
+    struct ref refs[LAB05_LOG];
+    uint32_t ref_count;
+    struct answer out;
 };
 
 /* Zeros; it lives until the check ends. */
@@ -103,7 +117,10 @@ unsigned world_tables(const struct world *w);
 uint64_t leaf_size(const struct leaf *leaf);
 
 void create_put(struct script *s);
-/* An operation on the tables, and what it has to return. */
+/* From now on, so many pages of the pool are free. */
+void leave_put(struct script *s, struct world *w, unsigned left);
+/* An operation on the tables, and what it has to return; how many free pages it needs. */
+unsigned build_needs(const struct world *w, const struct lab05_op *op);
 int build_put(struct script *s, struct world *w, const char *asked, struct lab05_op op);
 #define BUILD(s, w, asked, ...) build_put(s, w, asked, (struct lab05_op){__VA_ARGS__})
 
@@ -126,7 +143,7 @@ struct model {
     struct line regions[16], pages[16], guest_tables[16];
     struct want *want; /* of the walk that is being modelled */
     bool dry;          /* only asked what would be: nothing is written */
-    uint64_t memory[LAB05_PAGES][512];
+    lab05_page memory[LAB05_PAGES];
 };
 
 /* How an EPT walk ends; the result is added to m->want->r, the final access' fields too. */

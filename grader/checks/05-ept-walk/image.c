@@ -32,7 +32,7 @@ uint64_t image_page(struct image *image)
 
 uint64_t *image_word(struct image *image, uint64_t hpa)
 {
-    return &image->s->in.memory[(hpa - image->s->in.memory_hpa) / KIB4][hpa % KIB4 / 8];
+    return &image->s->memory[(hpa - image->s->in.memory_hpa) / KIB4][hpa % KIB4 / 8];
 }
 
 /* HPA of the entry for gpa at that level; tables on the way are made. 0: a large page is in

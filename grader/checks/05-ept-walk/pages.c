@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "checks.h"
 
@@ -39,6 +40,28 @@ static int leaf_compare(const void *a, const void *b)
 static void world_sort(struct world *w)
 {
     qsort(w->leaves, w->count, sizeof w->leaves[0], leaf_compare);
+}
+
+/* The same world with its first leaves. (Most of the room for leaves is never touched.) */
+static struct world *world_copy(const struct world *w, unsigned leaves)
+{
+    struct world *copy = malloc(sizeof *copy);
+
+    if (!copy)
+        judge_error(w->judge, "out of memory");
+    memcpy(copy, w, offsetof(struct world, leaves) + leaves * sizeof w->leaves[0]);
+    copy->count = leaves;
+    return copy;
+}
+
+/* What an operation came to: 0, and *w is as in next; or -ENOMEM, and *w stays. */
+static int world_take(struct world *w, struct world *next, bool enough)
+{
+    if (enough)
+        memcpy(w, next,
+               offsetof(struct world, leaves) + next->count * sizeof next->leaves[0]);
+    free(next);
+    return enough ? 0 : -ENOMEM;
 }
 
 /* Tables for these pages: the root, and one for each group of leaves that needs one. */
@@ -109,79 +132,88 @@ static int map_errno(const struct world *w, const struct lab05_op *op)
     return world_mapped(w, op->gpa, op->gpa + op->size) ? -EEXIST : 0;
 }
 
-static int world_map(struct world *w, const struct lab05_op *op)
+/* The page at gpa of a range that is mapped: as large as possible. */
+static struct leaf leaf_fitting(const struct world *w, const struct lab05_op *op,
+                                uint64_t done)
 {
-    const unsigned before = w->count;
-    const int r = map_errno(w, op);
-    uint64_t done = 0;
+    struct leaf leaf = {.gpa = op->gpa + done,
+                        .hpa = op->hpa + done,
+                        .bits = op->access | (uint64_t)op->type << 3,
+                        .level = 1};
 
-    /* More leaves than there can be in all the tables: the pool is too small anyway. */
-    while (r == 0 && done < op->size && w->count < LEAVES_MAX) {
-        struct leaf leaf = {.gpa = op->gpa + done,
-                            .hpa = op->hpa + done,
-                            .bits = op->access | (uint64_t)op->type << 3,
-                            .level = 1};
+    for (int level = 2; level <= (w->cpu->page_1g ? 3 : 2); level++) {
+        const uint64_t size = KIB4 << 9 * (level - 1);
 
-        for (int level = 2; level <= (w->cpu->page_1g ? 3 : 2); level++) {
-            const uint64_t size = KIB4 << 9 * (level - 1);
-
-            if (leaf.gpa % size == 0 && leaf.hpa % size == 0 && op->size - done >= size)
-                leaf.level = level;
-        }
-        leaf_add(w, leaf);
-        done += leaf_size(&leaf);
+        if (leaf.gpa % size == 0 && leaf.hpa % size == 0 && op->size - done >= size)
+            leaf.level = level;
     }
-    world_sort(w);
-    if (r < 0 || (done == op->size && world_tables(w) <= w->room))
-        return r;
-    for (unsigned i = w->count; i-- > 0;)
-        if (w->leaves[i].gpa >= op->gpa && w->leaves[i].gpa < op->gpa + op->size)
-            w->leaves[i] = w->leaves[--w->count];
-    world_sort(w);
-    return w->count == before ? -ENOMEM : -EFAULT;
+    return leaf;
 }
 
-/* Splits until no page lies across from or to; how often. */
-static unsigned world_cut(struct world *w, uint64_t from, uint64_t to)
+static int world_map(struct world *w, const struct lab05_op *op)
 {
-    unsigned splits = 0;
+    const int r = map_errno(w, op);
+    struct world *all;
+    uint64_t done = 0;
 
-    for (unsigned i = 0; i < w->count; i++) {
-        struct leaf leaf = w->leaves[i];
-        const uint64_t end = leaf.gpa + leaf_size(&leaf);
-
-        if (!leaf_touches(&leaf, from, to) || (leaf.gpa >= from && end <= to))
-            continue;
-        splits++;
-        leaf.level--;
-        w->leaves[i--] = leaf;
-        for (unsigned n = 1; n < 512; n++) {
-            leaf.gpa += leaf_size(&leaf);
-            leaf.hpa += leaf_size(&leaf);
-            leaf_add(w, leaf);
-        }
+    if (r < 0)
+        return r;
+    all = world_copy(w, w->count);
+    /* More leaves than there can be in all the tables: the pool is too small anyway. */
+    while (done < op->size && all->count < LEAVES_MAX &&
+           all->count - w->count <= w->room * 512) {
+        leaf_add(all, leaf_fitting(w, op, done));
+        done += leaf_size(&all->leaves[all->count - 1]);
     }
-    world_sort(w);
+    if (done == op->size)
+        world_sort(all);
+    return world_take(w, all, done == op->size && world_tables(all) <= w->room);
+}
+
+/* A page in pieces, so that none lies across from or to; how often it was split. */
+static unsigned leaf_cut(struct world *w, struct leaf leaf, uint64_t from, uint64_t to)
+{
+    unsigned splits = 1;
+
+    if (!leaf_touches(&leaf, from, to) ||
+        (leaf.gpa >= from && leaf.gpa + leaf_size(&leaf) <= to)) {
+        leaf_add(w, leaf);
+        return 0;
+    }
+    leaf.level--;
+    for (unsigned n = 0; n < 512; n++) {
+        splits += leaf_cut(w, leaf, from, to);
+        leaf.gpa += leaf_size(&leaf);
+        leaf.hpa += leaf_size(&leaf);
+    }
     return splits;
+}
+
+static int change_errno(const struct world *w, const struct lab05_op *op)
+{
+    const bool protect = op->kind == LAB05_PROTECT;
+    const int r = range_errno(op->gpa, op->size);
+
+    if (protect && r != -EINVAL && !rights_possible(w, op->access))
+        return -EINVAL;
+    if (r == 0 && protect && world_mapped(w, op->gpa, op->gpa + op->size) != op->size)
+        return -ENOENT;
+    return r;
 }
 
 static int world_change(struct world *w, const struct lab05_op *op)
 {
     const uint64_t to = op->gpa + op->size;
-    int r = range_errno(op->gpa, op->size);
+    const int r = change_errno(w, op);
+    unsigned splits = 0, kept = 0;
     struct world *cut;
-    unsigned kept = 0;
 
-    if (op->kind == LAB05_PROTECT && r != -EINVAL && !rights_possible(w, op->access))
-        r = -EINVAL;
-    if (r == 0 && op->kind == LAB05_PROTECT && world_mapped(w, op->gpa, to) != op->size)
-        r = -ENOENT;
     if (r < 0)
         return r;
-    cut = memory_get(w->judge, sizeof *cut);
-    *cut = *w;
-    r = world_cut(cut, op->gpa, to) > w->room - world_tables(w) ? -ENOMEM : 0;
-    for (unsigned i = 0; r == 0 && i < cut->count; i++) {
+    cut = world_copy(w, 0);
+    for (unsigned i = 0; i < w->count; i++)
+        splits += leaf_cut(cut, w->leaves[i], op->gpa, to);
+    for (unsigned i = 0; i < cut->count; i++) {
         struct leaf *leaf = &cut->leaves[i];
         const bool inside = leaf->gpa >= op->gpa && leaf->gpa < to;
 
@@ -190,21 +222,44 @@ static int world_change(struct world *w, const struct lab05_op *op)
         if (!inside || op->kind == LAB05_PROTECT)
             cut->leaves[kept++] = *leaf;
     }
-    if (r == 0) {
-        cut->count = kept;
-        *w = *cut;
-    }
-    free(cut);
+    cut->count = kept;
+    return world_take(w, cut, splits <= w->room - world_tables(w));
+}
+
+static int world_do(struct world *w, const struct lab05_op *op)
+{
+    return op->kind == LAB05_MAP ? world_map(w, op) : world_change(w, op);
+}
+
+/* How many pages have to be free for it. */
+unsigned build_needs(const struct world *w, const struct lab05_op *op)
+{
+    struct world *copy = world_copy(w, w->count);
+    unsigned free_pages = 0;
+
+    copy->room = world_tables(w);
+    while (world_do(copy, op) == -ENOMEM)
+        copy->room = world_tables(w) + ++free_pages;
+    free(copy);
+    return free_pages;
+}
+
+/* The operation, what it has to return, and how many pages are free then. */
+int build_put(struct script *s, struct world *w, const char *asked, struct lab05_op op)
+{
+    const int r = world_do(w, &op);
+    struct want *want = op_put(s, asked, op);
+
+    want->counted = true;
+    want->r.value = r;
+    want->r.free_count = w->room - world_tables(w);
     return r;
 }
 
-/* The operation, and what it has to return. */
-int build_put(struct script *s, struct world *w, const char *asked, struct lab05_op op)
+void leave_put(struct script *s, struct world *w, unsigned left)
 {
-    const int r = op.kind == LAB05_MAP ? world_map(w, &op) : world_change(w, &op);
-
-    value_put(s, r, asked, op);
-    return r;
+    VALUE(s, 0, "", .kind = LAB05_LEAVE, .size = left);
+    w->room = world_tables(w) + left;
 }
 
 /* --- what is mapped: the student's tables, read -------------------------------------------- */
@@ -228,7 +283,7 @@ static const uint64_t *table_at(struct reading *r, uint64_t hpa, const char *wha
           "the page at hpa %#" PRIx64 " is used as two tables", hpa);
     r->seen[page] = true;
     r->tables++;
-    return r->s->out->memory[page];
+    return r->s->out.memory[page];
 }
 
 static void table_read(struct reading *r, uint64_t hpa, int level, uint64_t base)
@@ -278,35 +333,41 @@ static void leaf_describe(const struct leaf *leaf, char *buffer, size_t size)
              leaf->bits);
 }
 
+static bool leaf_equal(const struct leaf *a, const struct leaf *b)
+{
+    return a->gpa == b->gpa && a->hpa == b->hpa && a->bits == b->bits &&
+           a->level == b->level;
+}
+
 static void leaves_compare(const struct reading *r, const struct world *w)
 {
+    const struct leaf none = {.gpa = UINT64_MAX};
+
     for (unsigned i = 0; i < w->count || i < r->found->count; i++) {
-        const struct leaf none = {.gpa = UINT64_MAX},
-                          *due = i < w->count ? &w->leaves[i] : &none,
+        const struct leaf *due = i < w->count ? &w->leaves[i] : &none,
                           *got = i < r->found->count ? &r->found->leaves[i] : &none;
         char want[160], seen[160];
 
+        if (leaf_equal(due, got))
+            continue;
         leaf_describe(due, want, sizeof want);
         leaf_describe(got, seen, sizeof seen);
         CHECK(r->s->judge, due->gpa <= got->gpa, r->asked, "your tables have %s, where %s",
               seen, due == &none ? "nothing more is due" : "nothing is to be mapped");
         CHECK(r->s->judge, due->gpa == got->gpa, r->asked, "missing in your tables: %s",
               want);
-        CHECK(r->s->judge,
-              due->hpa == got->hpa && due->bits == got->bits && due->level == got->level,
-              r->asked, "your tables have %s; due: %s", seen, want);
+        CHECK(r->s->judge, false, r->asked, "your tables have %s; due: %s", seen, want);
     }
 }
 
 /* A stays in the entries that lead to the tables of w->kept, and a split page's has none. */
 static void accessed_expect(const struct script *s, const struct world *w)
 {
-    uint64_t table = s->out->roots[0];
+    uint64_t table = s->out.roots[0];
 
     for (int level = 4; w->kept_level && level > 1; level--) {
         const uint64_t page = (table - s->in.memory_hpa) / KIB4;
-        const uint64_t entry =
-            s->out->memory[page][w->kept >> (12 + 9 * (level - 1)) & 511];
+        const uint64_t entry = s->out.memory[page][w->kept >> (12 + 9 * (level - 1)) & 511];
 
         if (level <= 3 && entry & EPT_LARGE)
             return;
@@ -322,9 +383,9 @@ static void accessed_expect(const struct script *s, const struct world *w)
 void tree_expect(const struct script *s, const struct world *w, const char *asked)
 {
     struct reading r = {.s = s, .asked = asked, .found = world_new(s)};
-    const struct lab05_result *last = &s->out->results[s->in.op_count - 1];
+    const struct lab05_result *last = &s->out.results[s->in.op_count - 1];
 
-    table_read(&r, s->out->roots[0], 4, 0);
+    table_read(&r, s->out.roots[0], 4, 0);
     leaves_compare(&r, w);
     accessed_expect(s, w);
     CHECK(s->judge, r.tables + last->free_count == w->room, asked,

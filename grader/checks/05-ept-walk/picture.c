@@ -74,8 +74,8 @@ static cJSON *walk_view(struct guest *g, const char *title, uint64_t gva,
     snprintf(outcome, sizeof outcome, "translated to HPA %#" PRIx64, r->hpa);
     cJSON_AddStringToObject(walk, "outcome", outcome);
     list = cJSON_AddArrayToObject(walk, "references");
-    for (uint32_t i = r->log_at; i < r->log_at + r->reads && i < LAB05_LOG; i++) {
-        while (at < count && spots[at].hpa != s->out->log[i])
+    for (uint32_t i = r->log_at; i < r->log_at + r->reads && i < s->out.log_count; i++) {
+        while (at < count && spots[at].hpa != s->out.log[i])
             at++;
         if (at < count)
             reference_add(list, g, &spots[at++]);
@@ -93,7 +93,7 @@ void walks_view(struct judge *judge)
     } walks[] = {{"without caches", 0, false},     {"with caches, all empty", 0, true},
                  {"the same page again", 8, true}, {"the next page", KIB4, true},
                  {"2 MiB further on", MIB2, true}, {"back to the first page", 0, true}};
-    struct script *s = script_new(judge, LAB05_PAGES, 0);
+    struct script *s = script_new(judge, 32, 0);
     struct image *image = image_new(s);
     struct guest g = guest_new(image, image_page(image), 1);
     const uint64_t base = (random_gva(judge) & ~(GIB1 - 1)) | 0x123000, memory = 1ull << 45;
@@ -116,7 +116,7 @@ void walks_view(struct judge *judge)
     model_expect(m, "without access_dirty, a walk writes nothing");
     for (unsigned i = 0; i < sizeof walks / sizeof walks[0]; i++)
         cJSON_AddItemToArray(list, walk_view(&g, walks[i].title, base + walks[i].distance,
-                                             &s->out->results[first + i]));
+                                             &s->out.results[first + i]));
     text = cJSON_PrintUnformatted(view);
     if (text)
         judge_view(judge, "walk", text);

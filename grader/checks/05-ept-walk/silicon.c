@@ -23,9 +23,11 @@ GUEST_IMAGE(probe_guest, "probe.bin");
 #define HUGE_GPA    0x8000000000ull /* a page of 1 GiB */
 
 #define POOL_HPA    (SILICON_RAM_HPA + SILICON_GUEST_SIZE)
-#define CPU_POOL    100u
+#define CPU_POOL    80u
 #define TARGET_FROM 0x2000000ull /* the memory under test */
-#define TARGET_TO   0x3000000ull
+#define TARGET_TO   0x2800000ull
+#define TARGET_SIZE (TARGET_TO - TARGET_FROM)
+#define TARGET_2M   (TARGET_SIZE / MIB2) /* pages of that size */
 
 #define ORDERS_MAX 2800
 #define NOTHING    0x6e6f7468696e67ull /* probe.long64.c */
@@ -94,7 +96,7 @@ static struct lab_cpu *cpu_new(struct judge *judge, bool access_dirty)
     BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .hpa = SILICON_RAM_HPA,
           .size = SILICON_GUEST_SIZE, .access = RWX, .type = MT_WB);
     BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = ALIAS + TARGET_FROM,
-          .hpa = TARGET_FROM, .size = TARGET_TO - TARGET_FROM, .access = RW, .type = MT_WB);
+          .hpa = TARGET_FROM, .size = TARGET_SIZE, .access = RW, .type = MT_WB);
     for (unsigned i = 0; i < BAD_TABLES; i++) {
         c->bad_tables[i] = 0xb000000000ull + i * MIB2 + below(judge, 512) * KIB4;
         if (rights[i])
@@ -122,13 +124,13 @@ static void guest_tables_put(struct lab_cpu *c)
 /* The student's tables are there: now they are walked, by the student and the model. */
 static void walks_begin(struct lab_cpu *c)
 {
-    const uint64_t root = c->build->out->roots[0];
+    const uint64_t root = c->build->out.roots[0];
 
     c->walk = script_new(c->judge, CPU_POOL, 0);
     c->walk->in.memory_hpa = POOL_HPA;
     c->walk->in.cpu[0] = c->build->in.cpu[0];
     c->walk->in.memory_given = 1;
-    memcpy(c->walk->in.memory, c->build->out->memory, CPU_POOL * KIB4);
+    memcpy(c->walk->memory, c->build->out.memory, CPU_POOL * KIB4);
     VALUE(c->walk, 0, "", .kind = LAB05_ADOPT, .hpa = root);
 }
 
@@ -139,7 +141,7 @@ static void model_begin(struct lab_cpu *c)
         {RESULTS_GPA, 0x182},    {GUEST_MAILBOX_GPA, 0x181},   {TABLES_GPA, 0x81}};
 
     c->model = model_new(c->walk);
-    c->model->roots[0] = c->build->out->roots[0];
+    c->model->roots[0] = c->build->out.roots[0];
     for (unsigned i = 0; i < sizeof own / sizeof own[0]; i++)
         walk_put(c->model, 0, own[i][0], own[i][1], false, "the guest's program runs");
 }
@@ -211,7 +213,7 @@ static void random_probe(struct lab_cpu *c)
     uint64_t gpa = c->places[i].gpa + below(judge, size), table = 0;
 
     if (size >= GIB1)
-        gpa = c->places[i].gpa + TARGET_FROM + below(judge, TARGET_TO - TARGET_FROM);
+        gpa = c->places[i].gpa + TARGET_FROM + below(judge, TARGET_SIZE);
     else if (below(judge, 10) == 0) /* next to it */
         gpa = c->places[i].gpa + (below(judge, 2) ? size : -KIB4);
     if (below(judge, 8) == 0 && gpa < 1ull << 39)
@@ -219,11 +221,23 @@ static void random_probe(struct lab_cpu *c)
     probe_put(c, gpa, kind, table);
 }
 
+/* How many pages of the pool, from the first on, have something in them. */
+static uint32_t pool_used(const struct lab_cpu *c)
+{
+    static const lab05_page zeros;
+    uint32_t used = CPU_POOL;
+
+    while (used > 0 && memcmp(c->walk->memory[used - 1], zeros, KIB4) == 0)
+        used--;
+    return used;
+}
+
 /* The student's walks, then the CPU. */
 static void cpu_run(struct lab_cpu *c)
 {
     struct silicon *si = c->silicon;
     const uint64_t mailbox[1] = {c->count};
+    const uint32_t pool = pool_used(c) * (uint32_t)KIB4;
 
     script_run(c->walk);
     silicon_guest(si, probe_guest, GUEST_IMAGE_SIZE(probe_guest), GUEST_LONG64);
@@ -232,16 +246,16 @@ static void cpu_run(struct lab_cpu *c)
     silicon_put(si, SILICON_RAM_HPA + GUEST_MAILBOX_GPA, mailbox, sizeof mailbox);
     silicon_put(si, SILICON_RAM_HPA + ORDERS_GPA, c->orders,
                 c->count * sizeof c->orders[0]);
-    silicon_put(si, POOL_HPA, c->walk->in.memory, CPU_POOL * KIB4);
+    silicon_put(si, POOL_HPA, c->walk->memory, pool);
     si->job.fill = (struct silicon_fill){TARGET_FROM, TARGET_TO, KIB4};
     si->job.controls.ept_pointer =
-        c->build->out->roots[0] | EPTP_WALK_4 | EPTP_WRITE_BACK |
+        c->build->out.roots[0] | EPTP_WALK_4 | EPTP_WRITE_BACK |
         (c->build->in.cpu[0].access_dirty ? EPTP_ACCESS_DIRTY : 0);
     si->job.actions[VMX_EXIT_EPT_VIOLATION] = SILICON_RECOVER;
     si->job.actions[VMX_EXIT_EPT_MISCONFIGURATION] = SILICON_RECOVER;
     silicon_window(si, SILICON_RAM_HPA + RESULTS_GPA, c->count * 8);
     if (c->build->in.cpu[0].access_dirty)
-        silicon_window(si, POOL_HPA, CPU_POOL * KIB4);
+        silicon_window(si, POOL_HPA, pool);
     silicon_run(si);
     if (si->log.end != SILICON_ENDED) /* tables and guest are as we want them: not theirs */
         judge_error(c->judge, "the probing guest did not get to its end (%u)", si->log.end);
@@ -314,7 +328,7 @@ static void shown_describe(const struct lab_cpu *c, const struct shown *cpu, cha
 
 /* One order's walks against what the CPU did. results: the student's, or NULL: the model's. */
 static void order_expect(const struct lab_cpu *c, unsigned n, const struct shown *cpu,
-                         const struct lab05_output *out)
+                         const struct lab05_result *results)
 {
     char walked[240], op_text[160], did[300];
 
@@ -324,15 +338,15 @@ static void order_expect(const struct lab_cpu *c, unsigned n, const struct shown
 
         if (c->ops[n][k] == 0)
             continue;
-        r = out ? &out->results[i] : &c->walk->wants[i].r;
+        r = results ? &results[i] : &c->walk->wants[i].r;
         if (k == 0 && r->value == EPT_TRANSLATED && c->ops[n][1])
             continue; /* the guest's table was read: on to the page */
-        if (order_fits(c, n, cpu, &c->walk->in.ops[i], r))
+        if (order_fits(c, n, cpu, &c->walk->ops[i], r))
             return;
         result_describe(LAB05_WALK, r, walked, sizeof walked);
-        op_describe(&c->walk->in.ops[i], op_text, sizeof op_text);
+        op_describe(&c->walk->ops[i], op_text, sizeof op_text);
         shown_describe(c, cpu, did, sizeof did);
-        if (!out)
+        if (!results)
             judge_error(c->judge, "CPU and model disagree: %s: %s; the CPU: %s", op_text,
                         walked, did);
         CHECK(c->judge, false, "your walker says what the CPU does", "%s: %s; the CPU: %s",
@@ -341,7 +355,7 @@ static void order_expect(const struct lab_cpu *c, unsigned n, const struct shown
 }
 
 /* All orders; records of exits come in the order in which they happened. */
-static void orders_expect(const struct lab_cpu *c, const struct lab05_output *out)
+static void orders_expect(const struct lab_cpu *c, const struct lab05_result *results)
 {
     const struct silicon *si = c->silicon;
     uint32_t next = 0;
@@ -357,7 +371,7 @@ static void orders_expect(const struct lab_cpu *c, const struct lab05_output *ou
             cpu.exit = r;
             next++;
         }
-        order_expect(c, n, &cpu, out);
+        order_expect(c, n, &cpu, results);
     }
     if (next + 1 != si->log.record_count)
         judge_error(c->judge, "%u exits, of which %u belong to accesses",
@@ -376,13 +390,14 @@ static void places_build(struct lab_cpu *c, bool huge)
     }
     for (unsigned i = 0; i < 30; i++) {
         const uint64_t area = GIB1 * (8 + i / 4) + MIB2 * 8 * (i % 4);
-        const uint64_t hpa = TARGET_FROM + MIB2 * below(judge, 8);
+        const uint64_t large = 1 + below(judge, 3);
+        const uint64_t hpa = TARGET_FROM + MIB2 * below(judge, TARGET_2M + 1 - large);
 
         if (i % 3)
             place_add(c, area + KIB4 * below(judge, 512), hpa + KIB4 * below(judge, 512),
                       KIB4 * (1 + below(judge, 4)), random_rights(judge));
         else
-            place_add(c, area, hpa, MIB2 * (1 + below(judge, 3)), random_rights(judge));
+            place_add(c, area, hpa, MIB2 * large, random_rights(judge));
     }
     for (unsigned i = 0; i < 12; i++) {
         const unsigned p = i * 2 + (unsigned)below(judge, 2); /* each once at most */
@@ -390,7 +405,7 @@ static void places_build(struct lab_cpu *c, bool huge)
         const uint64_t size = c->places[p].size;
 
         if (size >= GIB1)
-            from += TARGET_FROM + below(judge, 8) * MIB2 + below(judge, 400) * KIB4;
+            from += TARGET_FROM + below(judge, TARGET_2M) * MIB2 + below(judge, 400) * KIB4;
         else if (size >= MIB2)
             from += below(judge, 400) * KIB4;
         build_put(
@@ -400,6 +415,9 @@ static void places_build(struct lab_cpu *c, bool huge)
                               .size = size >= MIB2 ? (1 + below(judge, 60)) * KIB4 : KIB4,
                               .access = random_rights(judge)});
     }
+    place_add(c, GIB1 * 40, TARGET_FROM, MIB2, RWX); /* split for the rights that it has */
+    BUILD(c->build, c->world, asked, .kind = LAB05_PROTECT, .gpa = GIB1 * 40 + 7 * KIB4,
+          .size = KIB4, .access = RWX);
     /* Only tables that say exactly what we expect are given to the CPU: whoever maps the
      * runtime or its log into the guest does not get as far as that. */
     build_expect(c->build, c->world, asked);
@@ -408,12 +426,12 @@ static void places_build(struct lab_cpu *c, bool huge)
 static void tables_confined(const struct lab_cpu *c)
 {
     const struct silicon_range ranges[] = {{SILICON_RAM_HPA, POOL_HPA + CPU_POOL * KIB4},
-                                           {TARGET_FROM, TARGET_TO + 8 * MIB2}};
+                                           {TARGET_FROM, TARGET_TO + MIB2}};
     uint64_t bad = 0;
 
     CHECK(c->judge,
-          silicon_ept_confined((const uint8_t *)c->build->out->memory, POOL_HPA,
-                               CPU_POOL * KIB4, c->build->out->roots[0], ranges, 2, &bad),
+          silicon_ept_confined((const uint8_t *)c->build->out.memory, POOL_HPA,
+                               CPU_POOL * KIB4, c->build->out.roots[0], ranges, 2, &bad),
           "the tables lead only to the guest's memory", "the entry %#" PRIx64 " does not",
           bad);
 }
@@ -428,7 +446,7 @@ void cpu_agrees_on_accesses(struct judge *judge)
     for (unsigned i = 0; i < 1600; i++)
         random_probe(c);
     cpu_run(c);
-    orders_expect(c, c->walk->out);
+    orders_expect(c, c->walk->out.results);
     orders_expect(c, NULL);
 }
 
@@ -470,7 +488,7 @@ void cpu_agrees_on_misconfigurations(struct judge *judge)
         const uint64_t gpa = i < 36 ? 8 * GIB1 + i * MIB2 : (16 + i) * GIB1;
 
         place_add(c, gpa + (i % 4 ? below(judge, 512) * KIB4 : 0),
-                  TARGET_FROM + MIB2 * below(judge, 8), i % 4 ? KIB4 : MIB2, RWX);
+                  TARGET_FROM + MIB2 * below(judge, TARGET_2M), i % 4 ? KIB4 : MIB2, RWX);
     }
     build_expect(c->build, c->world, asked);
     tables_confined(c);
@@ -481,30 +499,34 @@ void cpu_agrees_on_misconfigurations(struct judge *judge)
         const int leaf = c->places[i].size == KIB4 ? 1 : 2;
         const int level = leaf + (int)(i / 2 % ((i < 36 ? 3u : 4u) - (unsigned)leaf));
         uint64_t *word = image_word(
-            &image, ept_entry(&image, c->build->out->roots[0], c->places[i].gpa, level));
+            &image, ept_entry(&image, c->build->out.roots[0], c->places[i].gpa, level));
         const uint64_t bad = entry_damage(*word, i);
 
         if (damage_is_safe(*word, bad, level, c->model))
             *word = bad;
     }
     c->walk->in.op_count = 1;
+    c->walk->ref_count = 0;
     memset(c->walk->wants, 0, sizeof c->walk->wants);
     model_begin(c);
     for (unsigned i = 0; i < 500; i++)
         random_probe(c);
     cpu_run(c);
-    orders_expect(c, c->walk->out);
+    orders_expect(c, c->walk->out.results);
     orders_expect(c, NULL);
 }
 
-static void flags_expect(const struct lab_cpu *c, const uint64_t (*memory)[512],
-                         bool student)
+/* (The pages of the pool behind the dumped ones were empty, and are.) */
+static void flags_expect(const struct lab_cpu *c, const lab05_page *memory, bool student)
 {
-    for (unsigned i = 0; i < CPU_POOL * 512; i++) {
-        const uint64_t hpa = POOL_HPA + 8 * i, walked = memory[i / 512][i % 512];
-        uint64_t cpu;
+    const uint32_t dumped = c->silicon->windows[1].length / 8;
 
-        memcpy(&cpu, c->silicon->windows[1].bytes + 8 * i, 8);
+    for (uint32_t i = 0; i < CPU_POOL * 512; i++) {
+        const uint64_t hpa = POOL_HPA + 8 * i, walked = memory[i / 512][i % 512];
+        uint64_t cpu = 0;
+
+        if (i < dumped)
+            memcpy(&cpu, c->silicon->windows[1].bytes + 8 * i, 8);
         if (cpu == walked)
             continue;
         if (!student)
@@ -530,8 +552,8 @@ void cpu_sets_the_same_flags(struct judge *judge)
     for (unsigned i = 0; i < 120; i++)
         random_probe(c);
     cpu_run(c);
-    orders_expect(c, c->walk->out);
-    flags_expect(c, c->walk->out->memory, true);
+    orders_expect(c, c->walk->out.results);
+    flags_expect(c, c->walk->out.memory, true);
     orders_expect(c, NULL);
     flags_expect(c, c->model->memory, false);
 }

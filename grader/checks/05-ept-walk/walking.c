@@ -22,16 +22,18 @@ static uint64_t random_access(struct judge *judge)
     return form | (form == EPT_ACCESS_LINEAR ? EPT_READ : 1ull << below(judge, 3));
 }
 
-#define PLACES 24
+#define PLACES       24
+#define PLACES_PAGES 64 /* more than tables for them */
 
-/* Pages of all sizes at random places; tables on the way with all kinds of rights. */
+/* Pages of all sizes at random places; tables on the way with all kinds of rights. The first is
+ * one whose PD allows reading only, and nothing below it matters before the leaf is found. */
 static void places_make(struct image *image, uint64_t root, uint64_t places[PLACES],
                         uint64_t extra)
 {
     struct judge *judge = image->s->judge;
 
     for (unsigned i = 0; i < PLACES; i++) {
-        const int level = 1 + (int)below(judge, 3);
+        const int level = i == 0 ? 1 : 1 + (int)below(judge, 3);
         uint64_t at;
 
         places[i] = i % 3 && i > 2 ? (places[i - 1] & ~(GIB1 - 1)) | below(judge, GIB1)
@@ -51,6 +53,7 @@ static void places_make(struct image *image, uint64_t root, uint64_t places[PLAC
                  random_rights(judge) | random_type(judge) << 3 |
                      (judge_random(judge) & extra));
     }
+    *image_word(image, ept_entry(image, root, places[0], 2)) &= ~(RWX & ~EPT_READ);
 }
 
 static uint64_t place_near(struct judge *judge, const uint64_t places[PLACES])
@@ -72,7 +75,7 @@ static uint64_t place_near(struct judge *judge, const uint64_t places[PLACES])
 static void random_walks(struct judge *judge, uint8_t access_dirty, unsigned count,
                          const char *asked, const char *asked_memory)
 {
-    struct script *s = script_new(judge, LAB05_PAGES, 0);
+    struct script *s = script_new(judge, PLACES_PAGES, 0);
     struct image *image = image_new(s);
     const uint64_t root = image_page(image);
     uint64_t places[PLACES];
@@ -83,6 +86,10 @@ static void random_walks(struct judge *judge, uint8_t access_dirty, unsigned cou
     m = model_new(s);
     m->roots[0] = root;
     VALUE(s, 0, "", .kind = LAB05_ADOPT, .hpa = root);
+    walk_put(m, 0, places[0], EPT_ACCESS_LINEAR | EPT_ACCESS_FINAL | EPT_READ, false,
+             asked);
+    walk_put(m, 0, places[0], EPT_ACCESS_LINEAR | EPT_ACCESS_FINAL | EPT_WRITE, false,
+             asked);
     for (unsigned i = 0; i < count; i++)
         walk_put(m, 0, place_near(judge, places), random_access(judge), false, asked);
     model_expect(m, asked_memory);
@@ -131,7 +138,7 @@ void misconfigured_entries_are_found(struct judge *judge)
         "and nothing else is";
 
     for (unsigned i = 0; i < 4; i++) {
-        struct script *s = script_new(judge, 64, 0);
+        struct script *s = script_new(judge, 8, 0);
         struct image *image = image_new(s);
         const uint64_t root = image_page(image);
         uint64_t gpas[3];
@@ -165,7 +172,7 @@ void a_cold_walk_makes_24_references(struct judge *judge)
     static const uint64_t kinds[] = {EPT_READ, EPT_WRITE, EPT_FETCH};
 
     for (int tables = 1; tables <= 3; tables++) {
-        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct script *s = script_new(judge, 48, 0);
         struct image *image = image_new(s);
         struct guest g = guest_new(image, image_page(image), tables);
         uint64_t gvas[9];
@@ -199,6 +206,58 @@ void a_cold_walk_makes_24_references(struct judge *judge)
     }
 }
 
+#define SOME_GVAS  12
+#define CLEAN_GVAS 4
+
+/* Pages with all kinds of rights, of the guest's and of the EPT's, for tables too. */
+static void forbidden_make(struct guest *g, uint64_t gvas[SOME_GVAS])
+{
+    struct judge *judge = g->image->s->judge;
+
+    for (unsigned i = 0; i < SOME_GVAS; i++) {
+        const uint64_t gpa = (1ull << 46) + below(judge, 1 << 15) * KIB4;
+        const uint64_t bits = (judge_random(judge) & 6) | below(judge, 2) << 63;
+
+        g->bits = (i % 4 ? RWX : random_rights(judge)) | 6 << 3; /* of further tables */
+        gvas[i] = i % 3 ? gvas[i - 1] + MIB2 * (i % 2) + KIB4 : random_gva(judge);
+        guest_leaf(g, gvas[i], gpa, 1, bits);
+        ept_leaf(g->image, g->root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
+                 below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
+    }
+    g->bits = RWX | 6 << 3;
+}
+
+/* Damage: the guest's tables forbid, or are not there, or at a GPA that is not mapped. */
+static void guest_damage(struct guest *g, const uint64_t gvas[SOME_GVAS], bool unmapped)
+{
+    struct judge *judge = g->image->s->judge;
+
+    for (unsigned i = 0; i < 4; i++) {
+        const uint64_t gva = gvas[below(judge, SOME_GVAS)];
+        uint64_t *entry =
+            image_word(g->image, guest_entry(g, gva, 1 + (int)below(judge, 4)));
+
+        *entry ^= i < 3 ? 1ull << (i == 2 ? 63 : 1 + i) : 1;
+        if (i == 3 && unmapped)
+            *entry = (*entry | 1) + (1ull << 45);
+    }
+}
+
+/* Pages that only the EPT, or only the guest, limits. */
+static void clean_make(struct guest *g, uint64_t gvas[CLEAN_GVAS])
+{
+    static const uint64_t guests[CLEAN_GVAS] = {6, 6, 4, 2 | GUEST_NO_EXECUTE};
+    static const uint64_t epts[CLEAN_GVAS] = {EPT_READ, RX, RWX, RWX};
+
+    for (unsigned i = 0; i < CLEAN_GVAS; i++) {
+        const uint64_t gpa = (1ull << 46) + (1ull << 40) + i * KIB4;
+
+        gvas[i] = i ? gvas[i - 1] ^ KIB4 << i : random_gva(g->image->s->judge);
+        guest_leaf(g, gvas[i], gpa, 1, guests[i]);
+        ept_leaf(g->image, g->root, gpa, gpa % (1ull << 45) + HPA_BASE, 1, epts[i]);
+    }
+}
+
 /* A guest with many pages, some forbidden by the guest, some by the EPT, at both dimensions. */
 void faults_and_violations_differ(struct judge *judge)
 {
@@ -206,49 +265,21 @@ void faults_and_violations_differ(struct judge *judge)
         "what the guest's tables forbid is a page fault; what the EPT forbids an exit";
 
     for (unsigned round = 0; round < 6; round++) {
-        struct script *s = script_new(judge, LAB05_PAGES, 0);
+        struct script *s = script_new(judge, 64, 0);
         struct image *image = image_new(s);
         struct guest g = guest_new(image, image_page(image), 1);
-        uint64_t gvas[12], clean[4];
+        uint64_t gvas[SOME_GVAS], clean[CLEAN_GVAS];
         struct model *m;
 
         s->in.cpu[0].access_dirty = round % 2;
-        for (unsigned i = 0; i < 12; i++) {
-            const uint64_t gpa = (1ull << 46) + below(judge, 1 << 15) * KIB4;
-            const uint64_t bits = (judge_random(judge) & 6) | below(judge, 2) << 63;
-
-            g.bits = (i % 4 ? RWX : random_rights(judge)) | 6 << 3; /* of further tables */
-            gvas[i] = i % 3 ? gvas[i - 1] + MIB2 * (i % 2) + KIB4 : random_gva(judge);
-            guest_leaf(&g, gvas[i], gpa, 1, bits);
-            ept_leaf(image, g.root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
-                     below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
-        }
-        for (unsigned i = 0; i < 4;
-             i++) { /* damage: tables that forbid, or are not there */
-            const uint64_t gva = gvas[below(judge, 12)];
-            uint64_t *entry =
-                image_word(image, guest_entry(&g, gva, 1 + (int)below(judge, 4)));
-
-            *entry ^= i < 3 ? 1ull << (i == 2 ? 63 : 1 + i) : 1;
-            if (i == 3 && round % 3 == 0)
-                *entry = (*entry | 1) + (1ull << 45); /* to a GPA that is not mapped */
-        }
-        g.bits = RWX | 6 << 3; /* and pages that only the EPT, or only the guest, limits */
-        for (unsigned i = 0; i < 4; i++) {
-            const uint64_t gpa = (1ull << 46) + (1ull << 40) + i * KIB4;
-
-            clean[i] = i ? clean[i - 1] ^ KIB4 << i : random_gva(judge);
-            guest_leaf(&g, clean[i], gpa, 1, i < 2 ? 6 : i == 2 ? 4 : 2 | 1ull << 63);
-            ept_leaf(image, g.root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
-                     (i == 0   ? 1
-                      : i == 1 ? RX
-                               : RWX));
-        }
+        forbidden_make(&g, gvas);
+        guest_damage(&g, gvas, round % 3 == 0);
+        clean_make(&g, clean);
         m = model_start(image, &g, 1);
         for (unsigned i = 0; i < 24; i++)
             nested_put(m, 0, clean[i / 6], 1ull << i % 3 | i / 3 % 2 << 3, false, asked);
         for (unsigned i = 0; i < 200; i++)
-            nested_put(m, 0, gvas[below(judge, 12)] + below(judge, KIB4),
+            nested_put(m, 0, gvas[below(judge, SOME_GVAS)] + below(judge, KIB4),
                        1ull << below(judge, 3) | below(judge, 2) << 3, false, asked);
         model_expect(m, "a walk that fails changes nothing");
     }
