@@ -24,10 +24,10 @@ static const struct check checks[] = {
                   "table?",
                   "Two kinds: what can never be (-EINVAL), and what lies beyond 48 bits "
                   "(-ERANGE); a sum may wrap around.",
-                  "gpa > EPT_GPA_LIMIT || size > EPT_GPA_LIMIT - gpa is -ERANGE, but only "
-                  "after all the -EINVAL of the function."},
-        .explanation = "The same trick as in lab 02: compare with what is left, and "
-                       "nothing can wrap around.",
+                  "range_check() and target_valid() look at the numbers, rights_valid() is "
+                  "yours. -ERANGE only after all the -EINVAL of the function."},
+        .explanation = "range_check() has the trick of lab 02: compare with what is left, "
+                       "and nothing can wrap around.",
     },
     {
         .id = "execute_only_needs_the_cpu",
@@ -79,11 +79,12 @@ static const struct check checks[] = {
         .handout = "Steps, 5",
         .slide = "Extended Page Tables",
         .manual = "common/include/ept.h, ept_map()",
-        .hints = {"Where in the range could a page be that is mapped already?",
-                  "Anywhere, and it may be larger or smaller than those you are going to "
-                  "make. Look before you write.",
-                  "Go through the range from decisive entry to decisive entry (entry_find, "
-                  "span_end): one that is present is -EEXIST."},
+        .hints =
+            {"Where in the range could a page be that is mapped already?",
+             "Anywhere, and it may be larger or smaller than those you are going to "
+             "make. Look before you write.",
+             "range_is() goes through the range from decisive entry to decisive entry: "
+             "if one is present, -EEXIST."},
         .explanation = "Stepping by what an entry covers makes the look cheap: a hole of "
                        "512 GiB is one step.",
     },
@@ -138,10 +139,11 @@ static const struct check checks[] = {
         .manual = "common/include/ept.h, struct ept",
         .hints =
             {"After unmapping, which tables can have become empty? Only the lowest?",
-             "A table that goes back empties an entry of the table above. The root stays.",
-             "Recursive, bottom up: prune the table below; if it is empty, give it back "
-             "and clear the entry; then see whether this one is empty."},
-        .explanation = "The pool of this check has 10 pages and 6000 ranges go through it.",
+             "A table that goes back empties an entry of the table above. The root stays. "
+             "tables_prune() does that, where it finds no leaf any more.",
+             "Clear each leaf of the range (entry_find, span_end), and then: "
+             "tables_prune(ept, ept->root, EPT_LEVELS, gpa, gpa + size)."},
+        .explanation = "The pool of this check has 10 pages and 2000 ranges go through it.",
     },
     {
         .id = "a_full_pool_changes_nothing",
@@ -157,9 +159,10 @@ static const struct check checks[] = {
         .hints = {"When does each function find out that pages are missing, and what has "
                   "it done by then?",
                   "Map can undo (who removes tables already?). Splitting cannot be undone "
-                  "easily: count first.",
-                  "Each end needs one table per level that it splits. If both lie in the "
-                  "same large page, they share those tables down to where they part."},
+                  "easily: borders_make() counts first, so let it be first.",
+                  "ept_map(): unmapping the whole range also gives back the empty tables "
+                  "that were made on the way. The others: borders_make() before any entry "
+                  "changes, and -ENOMEM if it says so."},
         .explanation = "Pages that the call itself gives back do not count: that would "
                        "make the answer depend on the order of its steps.",
     },

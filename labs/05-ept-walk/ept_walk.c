@@ -35,6 +35,19 @@ static inline void translated_fill(struct ept_walk *walk, const struct path *pat
     walk->memory_type = (unsigned)(leaf >> EPT_TYPE_SHIFT) & 7;
 }
 
+/* What is learnt of gpa's region by a walk that came to a page of 4 KiB: where its page table
+ * is, and what the three entries above allow. */
+static inline void cache_fill(struct ept_cache_entry *slot, const struct ept *ept,
+                              uint64_t gpa, const struct path *path)
+{
+    *slot = (struct ept_cache_entry){.valid = true,
+                                     .root = ept->root,
+                                     .region = gpa >> 21,
+                                     .table = path->entry[2] & EPT_ADDRESS,
+                                     .rights = path->entry[4] & path->entry[3] &
+                                               path->entry[2] & EPT_RIGHTS};
+}
+
 /* TODO 9: what makes a present entry a misconfiguration, at each level? */
 
 /* TODO 10: reading the entries, and setting A and D in them afterwards: a function each

@@ -116,16 +116,66 @@ static inline void caches_fill(const struct guest_mmu *mmu, uint64_t gva, uint64
                                        .flags = d->flags_above};
 }
 
+#define ANY_ROOT UINT64_MAX
+
+static inline bool root_counts(uint64_t root, uint64_t wanted)
+{
+    return wanted == ANY_ROOT || root == wanted;
+}
+
+/* All that a cache knows of a root, or of ANY_ROOT. */
+static inline void translations_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < NESTED_CACHE_SIZE; i++)
+        if (root_counts(caches->translations[i].root, root))
+            caches->translations[i].valid = false;
+}
+
+static inline void guest_tables_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < NESTED_CACHE_SIZE; i++)
+        if (root_counts(caches->guest_tables[i].root, root))
+            caches->guest_tables[i].valid = false;
+}
+
+static inline void guest_physical_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < EPT_CACHE_SIZE; i++)
+        if (root_counts(caches->guest_physical.entries[i].root, root))
+            caches->guest_physical.entries[i].valid = false;
+}
+
 /* TODO 12: a walk that fails forgets what was known of its gva. */
 
-/* TODO 13: the walk: down the guest's tables (or by a shorter way, if guest_tables knows
- * one), then the guest's rights, then the page. The helpers above return false where it
+/* TODO 13: from CR3 down to the guest's leaf. The helpers above return false where the walk
  * ends. */
+static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                          struct nested_walk *walk, struct descent *d)
+{
+    (void)mmu, (void)gva, (void)access, (void)walk, (void)d;
+    return false;
+}
+
+/* The guest's leaf, by the shortest way that the caches offer. */
+static inline bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                             struct nested_walk *walk, struct descent *d)
+{
+    const struct guest_table_entry *known = guest_table_find(mmu, gva);
+
+    if (!known)
+        return guest_descend(mmu, gva, access, walk, d);
+    *d = (struct descent){.level = 1,
+                          .hpa = known->table + 8 * ept_index(gva, 1),
+                          .flags_above = known->flags};
+    return entry_read(mmu, access, walk, d);
+}
+
+/* TODO 14: the walk: the guest's leaf, then the guest's rights, then the page. nested_walk()
+ * first asks what is known: a translation costs nothing. Fill the caches, or forget. */
 
 void nested_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                  struct nested_walk *walk)
 {
-    /* TODO 14: a translation that is known costs nothing; else walk, and fill or forget. */
     (void)mmu, (void)gva, (void)access;
     *walk = (struct nested_walk){.outcome = 0};
 }

@@ -34,29 +34,18 @@ static inline uint64_t span_end(uint64_t gpa, int level)
     return (gpa | (ept_level_size(level) - 1)) + 1;
 }
 
-/* --- yours ---------------------------------------------------------------------------- */
+/* --- given: checks that several functions share, and the tables' coming and going ------- */
 
-//@begin
-//@ /* TODO 1: checks that several functions share: is this range well-formed, are these rights
-//@  * possible, is every page of the range mapped, is none? */
-//@
-static int range_check(uint64_t gpa, uint64_t size)
+/* The first two errors of every range. */
+static inline int range_check(uint64_t gpa, uint64_t size)
 {
     if (size == 0 || gpa % EPT_PAGE || size % EPT_PAGE)
         return -EINVAL;
     return gpa > EPT_GPA_LIMIT || size > EPT_GPA_LIMIT - gpa ? -ERANGE : 0;
 }
 
-static bool rights_valid(const struct ept *ept, uint64_t rights)
-{
-    if (rights == 0 || (rights & ~EPT_RIGHTS) ||
-        (rights & (EPT_READ | EPT_WRITE)) == EPT_WRITE)
-        return false;
-    return rights != EPT_FETCH || ept->cpu.execute_only;
-}
-
 /* Is every page of the range mapped (or, every one not mapped)? */
-static bool range_is(const struct ept *ept, uint64_t gpa, uint64_t size, bool mapped)
+static inline bool range_is(const struct ept *ept, uint64_t gpa, uint64_t size, bool mapped)
 {
     int level;
 
@@ -64,6 +53,77 @@ static bool range_is(const struct ept *ept, uint64_t gpa, uint64_t size, bool ma
         if (((*entry_find(ept, at, &level) & EPT_RIGHTS) != 0) != mapped)
             return false;
     return true;
+}
+
+/* Can [hpa, hpa + size) be mapped, and with that memory type? */
+static inline bool target_valid(const struct ept *ept, uint64_t hpa, uint64_t size,
+                                unsigned type)
+{
+    const uint64_t limit = 1ull << ept->cpu.physical_bits;
+
+    return hpa % EPT_PAGE == 0 && hpa < limit && size <= limit - hpa &&
+           (type == MT_UC || type == MT_WC || (type >= MT_WT && type <= MT_WB));
+}
+
+/* How many tables do both ends of the range need, until a page begins there (or ends)? */
+static inline unsigned tables_needed(const struct ept *ept, uint64_t from, uint64_t to)
+{
+    uint64_t *entries[2];
+    int levels[2];
+    unsigned count = 0;
+
+    for (int i = 0; i < 2; i++) {
+        const uint64_t border = i == 0 ? from : to;
+
+        entries[i] = entry_find(ept, border, &levels[i]);
+        if (*entries[i] & EPT_RIGHTS)
+            for (int level = levels[i]; border % ept_level_size(level); level--)
+                count++;
+    }
+    /* Where both lie inside the same page, one split serves both. */
+    if (entries[0] == entries[1] && (*entries[0] & EPT_RIGHTS))
+        for (int level = levels[0];
+             from % ept_level_size(level) && to % ept_level_size(level) &&
+             from / ept_level_size(level) == to / ept_level_size(level);
+             level--)
+            count--;
+    return count;
+}
+
+/* Gives back the tables below this one that are empty, where they cover [from, to). True if
+ * this one is empty then. */
+static inline bool tables_prune(struct ept *ept, uint64_t table, int level, uint64_t from,
+                                uint64_t to)
+{
+    uint64_t *entries = ept_pool_table(ept->pool, table);
+
+    for (uint64_t at = from; at < to; at = span_end(at, level)) {
+        uint64_t *entry = &entries[ept_index(at, level)];
+        uint64_t end = span_end(at, level) < to ? span_end(at, level) : to;
+
+        if (!entry_leads_on(*entry, level) ||
+            !tables_prune(ept, *entry & EPT_ADDRESS, level - 1, at, end))
+            continue;
+        ept_pool_give(ept->pool, *entry & EPT_ADDRESS);
+        *entry = 0;
+    }
+    for (unsigned i = 0; i < EPT_ENTRIES; i++)
+        if (entries[i] & EPT_RIGHTS)
+            return false;
+    return true;
+}
+
+/* --- yours ---------------------------------------------------------------------------- */
+
+//@begin
+//@ /* TODO 1: which rights are possible on this CPU? */
+//@
+static bool rights_valid(const struct ept *ept, uint64_t rights)
+{
+    if (rights == 0 || (rights & ~EPT_RIGHTS) ||
+        (rights & (EPT_READ | EPT_WRITE)) == EPT_WRITE)
+        return false;
+    return rights != EPT_FETCH || ept->cpu.execute_only;
 }
 
 //@end
@@ -132,14 +192,6 @@ static uint64_t *entry_make(struct ept *ept, uint64_t gpa, int level)
     return entry;
 }
 
-static bool target_valid(const struct ept *ept, uint64_t hpa, uint64_t size, unsigned type)
-{
-    const uint64_t limit = 1ull << ept->cpu.physical_bits;
-
-    return hpa % EPT_PAGE == 0 && hpa < limit && size <= limit - hpa &&
-           (type == MT_UC || type == MT_WC || (type >= MT_WT && type <= MT_WB));
-}
-
 //@end
 int ept_map(struct ept *ept, uint64_t gpa, uint64_t hpa, uint64_t size, uint64_t rights,
             unsigned memory_type)
@@ -175,34 +227,13 @@ int ept_map(struct ept *ept, uint64_t gpa, uint64_t hpa, uint64_t size, uint64_t
 }
 
 //@begin
-//@ /* TODO 6: splitting. Only the two ends of a range can lie inside a large page. Count the
-//@  * tables that both ends need before you make the first: they may share some. */
+//@ /* TODO 6: splits pages until one begins at the border. The pool has the tables that it takes:
+//@  * borders_make() has counted them. */
+//@ static void border_make(struct ept *ept, uint64_t border)
+//@ {
+//@     (void)ept, (void)border;
+//@ }
 //@
-/* Both ends of the range: how many tables until a page begins there (or ends)? */
-static unsigned tables_needed(const struct ept *ept, uint64_t from, uint64_t to)
-{
-    uint64_t *entries[2];
-    int levels[2];
-    unsigned count = 0;
-
-    for (int i = 0; i < 2; i++) {
-        const uint64_t border = i == 0 ? from : to;
-
-        entries[i] = entry_find(ept, border, &levels[i]);
-        if (*entries[i] & EPT_RIGHTS)
-            for (int level = levels[i]; border % ept_level_size(level); level--)
-                count++;
-    }
-    /* Where both lie inside the same page, one split serves both. */
-    if (entries[0] == entries[1] && (*entries[0] & EPT_RIGHTS))
-        for (int level = levels[0];
-             from % ept_level_size(level) && to % ept_level_size(level) &&
-             from / ept_level_size(level) == to / ept_level_size(level);
-             level--)
-            count--;
-    return count;
-}
-
 static void leaf_split(struct ept *ept, uint64_t *entry, int level)
 {
     const uint64_t table = ept_pool_take(ept->pool), step = ept_level_size(level - 1);
@@ -223,7 +254,9 @@ static void border_make(struct ept *ept, uint64_t border)
         leaf_split(ept, entry, level);
 }
 
-static int borders_make(struct ept *ept, uint64_t from, uint64_t to)
+//@end
+/* Makes page borders of both ends, or -ENOMEM and nothing changes. */
+static inline int borders_make(struct ept *ept, uint64_t from, uint64_t to)
 {
     if (tables_needed(ept, from, to) > ept->pool->free_count)
         return -ENOMEM;
@@ -232,30 +265,6 @@ static int borders_make(struct ept *ept, uint64_t from, uint64_t to)
     return 0;
 }
 
-/* Gives back the tables below this one that are empty, where they cover [from, to). True if
- * this one is empty then. */
-static bool tables_prune(struct ept *ept, uint64_t table, int level, uint64_t from,
-                         uint64_t to)
-{
-    uint64_t *entries = ept_pool_table(ept->pool, table);
-
-    for (uint64_t at = from; at < to; at = span_end(at, level)) {
-        uint64_t *entry = &entries[ept_index(at, level)];
-        uint64_t end = span_end(at, level) < to ? span_end(at, level) : to;
-
-        if (!entry_leads_on(*entry, level) ||
-            !tables_prune(ept, *entry & EPT_ADDRESS, level - 1, at, end))
-            continue;
-        ept_pool_give(ept->pool, *entry & EPT_ADDRESS);
-        *entry = 0;
-    }
-    for (unsigned i = 0; i < EPT_ENTRIES; i++)
-        if (entries[i] & EPT_RIGHTS)
-            return false;
-    return true;
-}
-
-//@end
 int ept_unmap(struct ept *ept, uint64_t gpa, uint64_t size)
 {
     //@begin

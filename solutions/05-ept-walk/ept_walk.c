@@ -35,6 +35,19 @@ static inline void translated_fill(struct ept_walk *walk, const struct path *pat
     walk->memory_type = (unsigned)(leaf >> EPT_TYPE_SHIFT) & 7;
 }
 
+/* What is learnt of gpa's region by a walk that came to a page of 4 KiB: where its page table
+ * is, and what the three entries above allow. */
+static inline void cache_fill(struct ept_cache_entry *slot, const struct ept *ept,
+                              uint64_t gpa, const struct path *path)
+{
+    *slot = (struct ept_cache_entry){.valid = true,
+                                     .root = ept->root,
+                                     .region = gpa >> 21,
+                                     .table = path->entry[2] & EPT_ADDRESS,
+                                     .rights = path->entry[4] & path->entry[3] &
+                                               path->entry[2] & EPT_RIGHTS};
+}
+
 //@begin
 //@ /* TODO 9: what makes a present entry a misconfiguration, at each level? */
 //@
@@ -142,11 +155,6 @@ void ept_walk(const struct ept *ept, const struct host_memory *memory,
     if (ept->access_dirty)
         flags_set(memory, &path, access & EPT_WRITE);
     if (slot && !hit && path.last == 1)
-        *slot = (struct ept_cache_entry){.valid = true,
-                                         .root = ept->root,
-                                         .region = gpa >> 21,
-                                         .table = path.entry[2] & EPT_ADDRESS,
-                                         .rights = path.entry[4] & path.entry[3] &
-                                                   path.entry[2] & EPT_RIGHTS};
+        cache_fill(slot, ept, gpa, &path);
     //@end
 }

@@ -116,6 +116,35 @@ static inline void caches_fill(const struct guest_mmu *mmu, uint64_t gva, uint64
                                        .flags = d->flags_above};
 }
 
+#define ANY_ROOT UINT64_MAX
+
+static inline bool root_counts(uint64_t root, uint64_t wanted)
+{
+    return wanted == ANY_ROOT || root == wanted;
+}
+
+/* All that a cache knows of a root, or of ANY_ROOT. */
+static inline void translations_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < NESTED_CACHE_SIZE; i++)
+        if (root_counts(caches->translations[i].root, root))
+            caches->translations[i].valid = false;
+}
+
+static inline void guest_tables_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < NESTED_CACHE_SIZE; i++)
+        if (root_counts(caches->guest_tables[i].root, root))
+            caches->guest_tables[i].valid = false;
+}
+
+static inline void guest_physical_forget(struct nested_caches *caches, uint64_t root)
+{
+    for (int i = 0; i < EPT_CACHE_SIZE; i++)
+        if (root_counts(caches->guest_physical.entries[i].root, root))
+            caches->guest_physical.entries[i].valid = false;
+}
+
 //@begin
 //@ /* TODO 12: a walk that fails forgets what was known of its gva. */
 //@
@@ -132,11 +161,15 @@ static void gva_forget(const struct guest_mmu *mmu, uint64_t gva)
 
 //@end
 //@begin
-//@ /* TODO 13: the walk: down the guest's tables (or by a shorter way, if guest_tables knows
-//@  * one), then the guest's rights, then the page. The helpers above return false where it
+//@ /* TODO 13: from CR3 down to the guest's leaf. The helpers above return false where the walk
 //@  * ends. */
+//@ static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+//@                           struct nested_walk *walk, struct descent *d)
+//@ {
+//@     (void)mmu, (void)gva, (void)access, (void)walk, (void)d;
+//@     return false;
+//@ }
 //@
-/* From CR3 down to the guest's leaf. */
 static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                           struct nested_walk *walk, struct descent *d)
 {
@@ -159,9 +192,10 @@ static bool guest_descend(const struct guest_mmu *mmu, uint64_t gva, uint64_t ac
     }
 }
 
+//@end
 /* The guest's leaf, by the shortest way that the caches offer. */
-static bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
-                      struct nested_walk *walk, struct descent *d)
+static inline bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
+                             struct nested_walk *walk, struct descent *d)
 {
     const struct guest_table_entry *known = guest_table_find(mmu, gva);
 
@@ -173,6 +207,10 @@ static bool leaf_find(const struct guest_mmu *mmu, uint64_t gva, uint64_t access
     return entry_read(mmu, access, walk, d);
 }
 
+//@begin
+//@ /* TODO 14: the walk: the guest's leaf, then the guest's rights, then the page. nested_walk()
+//@  * first asks what is known: a translation costs nothing. Fill the caches, or forget. */
+//@
 /* Everything but the caches of linear addresses. */
 static bool tables_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                         struct nested_walk *walk)
@@ -203,7 +241,6 @@ void nested_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
                  struct nested_walk *walk)
 {
     //@begin
-    //@ /* TODO 14: a translation that is known costs nothing; else walk, and fill or forget. */
     //@ (void)mmu, (void)gva, (void)access;
     //@ *walk = (struct nested_walk){.outcome = 0};
     const struct translation_entry *known = translation_find(mmu, gva);
@@ -226,9 +263,8 @@ void nested_invlpg(const struct guest_mmu *mmu, uint64_t gva)
 
     if (translation)
         translation->valid = false;
-    for (int i = 0; mmu->caches && i < NESTED_CACHE_SIZE; i++)
-        if (mmu->caches->guest_tables[i].root == mmu->ept->root)
-            mmu->caches->guest_tables[i].valid = false;
+    if (mmu->caches)
+        guest_tables_forget(mmu->caches, mmu->ept->root);
     //@end
 }
 
@@ -237,12 +273,10 @@ void nested_load_cr3(struct guest_mmu *mmu, uint64_t cr3)
     //@begin
     //@ (void)mmu, (void)cr3;
     mmu->cr3 = cr3;
-    for (int i = 0; mmu->caches && i < NESTED_CACHE_SIZE; i++) {
-        if (mmu->caches->guest_tables[i].root == mmu->ept->root)
-            mmu->caches->guest_tables[i].valid = false;
-        if (mmu->caches->translations[i].root == mmu->ept->root)
-            mmu->caches->translations[i].valid = false;
-    }
+    if (!mmu->caches)
+        return;
+    guest_tables_forget(mmu->caches, mmu->ept->root);
+    translations_forget(mmu->caches, mmu->ept->root);
     //@end
 }
 
@@ -253,15 +287,11 @@ int nested_invept(struct nested_caches *caches, unsigned type, uint64_t root)
     //@ return -ENOSYS;
     if (type != INVEPT_SINGLE && type != INVEPT_ALL)
         return -EINVAL;
-    for (int i = 0; i < NESTED_CACHE_SIZE; i++) {
-        if (type == INVEPT_ALL || caches->translations[i].root == root)
-            caches->translations[i].valid = false;
-        if (type == INVEPT_ALL || caches->guest_tables[i].root == root)
-            caches->guest_tables[i].valid = false;
-    }
-    for (int i = 0; i < EPT_CACHE_SIZE; i++)
-        if (type == INVEPT_ALL || caches->guest_physical.entries[i].root == root)
-            caches->guest_physical.entries[i].valid = false;
+    if (type == INVEPT_ALL)
+        root = ANY_ROOT;
+    translations_forget(caches, root);
+    guest_tables_forget(caches, root);
+    guest_physical_forget(caches, root);
     return 0;
     //@end
 }
