@@ -334,6 +334,10 @@ void protect_needs_every_page(struct judge *judge)
               .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
               .size = 4 * MIB2 + (1 + below(judge, 400)) * KIB4);
     }
+    for (unsigned i = 0; i < 3; i++) /* in a page, a whole one, in that one again */
+        BUILD(s, w, "a range without a hole is protected", .kind = LAB05_PROTECT,
+              .gpa = base + (i ? 56 : 54) * MIB2 + (i == 1 ? 0 : KIB4),
+              .size = i == 1 ? MIB2 : KIB4, .access = RX);
     leave_put(s, w, 0);
     BUILD(s, w, "-ENOENT comes before -ENOMEM", .kind = LAB05_PROTECT, .gpa = base,
           .size = 100 * MIB2 + KIB4, .access = RX);
