@@ -166,7 +166,7 @@ void pages_are_as_large_as_possible(struct judge *judge)
         }
         BUILD(s, w, "pages of 1 GiB only if the CPU has them", .kind = LAB05_MAP,
               .gpa = (1ull << 47) + below(judge, 1 << 16) * GIB1, .hpa = 4 * GIB1,
-              .size = 2 * GIB1 + KIB4, .access = RW, .type = MT_WB);
+              .size = 5 * GIB1 / 2 + 3 * MIB2 / 2, .access = RW, .type = MT_WB);
         build_expect(s, w, asked);
     }
 }
@@ -300,6 +300,8 @@ void large_pages_split_where_they_must(struct judge *judge)
               .gpa = base + 8 * GIB1, .size = MIB2, .access = 1);
         BUILD(s, w, "a range with a hole is not protected", .kind = LAB05_PROTECT,
               .gpa = base + 8 * GIB1 - MIB2, .size = 2 * MIB2, .access = RW);
+        BUILD(s, w, "a range with a hole is not protected", .kind = LAB05_PROTECT,
+              .gpa = base + GIB1, .size = 3 * GIB1 + MIB2 + KIB4, .access = RW);
         BUILD(s, w, "holes in a range that is unmapped are fine", .kind = LAB05_UNMAP,
               .gpa = base + 8 * GIB1 - MIB2, .size = 3 * MIB2 / 2);
         for (unsigned n = 0; n <= 6 * i && w->count; n++) {
@@ -462,7 +464,7 @@ void a_full_pool_changes_nothing(struct judge *judge)
     static const char asked[] = "what lacks pages leaves the tables as they were";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t base = (1 + below(judge, 1000)) * 128 * GIB1;
+    const uint64_t base = below(judge, 1000) * 128 * GIB1 + 16 * GIB1;
     struct lab05_op tries[TRIES];
     unsigned needs[TRIES];
 
