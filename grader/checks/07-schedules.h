@@ -785,7 +785,7 @@ static void record_place(struct schedules *s, const struct lab07_record *r)
 
 static void records_follow(struct schedules *s, const uint8_t posts[256])
 {
-    for (uint32_t i = 0; i < s->out->record_count && i < LAB07_RECORDS; i++) {
+    for (uint32_t i = 0; i < s->out->record_count; i++) {
         const struct lab07_record *r = &s->out->records[i];
 
         if (r->kind == LAB07_BRANCH) {
@@ -806,11 +806,15 @@ static void report_follow(struct schedules *s, const uint8_t posts[256], const c
 {
     const struct run_spec spec = {
         .entry = LAB07_EXPLORE, .input = s->in, .input_size = sizeof *s->in};
-    const struct evidence *e =
-        judge_run(s->judge, &spec, sizeof(struct lab07_explore_output));
+    const struct evidence *e = judge_run(s->judge, &spec, lab07_explore_size(0));
     uint32_t before = s->complete;
 
     s->out = (const void *)e->answer;
+    CHECK(s->judge,
+          s->out->record_count <= LAB07_RECORDS &&
+              e->header.output_size >= lab07_explore_size(s->out->record_count),
+          FOLLOWS, "%u records are announced, %u bytes came", s->out->record_count,
+          e->header.output_size);
     stray_judge(s->judge, &s->out->stray);
     CHECK(
         s->judge, !s->out->overflow, "every function comes to its end",

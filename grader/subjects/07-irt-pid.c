@@ -476,6 +476,7 @@ static void explore(struct subject *subject)
     memcpy(explorer.choice, scene.in->choice, sizeof explorer.choice);
     if (sigsetjmp(world.back, 1) == 0)
         explorer_run(scene.in->given, scene_begin, scene_end);
+    subject->output_size = lab07_explore_size(out->record_count);
 }
 
 /* --- LAB07_STRESS ----------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #ifndef SUBJECT_07_H
 #define SUBJECT_07_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum lab07_entry {
@@ -163,6 +164,13 @@ struct lab07_explore_output {
     uint8_t choice[LAB07_DEPTH];
     struct lab07_record records[LAB07_RECORDS];
 };
+
+/* Of an answer with so many records: the rest of its megabyte is not sent. */
+static inline uint32_t lab07_explore_size(uint32_t records)
+{
+    return (uint32_t)offsetof(struct lab07_explore_output, records) +
+           records * (uint32_t)sizeof(struct lab07_record);
+}
 
 static inline uint64_t lab07_checksum(const uint64_t words[LAB07_WORDS])
 {
