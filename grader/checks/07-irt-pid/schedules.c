@@ -1,288 +1,19 @@
-/* 07-schedules.h - follows what the explorer reports, with a model of its own.
+/* schedules.c - follows what the explorer reports, with a model of its own.
  *
  * Nothing of a report is taken for granted: each step is done again on the judge's copy of
- * the descriptor, and has to have seen what that copy holds; who could have gone on at each
- * point is computed here, so that a schedule that was left out shows; and whether interrupts
- * were lost is decided from the steps.
+ * the descriptor, and has to have seen what that copy holds; who could have gone on at
+ * each point is computed here, so that a schedule that was left out shows; and whether
+ * interrupts were lost is decided from the steps.
  */
-#ifndef SCHEDULES_07_H
-#define SCHEDULES_07_H
+#include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../subjects/07-irt-pid.h"
-#include "check.h"
 #include "posted_interrupt.h"
 
-struct vectors {
-    uint64_t bits[4];
-};
-
-static bool vectors_has(const struct vectors *set, unsigned v)
-{
-    return set->bits[v / 64] >> v % 64 & 1;
-}
-
-static void vectors_put(struct vectors *set, unsigned v, bool in)
-{
-    if (in)
-        set->bits[v / 64] |= 1ull << v % 64;
-    else
-        set->bits[v / 64] &= ~(1ull << v % 64);
-}
-
-struct actor_model {
-    uint8_t park;
-    uint8_t op;     /* function that it is in, or 0 */
-    uint8_t vector; /* of a post */
-    uint8_t order;  /* orders begun */
-    bool urgent, on_set, notified, left_halted;
-    bool leaves; /* a pid_halt() that has tried to leave VCPU_HALTED */
-    bool looked; /* it has done a step on control, and left there: */
-    uint64_t control_left;
-    uint64_t control_at_on; /* what control held when this post set ON */
-};
-
-/* The world between two steps. */
-struct model {
-    uint64_t words[LAB07_WORDS];
-    struct vectors moved; /* taken out of PIR, not delivered yet */
-    struct actor_model actors[LAB07_ACTORS];
-    bool active, wakeup; /* notifications pending */
-    uint8_t wakes;
-    uint8_t delivered[256];
-    uint8_t last, preemptions, switches;
-    bool dead; /* this schedule has failed */
-};
-
-#define PATH_MAX_RECORDS (LAB07_DEPTH * 16u)
-
-struct schedules {
-    struct judge *judge;
-    const struct lab07_explore_input *in;
-    const struct lab07_explore_output *out;
-    struct model now;
-    struct model before[LAB07_DEPTH + 1]; /* each choice */
-    uint8_t choice[LAB07_DEPTH], enabled[LAB07_DEPTH];
-    uint32_t starts[LAB07_DEPTH + 1];           /* of choices, in path */
-    struct lab07_record path[PATH_MAX_RECORDS]; /* of this schedule */
-    uint32_t depth, path_length;
-    bool branched;
-    uint32_t complete, failed; /* schedules */
-    /* the shortest one that failed */
-    char reason[700];
-    uint32_t best_switches, best_depth, best_length;
-    struct lab07_record best_path[PATH_MAX_RECORDS];
-    /* the one with the most switches, for `make trace` */
-    uint32_t example_switches, example_length;
-    struct lab07_record example[PATH_MAX_RECORDS];
-};
-
 #define FOLLOWS "every step that is reported was done, one after the other"
-
-#define CONTROL_RESERVED (~(PID_ON | PID_SN | PID_NV | PID_NDST))
-
-/* --- words for records ------------------------------------------------------------------------ */
-
-static const char *actor_name(const struct schedules *s, uint32_t actor)
-{
-    static const char *const names[] = {"vCPU", "handler", "poster A", "poster B"};
-
-    return s->in->actor_count > actor ? names[actor] : "?";
-}
-
-static const char *function_name(uint32_t op)
-{
-    switch (op) {
-    case LAB07_POST:
-        return "pid_post";
-    case LAB07_RUN:
-        return "pid_run";
-    case LAB07_READY:
-        return "pid_ready";
-    case LAB07_HALT:
-        return "pid_halt";
-    case LAB07_WAKEUP:
-        return "pid_wakeup";
-    case LAB07_SYNC:
-        return "pid_sync";
-    default:
-        return "the guest";
-    }
-}
-
-static const char *state_name(uint64_t state)
-{
-    return state == VCPU_READY ? "READY" : state == VCPU_RUNNING ? "RUNNING" : "HALTED";
-}
-
-static const char *vector_name(uint32_t vector, char text[16])
-{
-    if (vector == POSTED_ACTIVE_VECTOR || vector == POSTED_WAKEUP_VECTOR)
-        return vector == POSTED_ACTIVE_VECTOR ? "ANV" : "WNV";
-    snprintf(text, 16, "%02Xh", vector);
-    return text;
-}
-
-static void control_text(uint64_t control, char text[64])
-{
-    char nv[16];
-
-    snprintf(text, 64, "ON %u SN %u NV %s", (unsigned)(control & 1),
-             (unsigned)(control >> 1 & 1), vector_name(control >> PID_NV_SHIFT & 0xff, nv));
-}
-
-/* The fields in which control has changed. */
-static void control_change_text(uint64_t from, uint64_t to, char text[64])
-{
-    char nv[16];
-    size_t n = 0;
-
-    text[0] = 0;
-    if ((from ^ to) & PID_ON)
-        n += (size_t)snprintf(text + n, 64 - n, "ON %u ", (unsigned)(to & 1));
-    if ((from ^ to) & PID_SN)
-        n += (size_t)snprintf(text + n, 64 - n, "SN %u ", (unsigned)(to >> 1 & 1));
-    if ((from ^ to) & PID_NV)
-        n += (size_t)snprintf(text + n, 64 - n, "NV %s ",
-                              vector_name(to >> PID_NV_SHIFT & 0xff, nv));
-    if ((from ^ to) & PID_NDST)
-        n += (size_t)snprintf(text + n, 64 - n, "NDST %#x ", (unsigned)(to >> 32));
-    if ((from ^ to) & CONTROL_RESERVED)
-        n += (size_t)snprintf(text + n, 64 - n, "reserved %#x ",
-                              (unsigned)(to & CONTROL_RESERVED));
-    if (n == 0)
-        snprintf(text, 64, "the same");
-    else if (text[n - 1] == ' ')
-        text[n - 1] = 0;
-}
-
-static uint64_t step_result(const struct lab07_record *r)
-{
-    switch (r->op) {
-    case STEP_STORE:
-    case STEP_EXCHANGE:
-        return r->operand;
-    case STEP_OR:
-        return r->seen | r->operand;
-    case STEP_AND:
-        return r->seen & r->operand;
-    case STEP_COMPARE_EXCHANGE:
-        return r->seen == r->expected ? r->operand : r->seen;
-    default:
-        return r->seen;
-    }
-}
-
-static void step_describe(const struct lab07_record *r, char *text, size_t size)
-{
-    static const char *const names[] = {"?",  "load", "store",           "exchange",
-                                        "or", "and",  "compare-exchange"};
-    const uint64_t result = step_result(r);
-    char from[64], to[64];
-
-    if (r->word == LAB07_STATE_WORD) {
-        snprintf(from, sizeof from, "%s", state_name(r->seen));
-        snprintf(to, sizeof to, "%s", state_name(result));
-    } else if (r->word == 4) {
-        control_text(r->seen, from);
-        control_change_text(r->seen, result, to);
-    } else {
-        snprintf(from, sizeof from, "%#" PRIx64, r->seen);
-        snprintf(to, sizeof to, "%#" PRIx64, result);
-    }
-    bool failed = r->op == STEP_COMPARE_EXCHANGE && r->seen != r->expected;
-    size_t n = (size_t)snprintf(text, size, "%s ", names[r->op <= 6 ? r->op : 0]);
-    n += (size_t)snprintf(text + n, size - n,
-                          r->word == LAB07_STATE_WORD ? "state: "
-                          : r->word == 4              ? "control: "
-                                                      : "PIR[%u]: ",
-                          r->word);
-    snprintf(text + n, size - n, "%s%s%s%s", from, r->op == STEP_LOAD ? "" : " -> ",
-             r->op == STEP_LOAD ? "" : to, failed ? " (has changed: fails)" : "");
-}
-
-static void record_describe(const struct lab07_record *r, char *text, size_t size)
-{
-    char vector[16];
-
-    text[0] = 0;
-    switch (r->kind) {
-    case LAB07_STEP:
-        step_describe(r, text, size);
-        break;
-    case LAB07_CALL:
-        if (r->op == LAB07_GUEST_WAIT || r->op == LAB07_GUEST_HLT)
-            snprintf(text, size, "VM entry");
-        else if (r->op == LAB07_POST)
-            snprintf(text, size, "pid_post(%02Xh)", (unsigned)r->operand);
-        else
-            snprintf(text, size, "%s()%s", function_name(r->op),
-                     r->word ? ", by the processor in the guest" : "");
-        break;
-    case LAB07_NOTIFY:
-        snprintf(text, size, "notify(%s)", vector_name((uint32_t)r->operand, vector));
-        break;
-    case LAB07_WAKE:
-        snprintf(text, size, "wake()");
-        break;
-    case LAB07_WOKEN:
-        snprintf(text, size, "wakes up, state is %s", state_name(r->seen));
-        break;
-    case LAB07_TAKES:
-        snprintf(text, size, "guest takes %02Xh", (unsigned)r->operand);
-        break;
-    case LAB07_PARKED:
-        if (r->op == LAB07_ASLEEP)
-            snprintf(text, size, "sleeps");
-        break;
-    default:
-        break;
-    }
-}
-
-/* Looks at an empty part of PIR, as such steps come in fours. */
-static bool looks_at_nothing(const struct lab07_record *r)
-{
-    return r->kind == LAB07_STEP && r->word < 4 && r->seen == 0 &&
-           (r->op == STEP_LOAD || (r->op == STEP_EXCHANGE && r->operand == 0));
-}
-
-/* One line for each step and event. */
-static void path_describe(const struct schedules *s, char *text, size_t size)
-{
-    size_t n = 0;
-
-    text[0] = 0;
-    for (uint32_t i = 0; i < s->best_length && n < size; i++) {
-        const struct lab07_record *r = &s->best_path[i];
-        char line[200];
-
-        record_describe(r, line, sizeof line);
-        if (!line[0])
-            continue;
-        if (looks_at_nothing(r)) {
-            uint32_t words = 1;
-
-            for (; i + 1 < s->best_length; i++, words++) {
-                const struct lab07_record *next = &s->best_path[i + 1];
-
-                if (next->actor != r->actor || !looks_at_nothing(next))
-                    break;
-            }
-            if (words > 1)
-                snprintf(line, sizeof line, "PIR[%u] and %u more: empty", r->word,
-                         words - 1);
-        }
-        n +=
-            (size_t)snprintf(text + n, size - n, "\n%s: %s", actor_name(s, r->actor), line);
-    }
-}
-
-/* --- failures ----------------------------------------------------------------------------------- */
 
 /* This schedule breaks a promise. Kept: the one with the fewest switches, then steps. */
 __attribute__((format(printf, 2, 3))) static void schedule_fails(struct schedules *s,
@@ -322,7 +53,7 @@ static void vectors_text(const struct vectors *set, char text[100])
             n += (size_t)snprintf(text + n, 100 - n, "%s%02Xh", n ? ", " : "", v);
 }
 
-/* --- who could go on ------------------------------------------------------------------------------ */
+/* --- who could go on ---------------------------------------------------------------- */
 
 static bool model_enabled(const struct model *m, uint32_t actor)
 {
@@ -398,7 +129,7 @@ static void choice_follow(struct schedules *s, const struct lab07_record *r, boo
     s->depth++;
 }
 
-/* --- what steps and events do ----------------------------------------------------------------------- */
+/* --- what steps and events do ------------------------------------------------------- */
 
 /* The fields of control that are this function's, at this point. */
 static uint64_t control_fields(const struct actor_model *a)
@@ -627,7 +358,7 @@ static void parked_follow(struct schedules *s, const struct lab07_record *r)
           FOLLOWS, "%s ended before it had done its part", actor_name(s, r->actor));
 }
 
-/* --- the end of a schedule ------------------------------------------------------------------------------ */
+/* --- the end of a schedule ---------------------------------------------------------- */
 
 /* A vector that was to be delivered, and was not, or too often. */
 static bool deliveries_judge(struct schedules *s, const uint8_t posts[256])
@@ -745,9 +476,9 @@ static void record_follow(struct schedules *s, const struct lab07_record *r,
     }
 }
 
-/* --- a scenario ------------------------------------------------------------------------------------------- */
+/* --- a scenario --------------------------------------------------------------------- */
 
-static void posts_count(const struct lab07_explore_input *in, uint8_t posts[256])
+void posts_count(const struct lab07_explore_input *in, uint8_t posts[256])
 {
     memset(posts, 0, 256);
     for (unsigned v = 0; v < 256; v++)
@@ -758,7 +489,7 @@ static void posts_count(const struct lab07_explore_input *in, uint8_t posts[256]
                 posts[in->orders[i][n].a & 0xff]++;
 }
 
-static void stray_judge(struct judge *judge, const struct lab07_stray *stray)
+void stray_judge(struct judge *judge, const struct lab07_stray *stray)
 {
     static const char *const names[] = {"PIR[0]",  "PIR[1]", "PIR[2]",         "PIR[3]",
                                         "control", "*state", "a reserved word"};
@@ -828,12 +559,9 @@ static void report_follow(struct schedules *s, const uint8_t posts[256], const c
 
 #define REPORTS_MAX 6
 
-/* 07-view.h */
-static void schedule_view(const struct schedules *s, const char *what);
-
 /* Runs one scenario and judges all of its schedules; returns how many there are. */
-static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *in,
-                               const char *what)
+uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *in,
+                        const char *what)
 {
     static struct schedules s;
     static char path[1500];
@@ -865,5 +593,3 @@ static uint32_t scenario_judge(struct judge *judge, struct lab07_explore_input *
         depth_leave(&s, depth);
     return s.complete;
 }
-
-#endif

@@ -1,25 +1,14 @@
-/* 07-entries.h - requests, entries, and what has to become of them: the oracle of part 07's
- * irt_lookup(). It picks fields out of a 128-bit number, by the positions in the VT-d text. */
-#ifndef ENTRIES_07_H
-#define ENTRIES_07_H
+/* entries.c - requests, entries, and what has to become of them: the oracle of
+ * irt_lookup().
+ *
+ * It picks fields out of a 128-bit number, by the positions in the VT-d text.
+ */
+#include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "../subjects/07-irt-pid.h"
-#include "check.h"
 #include "irte.h"
-
-static bool random_bool(struct judge *judge)
-{
-    return judge_random(judge) & 1;
-}
-
-/* A vector that a device may use. */
-static uint32_t random_vector(struct judge *judge)
-{
-    return 32 + (uint32_t)judge_random_below(judge, 224);
-}
 
 typedef unsigned __int128 bits128;
 
@@ -39,10 +28,10 @@ struct bit_range {
 };
 
 static const struct bit_range remapped_reserved[] = {{14, 12}, {31, 24}, {127, 84}};
-static const struct bit_range xapic_reserved[] = {{39, 32}, {63, 48}};
-static const struct bit_range posted_reserved[] = {{7, 2}, {13, 12}, {37, 24}, {95, 84}};
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static const struct bit_range xapic_reserved[] = {{39, 32}, {63, 48}};
+
+static const struct bit_range posted_reserved[] = {{7, 2}, {13, 12}, {37, 24}, {95, 84}};
 
 static bool any_set(bits128 entry, const struct bit_range *ranges, size_t count)
 {
@@ -285,7 +274,7 @@ static void request_with_subhandle(struct judge *judge, struct lab07_request *r)
         r->data |= 1u << (16 + judge_random_below(judge, 16));
 }
 
-static void request_names_its_entry(struct judge *judge)
+void request_names_its_entry(struct judge *judge)
 {
     static struct lab07_irt_input in;
     static const uint32_t handles[] = {0, 1, 0xff, 0x100, 0x7fff, 0x8000, 0x8001, 0xffff};
@@ -309,7 +298,7 @@ static void request_names_its_entry(struct judge *judge)
     requests_judge(judge, &in);
 }
 
-static void malformed_entry_is_a_fault(struct judge *judge)
+void malformed_entry_is_a_fault(struct judge *judge)
 {
     static struct lab07_irt_input in;
 
@@ -349,7 +338,7 @@ static void malformed_entry_is_a_fault(struct judge *judge)
 }
 
 /* Requests from the entry's own source, and from some that differ in one bit. */
-static void source_is_validated(struct judge *judge)
+void source_is_validated(struct judge *judge)
 {
     static struct lab07_irt_input in;
 
@@ -381,7 +370,7 @@ static void source_is_validated(struct judge *judge)
     requests_judge(judge, &in);
 }
 
-static void entry_is_decoded(struct judge *judge)
+void entry_is_decoded(struct judge *judge)
 {
     static struct lab07_irt_input in;
 
@@ -395,5 +384,3 @@ static void entry_is_decoded(struct judge *judge)
     }
     requests_judge(judge, &in);
 }
-
-#endif

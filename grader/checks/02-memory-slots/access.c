@@ -1,0 +1,391 @@
+/* access.c - access to guest memory: gpa_to_hva(), guest_read() and guest_write(), in a
+ * world that is known page by page.
+ */
+#include "checks.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory_slots.h"
+
+#define WORLD_PAGES 64
+
+/* The oracle's view of the guest-physical addresses from base on. */
+struct world {
+    uint64_t base;
+    uint32_t pages;
+    struct world_page {
+        int slot;        /* pages of one slot have the same number; 0: no slot */
+        uint64_t offset; /* in the RAM */
+        bool readonly;
+    } page[WORLD_PAGES];
+};
+
+/* `pages` pages from page `first` on become a slot of VM `vm`, or a hole if slot is 0. */
+static void world_slot_put(struct script *s, struct world *w, uint32_t vm,
+                           const struct world_page *of, uint32_t first, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        w->page[first + i] = *of;
+        w->page[first + i].offset += i * PAGE;
+    }
+    if (of->slot)
+        OP(s, WANT_SLOT, "slots that touch, but do not overlap, can be added",
+           .kind = LAB02_ADD, .vm = vm, .gpa = w->base + first * PAGE,
+           .length = pages * PAGE, .offset = of->offset,
+           .flags = of->readonly ? MEMORY_SLOT_READONLY : 0);
+}
+
+/* Slots and holes of up to `longest` pages. Addresses in the RAM go down where GPAs go up,
+ * with a page between two slots: whoever runs past the end of a slot lands elsewhere. */
+static void world_random_put(struct script *s, struct world *w, uint32_t vm,
+                             uint32_t longest, uint32_t hole_percent)
+{
+    uint64_t offset = 2 * w->pages * PAGE;
+    int slots = 0;
+
+    for (uint32_t first = 0; first < w->pages;) {
+        uint32_t pages = 1 + (uint32_t)judge_random_below(s->judge, longest);
+        bool hole = judge_random_below(s->judge, 100) < hole_percent;
+        struct world_page of = {0};
+
+        if (pages > w->pages - first)
+            pages = w->pages - first;
+        if (!hole && slots < VM_SLOTS_MAX) {
+            offset -= (pages + 1) * PAGE;
+            of.slot = ++slots;
+            of.offset = offset;
+        }
+        world_slot_put(s, w, vm, &of, first, pages);
+        first += pages;
+    }
+}
+
+/* NULL: nothing is there. */
+static const struct world_page *world_at(const struct world *w, uint64_t gpa)
+{
+    uint64_t n = (gpa - w->base) / PAGE;
+
+    return gpa >= w->base && n < w->pages && w->page[n].slot ? &w->page[n] : NULL;
+}
+
+/* Is [gpa, gpa + length) longer than the world, or does it wrap? Then no need to walk. */
+static bool range_is_wild(const struct world *w, uint64_t gpa, uint64_t length)
+{
+    return length > w->pages * PAGE || (length > 0 && gpa > UINT64_MAX - (length - 1));
+}
+
+/* --- gpa_to_hva --------------------------------------------------------------------- */
+
+static int64_t hva_wanted(const struct world *w, uint64_t gpa, uint64_t length)
+{
+    const struct world_page *first = world_at(w, gpa);
+
+    if (!first || length == 0 || range_is_wild(w, gpa, length))
+        return LAB02_NO_HVA;
+    for (uint64_t done = 0; done < length; done += PAGE - (gpa + done) % PAGE) {
+        const struct world_page *page = world_at(w, gpa + done);
+
+        if (!page || page->slot != first->slot)
+            return LAB02_NO_HVA;
+    }
+    return (int64_t)(first->offset + gpa % PAGE);
+}
+
+/* Bytes from gpa to the end of its slot. */
+static uint64_t slot_rest(const struct world *w, uint64_t gpa)
+{
+    uint64_t rest = PAGE - gpa % PAGE;
+
+    while (hva_wanted(w, gpa, rest + PAGE) != LAB02_NO_HVA)
+        rest += PAGE;
+    return rest;
+}
+
+static uint64_t length_interesting(struct judge *judge, const struct world *w, uint64_t gpa)
+{
+    const uint64_t lengths[] = {
+        0,
+        1,
+        1 + judge_random_below(judge, 16),
+        PAGE,
+        judge_random_below(judge, 4 * PAGE),
+        slot_rest(w, gpa),
+        slot_rest(w, gpa) + 1,
+        slot_rest(w, gpa) - 1,
+        UINT64_MAX - judge_random_below(judge, 16),
+        -gpa,                                        /* the sum is 0 */
+        -gpa + judge_random_below(judge, 32 * PAGE), /* the sum is small */
+    };
+
+    return lengths[judge_random_below(judge, sizeof lengths / sizeof lengths[0])];
+}
+
+static void to_hva_put(struct script *s, const struct world *w, uint32_t vm, uint64_t gpa,
+                       uint64_t length)
+{
+    OP(s, hva_wanted(w, gpa, length),
+       "gpa_to_hva() answers for ranges inside one slot, and for no others",
+       .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa, .length = length);
+    if (!world_at(w, gpa))
+        op_because(s, "gpa is in no slot");
+    else
+        op_because(s, "the slot of gpa ends at %#" PRIx64, gpa + slot_rest(w, gpa));
+}
+
+static void to_hva_anywhere_put(struct script *s, const struct world *w, uint32_t vm)
+{
+    uint64_t gpa = w->base + random_pages(s->judge, w->pages + 1);
+
+    switch (judge_random_below(s->judge, 3)) {
+    case 0:
+        gpa += judge_random_below(s->judge, 9);
+        break;
+    case 1:
+        gpa -= judge_random_below(s->judge, 9);
+        break;
+    default:
+        gpa += judge_random_below(s->judge, PAGE);
+        break;
+    }
+    to_hva_put(s, w, vm, gpa, length_interesting(s->judge, w, gpa));
+}
+
+void gpa_to_hva_stays_inside_one_slot(struct judge *judge)
+{
+    struct script *s = script_new(judge, 3);
+    const struct kvm_plan plan = plan_make();
+    struct world worlds[3] = {
+        {.base = 0, .pages = WORLD_PAGES}, /* a sum that wraps around lands in it */
+        {.base = random_pages(judge, 1ull << 30), .pages = WORLD_PAGES},
+        {.base = GPA_LIMIT - 2 * WORLD_PAGES * PAGE, .pages = WORLD_PAGES},
+    };
+
+    for (uint32_t vm = 0; vm < 3; vm++) {
+        const uint64_t end = worlds[vm].base + WORLD_PAGES * PAGE;
+
+        world_random_put(s, &worlds[vm], vm, 8, 25);
+        behind_put(s, vm, end, PAGE);
+        to_hva_put(s, &worlds[vm], vm, end, 8);
+    }
+    for (int i = 0; i < 330; i++)
+        to_hva_anywhere_put(s, &worlds[i % 3], (uint32_t)i % 3);
+    script_run(s, &(struct run_spec){.plan = &plan});
+    results_expect(s);
+}
+
+/* --- guest_read, guest_write -------------------------------------------------------- */
+
+#define COPY_PAGES 16
+#define COPY_RAM   (2 * COPY_PAGES * PAGE)
+#define COPY_MAX   (2 * PAGE)
+#define READS_AT   (2 * COPY_MAX) /* in the pool; before it lies what is written */
+
+/* What RAM and buffers have to look like in the end. */
+struct copies {
+    struct script *s;
+    struct world world;
+    uint8_t ram[COPY_RAM];
+    uint8_t pool[LAB02_POOL];
+    uint32_t reads_at;
+};
+
+static struct copies *copies_new(struct judge *judge, uint64_t base)
+{
+    struct copies *c = calloc(1, sizeof *c);
+
+    if (!c)
+        judge_error(judge, "out of memory");
+    c->s = script_new(judge, 1);
+    c->s->in.rams[0].size = COPY_RAM;
+    c->world = (struct world){.base = base, .pages = COPY_PAGES};
+    c->reads_at = READS_AT;
+    random_fill(judge, c->s->in.pool, LAB02_POOL);
+    memcpy(c->pool, c->s->in.pool, LAB02_POOL);
+    for (uint32_t at = 0; at < COPY_RAM; at += COPY_MAX) {
+        OP(c->s, 0, "", .kind = LAB02_FILL, .offset = at, .at = at / 8, .length = COPY_MAX);
+        memcpy(c->ram + at, c->pool + at / 8, COPY_MAX);
+    }
+    return c;
+}
+
+static int copy_wanted(const struct world *w, uint64_t gpa, uint64_t length, bool write)
+{
+    bool readonly = false;
+
+    if (range_is_wild(w, gpa, length))
+        return -EFAULT;
+    for (uint64_t i = 0; i < length; i++) {
+        const struct world_page *page = world_at(w, gpa + i);
+
+        if (!page)
+            return -EFAULT;
+        readonly |= page->readonly;
+    }
+    return write && readonly ? -EROFS : 0;
+}
+
+/* Puts one copy into the script and does it, byte by byte, in our own RAM and pool. */
+static void copy_put(struct copies *c, bool write, uint64_t gpa, uint64_t length)
+{
+    int want = copy_wanted(&c->world, gpa, length, write);
+    uint32_t at = write ? (uint32_t)judge_random_below(c->s->judge, COPY_MAX) : c->reads_at;
+
+    if (want == 0 && at + length > LAB02_POOL)
+        return; /* no room left to read to */
+    OP(c->s, want,
+       want == 0        ? "a range that slots cover without a gap can be copied"
+       : want == -EROFS ? "a range with a read-only part cannot be written"
+                        : "a range with a hole cannot be copied",
+       .kind = write ? LAB02_WRITE : LAB02_READ, .gpa = gpa, .length = length, .at = at);
+    for (uint64_t i = 0; want == 0 && i < length; i++) {
+        uint8_t *in_ram = &c->ram[world_at(&c->world, gpa + i)->offset + (gpa + i) % PAGE];
+
+        if (write)
+            *in_ram = c->pool[at + i];
+        else
+            c->pool[at + i] = *in_ram;
+    }
+    if (!write && want == 0)
+        c->reads_at += (uint32_t)length + 16; /* a gap that has to stay as it was */
+}
+
+/* The operation whose buffer lies at or before this place in the pool. */
+static const struct lab02_op *buffer_owner(const struct script *s, size_t place, bool to)
+{
+    const struct lab02_op *owner = NULL;
+
+    for (uint32_t i = 0; i < s->in.op_count; i++) {
+        const struct lab02_op *op = &s->in.ops[i];
+        size_t at = to ? op->to : op->at;
+
+        if ((op->kind == LAB02_READ || op->kind == LAB02_FETCH ||
+             op->kind == LAB02_PAGES) &&
+            at <= place && (!owner || at >= (to ? owner->to : owner->at)))
+            owner = op;
+    }
+    return owner;
+}
+
+void pool_expect(struct script *s, const uint8_t *want, bool to, const char *asked)
+{
+    for (size_t i = 0; i < s->in.pool_size; i++) {
+        if (want[i] == s->out->pool[i])
+            continue;
+
+        const struct lab02_op *op = buffer_owner(s, i, to);
+        char call[160] = "a buffer that is only read";
+
+        if (op)
+            op_describe(op, call, sizeof call);
+        CHECK(s->judge, false, asked, "%s: byte %zu from its start is %02x, not %02x", call,
+              i - (op ? (to ? op->to : op->at) : 0), s->out->pool[i], want[i]);
+    }
+}
+
+static void ram_expect(struct copies *c)
+{
+    const struct evidence *e = c->s->e;
+
+    for (uint32_t i = 0; i < COPY_RAM; i++) {
+        if (i < e->windows[0][0].length && e->windows[0][0].bytes[i] == c->ram[i])
+            continue;
+
+        char gpa[32] = "in no slot";
+
+        for (uint32_t n = 0; n < c->world.pages; n++)
+            if (c->world.page[n].slot && c->world.page[n].offset == i - i % PAGE)
+                snprintf(gpa, sizeof gpa, "GPA %#" PRIx64,
+                         c->world.base + n * PAGE + i % PAGE);
+        CHECK(c->s->judge, false, "guest_write() changes the bytes it was given, no others",
+              "the byte at ram + %#x (%s) is %02x, not %02x", i, gpa,
+              i < e->windows[0][0].length ? e->windows[0][0].bytes[i] : 0, c->ram[i]);
+    }
+}
+
+static void copies_judge(struct copies *c)
+{
+    const struct window ram = {.name = "guest-ram", .length = COPY_RAM};
+    const struct kvm_plan plan = plan_make();
+
+    script_run(c->s, &(struct run_spec){.plan = &plan, .windows = &ram, .window_count = 1});
+    results_expect(c->s);
+    pool_expect(c->s, c->pool, false, "guest_read() fills its buffer, and nothing else");
+    ram_expect(c);
+}
+
+void copies_cross_touching_slots(struct judge *judge)
+{
+    struct copies *c = copies_new(judge, random_pages(judge, 1ull << 30));
+
+    world_random_put(c->s, &c->world, 0, 3, 0);
+    for (int i = 0; i < 60; i++) {
+        bool write = judge_random(judge) & 1;
+        uint64_t length = judge_random_below(judge, i % 6 ? 64 : COPY_MAX);
+        uint64_t boundary = c->world.base + random_pages(judge, COPY_PAGES + 1);
+        uint64_t gpa = boundary - judge_random_below(judge, length + 1);
+
+        if (i == 7)
+            length = 0;
+        if (copy_wanted(&c->world, gpa, length, write) == 0)
+            copy_put(c, write, gpa, length);
+    }
+    copies_judge(c);
+}
+
+/* RAM (2 slots), ROM, a hole, ROM, RAM, nothing. */
+static void checkered_world_put(struct copies *c)
+{
+    static const struct {
+        uint32_t pages;
+        bool hole, readonly;
+    } parts[] = {{2, false, false}, {2, false, false}, {2, false, true}, {1, true, false},
+                 {1, false, true},  {2, false, false}, {2, true, false}};
+    uint64_t offset = COPY_RAM;
+    uint32_t first = 0;
+
+    for (int i = 0; i < (int)(sizeof parts / sizeof parts[0]); i++) {
+        struct world_page of = {.slot = parts[i].hole ? 0 : i + 1,
+                                .readonly = parts[i].readonly};
+
+        offset -= (parts[i].pages + 1) * PAGE;
+        of.offset = offset;
+        world_slot_put(c->s, &c->world, 0, &of, first, parts[i].pages);
+        first += parts[i].pages;
+    }
+    c->world.pages = first;
+}
+
+void copies_are_all_or_nothing(struct judge *judge)
+{
+    struct copies *c = copies_new(judge, judge_random(judge) & 1 ? 0 : PAGE << 20);
+    const uint64_t base = c->world.base, some = 1 + judge_random_below(judge, 1000);
+
+    checkered_world_put(c);
+    behind_put(c->s, 0, base + 10 * PAGE, PAGE); /* in the last hole */
+    for (int write = 0; write < 2; write++) {
+        copy_put(c, write, base + 2 * PAGE - some, some + 8);        /* RAM, RAM */
+        copy_put(c, write, base + 4 * PAGE - some, some + 8);        /* RAM, ROM */
+        copy_put(c, write, base + 6 * PAGE - some, some + 8);        /* ROM, hole */
+        copy_put(c, write, base + 7 * PAGE - some, some + 8);        /* hole, ROM */
+        copy_put(c, write, base + 8 * PAGE - some, some + 8);        /* ROM, RAM */
+        copy_put(c, write, base + 10 * PAGE - some, some + 8);       /* RAM, hole */
+        copy_put(c, write, base + 6 * PAGE - some, PAGE + some + 8); /* ROM, hole, ROM */
+        copy_put(c, write, base + some, UINT64_MAX);
+        copy_put(c, write, base + some, -base);
+        copy_put(c, write, -some, some + 8); /* wraps around to 8 */
+        copy_put(c, write, base + 6 * PAGE + some, 0);
+    }
+    for (int i = 0; i < 60; i++) {
+        uint64_t gpa = base + judge_random_below(judge, 12 * PAGE);
+        uint64_t length = judge_random_below(judge, i % 3 ? 400 : COPY_MAX);
+        bool write = i % 4 != 0;
+
+        if (write || copy_wanted(&c->world, gpa, length, write) != 0)
+            copy_put(c, write, gpa, length);
+    }
+    copies_judge(c);
+}
