@@ -318,7 +318,7 @@ void no_kick_is_lost(struct judge *judge)
                                    .image_size = (uint32_t)GUEST_IMAGE_SIZE(spin),
                                    .seed = judge_random(judge)};
     const struct run_spec spec = {
-        .entry = LAB03_KICKS, .input = &in, .input_size = sizeof in, .deadline_ms = 20000};
+        .entry = LAB03_KICKS, .input = &in, .input_size = sizeof in, .deadline_ms = 60000};
 
     memcpy(in.image, spin, in.image_size);
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab03_kicks_output));
