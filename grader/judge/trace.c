@@ -75,6 +75,22 @@ static enum kvm_event_kind kind_of(const char *name)
     return strncmp(name, "kvm_nested", 10) == 0 ? EVENT_NESTED : EVENT_OTHER;
 }
 
+static void nested_fill(struct kvm_event *e, struct tep_event *event,
+                        struct tep_record *record)
+{
+    if (e->kind == EVENT_NESTED_ENTRY) {
+        e->rip = field(event, record, "rip");
+        e->address = field(event, record, "vmcb");
+        e->info1 = field(event, record, "nested_rip");
+        e->info2 = field(event, record, "tdp_enabled") | field(event, record, "npt");
+        e->value = field(event, record, "guest_pgd");
+    } else {
+        e->reason = (uint32_t)field(event, record, "exit_code");
+        e->info1 = field(event, record, "exit_info1");
+        e->info2 = field(event, record, "exit_info2");
+    }
+}
+
 /* The same kind of fact has different field names in different events. */
 static void event_fill(struct kvm_event *e, struct tep_event *event,
                        struct tep_record *record)
@@ -117,16 +133,8 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         e->value = field(event, record, "vector");
         break;
     case EVENT_NESTED_ENTRY:
-        e->rip = field(event, record, "rip");
-        e->address = field(event, record, "vmcb");
-        e->info1 = field(event, record, "nested_rip");
-        e->info2 = field(event, record, "tdp_enabled") | field(event, record, "npt");
-        e->value = field(event, record, "guest_pgd");
-        break;
     case EVENT_NESTED_REFLECT:
-        e->reason = (uint32_t)field(event, record, "exit_code");
-        e->info1 = field(event, record, "exit_info1");
-        e->info2 = field(event, record, "exit_info2");
+        nested_fill(e, event, record);
         break;
     default:
         break;
