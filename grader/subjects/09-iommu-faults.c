@@ -175,30 +175,29 @@ static void op_registers(struct model *m, const struct lab09_op *op, struct lab0
     r->status = log->status;
 }
 
-static void model_op(struct model *m, const struct lab09_op *op, struct lab09_result *r)
+/* Software's side: what writes tables. */
+static int tables_op(struct model *m, const struct lab09_op *op)
 {
     struct iommu_domain *domain = &m->domains[op->domain];
-    const struct vtd_fault fault = fault_in(&op->fault);
 
     switch (op->kind) {
     case LAB09_ATTACH:
-        r->value = iommu_attach(domain, op->source);
-        break;
+        return iommu_attach(domain, op->source);
     case LAB09_DETACH:
-        r->value = iommu_detach(domain, op->source);
-        break;
+        return iommu_detach(domain, op->source);
     case LAB09_MAP:
-        r->value = iommu_map(domain, op->iova, op->physical, op->size, op->rights);
-        break;
-    case LAB09_UNMAP:
-        r->value = iommu_unmap(domain, op->iova, op->size);
-        break;
-    case LAB09_TRANSLATE:
-        op_translate(m, op, r);
-        break;
-    case LAB09_INVALIDATE:
-        iotlb_invalidate(&m->iommu, op->id, op->iova, op->size);
-        break;
+        return iommu_map(domain, op->iova, op->physical, op->size, op->rights);
+    default:
+        return iommu_unmap(domain, op->iova, op->size);
+    }
+}
+
+/* Fault records and their log. */
+static void faults_op(struct model *m, const struct lab09_op *op, struct lab09_result *r)
+{
+    const struct vtd_fault fault = fault_in(&op->fault);
+
+    switch (op->kind) {
     case LAB09_ENCODE:
         op_encode(op, r);
         break;
@@ -210,6 +209,27 @@ static void model_op(struct model *m, const struct lab09_op *op, struct lab09_re
         break;
     case LAB09_LOG_TAKE:
         op_take(m, r);
+        break;
+    default:
+        op_registers(m, op, r);
+        break;
+    }
+}
+
+static void model_op(struct model *m, const struct lab09_op *op, struct lab09_result *r)
+{
+    switch (op->kind) {
+    case LAB09_ATTACH:
+    case LAB09_DETACH:
+    case LAB09_MAP:
+    case LAB09_UNMAP:
+        r->value = tables_op(m, op);
+        break;
+    case LAB09_TRANSLATE:
+        op_translate(m, op, r);
+        break;
+    case LAB09_INVALIDATE:
+        iotlb_invalidate(&m->iommu, op->id, op->iova, op->size);
         break;
     case LAB09_POKE:
         *word_at(m, op->physical) = op->size;
@@ -224,7 +244,7 @@ static void model_op(struct model *m, const struct lab09_op *op, struct lab09_re
         pool_limit(m, op->size);
         break;
     default:
-        op_registers(m, op, r);
+        faults_op(m, op, r);
         break;
     }
 }

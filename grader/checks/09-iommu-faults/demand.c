@@ -258,26 +258,12 @@ static void directions_try(struct judge *judge)
         }
 }
 
-void demand_maps_each_page_once(struct judge *judge)
+/* The last transfer: reports come in one go, and another device's are between them. */
+static void foreign_reports_put(struct dma_script *d)
 {
-    struct dma_script *d = demand_new(judge, 6, 3);
     struct lab09_fault other;
 
-    demand_put(d, judge_random_below(judge, 4096), 64, true); /* one page */
-    turn_put(d);
-    refusal_put(d, 0, true);
-    turn_put(d);
-    demand_put(d, 0x800, 0x27ff, false); /* pages 0 to 2, one report at a time, one twice */
-    turn_put(d);
-    refusal_put(d, 1, false);
-    refusal_put(d, 1, false);
-    turn_put(d);
-    refusal_put(d, 2, false);
-    turn_put(d);
-    demand_put(d, 0x800, 0x1000, true); /* all mapped */
-    turn_put(d);
-    demand_put(d, 0x3000, 0x3000,
-               true); /* the rest in one go; another device's faults between */
+    demand_put(d, 0x3000, 0x3000, true);
     turn_put(d);
     refusal_put(d, 4, true);
     other = *refusal_put(d, 5, true);
@@ -292,10 +278,34 @@ void demand_maps_each_page_once(struct judge *judge)
     turn_put(d);
     refusal_put(d, 0, true);
     refusal_change(d, &other); /* foreign reports alone: nothing was refused to us */
-    demand_compare(d, "demand mapping");
+}
 
-    d = demand_new(judge, DMA_BUFFER_PAGES_MAX, 1); /* a big buffer, to its last byte */
-    demand_put(d, 63 * VTD_PAGE - 5, 4101, false);
+static void four_transfers_try(struct judge *judge)
+{
+    struct dma_script *d = demand_new(judge, 6, 3);
+
+    demand_put(d, judge_random_below(judge, 4096), 64, true); /* one page */
+    turn_put(d);
+    refusal_put(d, 0, true);
+    turn_put(d);
+    demand_put(d, 0x800, 0x27ff, false); /* pages 0 to 2, one report at a time, one twice */
+    turn_put(d);
+    refusal_put(d, 1, false);
+    refusal_put(d, 1, false);
+    turn_put(d);
+    refusal_put(d, 2, false);
+    turn_put(d);
+    demand_put(d, 0x800, 0x1000, true); /* all mapped */
+    turn_put(d);
+    foreign_reports_put(d);
+    demand_compare(d, "demand mapping");
+}
+
+static void big_buffers_try(struct judge *judge)
+{
+    struct dma_script *d = demand_new(judge, DMA_BUFFER_PAGES_MAX, 1);
+
+    demand_put(d, 63 * VTD_PAGE - 5, 4101, false); /* to its last byte */
     turn_put(d);
     refusal_put(d, 62, false);
     turn_put(d);
@@ -303,7 +313,7 @@ void demand_maps_each_page_once(struct judge *judge)
     turn_put(d);
     demand_compare(d, "the last page of 64");
 
-    d = demand_new(judge, DMA_BUFFER_PAGES_MAX, 1); /* what two premapped pages leave */
+    d = demand_new(judge, DMA_BUFFER_PAGES_MAX, 1);
     DMA_OP(d, .kind = LAB09_PREMAP, .first = 7, .count = 2);
     demand_put(d, 0, 64 * VTD_PAGE, false);
     for (uint64_t n = 0; n < DMA_BUFFER_PAGES_MAX; n++)
@@ -313,6 +323,12 @@ void demand_maps_each_page_once(struct judge *judge)
         }
     turn_put(d);
     demand_compare(d, "62 pages one by one, two were mapped before");
+}
+
+void demand_maps_each_page_once(struct judge *judge)
+{
+    four_transfers_try(judge);
+    big_buffers_try(judge);
     directions_try(judge);
 }
 
