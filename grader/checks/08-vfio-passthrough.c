@@ -186,8 +186,9 @@ static const struct check checks[] = {
         .hints =
             {"What has been done when the third of five mappings fails?",
              "Note each range that was mapped: undoing is the way back along the list.",
-             "On failure vfio_dma_unmap() for ranges[--range_count] until it is 0, and no "
-             "bus master. Failing to become bus master counts as well."},
+             "Note a range in ranges[range_count++] once it is mapped; on failure "
+             "ranges_unmap(), and no bus master. Failing to become bus master counts as "
+             "well."},
         .explanation =
             "Keep the error of the first failure: what happens while undoing is of "
             "no interest to whoever has to mend it.",

@@ -11,8 +11,8 @@
 
 #include "memory_slots.h"
 
-/* Given: what KVM has to be told about interrupts. All three return -1 where they fail
- * or find nothing. */
+/* Given: what KVM has to be told about interrupts. The first three return -1 where they
+ * fail or find nothing; the others undo. */
 static inline int routes_tell(struct device_assignment *a, const struct irq_routes *routes)
 {
     struct {
@@ -37,6 +37,41 @@ static inline int irqfd_set(struct device_assignment *a, uint32_t flags)
     struct kvm_irqfd irqfd = {.fd = (uint32_t)a->eventfd, .gsi = a->gsi, .flags = flags};
 
     return ioctl(a->vm->fd, KVM_IRQFD, &irqfd);
+}
+
+/* Takes our route out, if there is one. If KVM refuses, the table stays what KVM knows. */
+static inline void route_remove(struct device_assignment *a)
+{
+    struct irq_routes *routes = a->routes, wanted;
+    int at = routes ? route_find(routes, a->gsi) : -1;
+
+    if (at >= 0) {
+        wanted = *routes;
+        wanted.count--;
+        memmove(&wanted.entries[at], &wanted.entries[at + 1],
+                (wanted.count - (unsigned)at) * sizeof wanted.entries[0]);
+        if (routes_tell(a, &wanted) == 0)
+            *routes = wanted;
+    }
+    a->routes = NULL;
+    a->gsi = 0;
+}
+
+static inline void eventfd_close(struct device_assignment *a)
+{
+    if (a->eventfd >= 0)
+        close(a->eventfd);
+    a->eventfd = -1;
+}
+
+/* Unmaps what the notes say, the last one first. */
+static inline void ranges_unmap(struct device_assignment *a)
+{
+    while (a->range_count > 0) {
+        const struct dma_range *range = &a->ranges[--a->range_count];
+
+        vfio_dma_unmap(a->device, range->gpa, range->size, NULL);
+    }
 }
 
 int msi_message(uint32_t apic_id, uint32_t vector, struct kvm_irq_routing_msi *msi)
@@ -76,15 +111,6 @@ int device_assign_bar(struct device_assignment *a, uint64_t gpa, struct vfio_err
 //@ /* TODO 10: which slots are the guest's memory, what may the device do with each, and
 //@  * what has been done when the third of five cannot be mapped? */
 //@
-static void ranges_unmap(struct device_assignment *a)
-{
-    while (a->range_count > 0) {
-        const struct dma_range *range = &a->ranges[--a->range_count];
-
-        vfio_dma_unmap(a->device, range->gpa, range->size, NULL);
-    }
-}
-
 static int slot_map(struct device_assignment *a, const struct memory_slot *slot,
                     struct vfio_error *error)
 {
@@ -121,8 +147,8 @@ int device_assign_memory(struct device_assignment *a, struct vfio_error *error)
 }
 
 //@begin
-//@ /* TODO 11: the table of routes. Add, and tell; take out, and tell. If KVM refuses, the
-//@  * table has to be what KVM knows. */
+//@ /* TODO 11: one more route, as route_remove() takes one out: if KVM refuses, the table has
+//@  * to be what KVM knows. */
 //@
 static int route_add(struct device_assignment *a, struct irq_routes *routes,
                      const struct kvm_irq_routing_entry *entry, struct vfio_error *error)
@@ -136,30 +162,6 @@ static int route_add(struct device_assignment *a, struct irq_routes *routes,
     a->routes = routes;
     a->gsi = entry->gsi;
     return 0;
-}
-
-static void route_remove(struct device_assignment *a)
-{
-    struct irq_routes *routes = a->routes, wanted;
-    int at = routes ? route_find(routes, a->gsi) : -1;
-
-    if (at >= 0) {
-        wanted = *routes;
-        wanted.count--;
-        memmove(&wanted.entries[at], &wanted.entries[at + 1],
-                (wanted.count - (unsigned)at) * sizeof wanted.entries[0]);
-        if (routes_tell(a, &wanted) == 0)
-            *routes = wanted;
-    }
-    a->routes = NULL;
-    a->gsi = 0;
-}
-
-static void eventfd_close(struct device_assignment *a)
-{
-    if (a->eventfd >= 0)
-        close(a->eventfd);
-    a->eventfd = -1;
 }
 
 //@end
@@ -192,9 +194,6 @@ int device_assign_interrupt(struct device_assignment *a, struct irq_routes *rout
                             uint32_t gsi, uint32_t apic_id, uint32_t vector,
                             struct vfio_error *error)
 {
-    //@begin
-    //@ (void)a, (void)routes, (void)gsi, (void)apic_id, (void)vector, (void)error;
-    //@ return -ENOSYS;
     struct kvm_irq_routing_entry entry = {.gsi = gsi, .type = KVM_IRQ_ROUTING_MSI};
     int r;
 
@@ -206,13 +205,16 @@ int device_assign_interrupt(struct device_assignment *a, struct irq_routes *rout
         return vfio_error_set(error, VFIO_STEP_ROUTING, VFIO_ERR_ARGUMENT, EEXIST, 0);
     if (routes->count >= IRQ_ROUTES_MAX)
         return vfio_error_set(error, VFIO_STEP_ROUTING, VFIO_ERR_ARGUMENT, ENOSPC, 0);
+    //@begin
+    //@ /* TODO 12: the wire. Where it fails, what is there to undo? */
+    //@ r = -ENOSYS;
     r = interrupt_wire(a, routes, &entry, error);
     if (r < 0) {
         route_remove(a);
         eventfd_close(a);
     }
-    return r;
     //@end
+    return r;
 }
 
 void device_unassign(struct device_assignment *a)

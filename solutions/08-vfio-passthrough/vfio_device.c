@@ -12,12 +12,9 @@
 #define PAGE_BYTES        4096u
 #define REGION_READ_WRITE (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
 
-//@begin
-//@ /* TODO 1: vfio_open() has fourteen steps. Group them into functions that fit on a
-//@  * screen; each leaves what it has opened in *device, so that vfio_close() can undo a
-//@  * half-done open as well. */
-//@
-static int container_open(struct vfio_device *device, struct vfio_error *error)
+/* Given: three of the steps of vfio_open(). Each question has three outcomes: the call
+ * fails, its answer is no, or all is well. What was opened is in *device at once. */
+static inline int container_open(struct vfio_device *device, struct vfio_error *error)
 {
     int version, answer;
 
@@ -39,6 +36,65 @@ static int container_open(struct vfio_device *device, struct vfio_error *error)
     return 0;
 }
 
+/* Asks for a region: -1 if the call fails, else whether it has the flags and `least` bytes.
+ */
+static inline int region_ask(const struct vfio_device *device,
+                             struct vfio_region_info *info, uint32_t flags, uint64_t least)
+{
+    if (ioctl(device->device, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
+        return -1;
+    return (info->flags & flags) == flags && info->size >= least;
+}
+
+static inline int config_ask(struct vfio_device *device, struct vfio_error *error)
+{
+    struct vfio_region_info config = {.argsz = sizeof config,
+                                      .index = VFIO_PCI_CONFIG_REGION_INDEX};
+    int good = region_ask(device, &config, REGION_READ_WRITE, 64);
+
+    if (good < 0)
+        return vfio_call_failed(error, VFIO_STEP_CONFIG_INFO);
+    if (!good)
+        return vfio_error_set(error, VFIO_STEP_CONFIG_INFO, VFIO_ERR_NO_CONFIG, ENOTSUP,
+                              config.flags);
+    device->config_offset = config.offset;
+    return 0;
+}
+
+static inline int msi_ask(struct vfio_device *device, struct vfio_error *error)
+{
+    struct vfio_irq_info irq = {.argsz = sizeof irq, .index = VFIO_PCI_MSI_IRQ_INDEX};
+
+    if (ioctl(device->device, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
+        return vfio_call_failed(error, VFIO_STEP_IRQ_INFO);
+    if (irq.count == 0 || !(irq.flags & VFIO_IRQ_INFO_EVENTFD))
+        return vfio_error_set(error, VFIO_STEP_IRQ_INFO, VFIO_ERR_NO_MSI, ENOTSUP,
+                              irq.count);
+    return 0;
+}
+
+/* Given: what pread() or pwrite() of the command register returned: 0, or the error. */
+static inline int command_result(ssize_t n, struct vfio_error *error)
+{
+    if (n < 0)
+        return vfio_call_failed(error, VFIO_STEP_COMMAND);
+    if (n != sizeof(uint16_t))
+        return vfio_error_set(error, VFIO_STEP_COMMAND, VFIO_ERR_SYSCALL, EIO, 0);
+    return 0;
+}
+
+static inline void descriptor_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+//@begin
+//@ /* TODO 1: the other steps of vfio_open(). Group them into functions that fit on a screen;
+//@  * each leaves what it has opened in *device, so that vfio_close() can undo a half-done
+//@  * open as well. */
+//@
 static int group_open(struct vfio_device *device, const char *path,
                       struct vfio_error *error)
 {
@@ -77,15 +133,6 @@ static int device_get(struct vfio_device *device, const char *address,
     return 0;
 }
 
-/* Asks for a region; it has to have the flags, and `least` bytes. */
-static int region_ask(const struct vfio_device *device, struct vfio_region_info *info,
-                      uint32_t flags, uint64_t least)
-{
-    if (ioctl(device->device, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
-        return -1;
-    return (info->flags & flags) == flags && info->size >= least;
-}
-
 static int bar_ask(struct vfio_device *device, struct vfio_region_info *bar,
                    struct vfio_error *error)
 {
@@ -97,33 +144,6 @@ static int bar_ask(struct vfio_device *device, struct vfio_region_info *bar,
     if (!good || bar->size % PAGE_BYTES != 0)
         return vfio_error_set(error, VFIO_STEP_BAR_INFO, VFIO_ERR_NO_BAR, ENOTSUP,
                               bar->flags);
-    return 0;
-}
-
-static int config_ask(struct vfio_device *device, struct vfio_error *error)
-{
-    struct vfio_region_info config = {.argsz = sizeof config,
-                                      .index = VFIO_PCI_CONFIG_REGION_INDEX};
-    int good = region_ask(device, &config, REGION_READ_WRITE, 64);
-
-    if (good < 0)
-        return vfio_call_failed(error, VFIO_STEP_CONFIG_INFO);
-    if (!good)
-        return vfio_error_set(error, VFIO_STEP_CONFIG_INFO, VFIO_ERR_NO_CONFIG, ENOTSUP,
-                              config.flags);
-    device->config_offset = config.offset;
-    return 0;
-}
-
-static int msi_ask(struct vfio_device *device, struct vfio_error *error)
-{
-    struct vfio_irq_info irq = {.argsz = sizeof irq, .index = VFIO_PCI_MSI_IRQ_INDEX};
-
-    if (ioctl(device->device, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
-        return vfio_call_failed(error, VFIO_STEP_IRQ_INFO);
-    if (irq.count == 0 || !(irq.flags & VFIO_IRQ_INFO_EVENTFD))
-        return vfio_error_set(error, VFIO_STEP_IRQ_INFO, VFIO_ERR_NO_MSI, ENOTSUP,
-                              irq.count);
     return 0;
 }
 
@@ -144,16 +164,6 @@ static int bar_map(struct vfio_device *device, const struct vfio_region_info *ba
 //@begin
 //@ /* TODO 2: the command register: read 16 bits, change two of them, write them back. */
 //@
-/* What pread() or pwrite() of the command register returned: 0, or the error. */
-static int command_result(ssize_t n, struct vfio_error *error)
-{
-    if (n < 0)
-        return vfio_call_failed(error, VFIO_STEP_COMMAND);
-    if (n != sizeof(uint16_t))
-        return vfio_error_set(error, VFIO_STEP_COMMAND, VFIO_ERR_SYSCALL, EIO, 0);
-    return 0;
-}
-
 static int command_change(struct vfio_device *device, uint16_t set, uint16_t clear,
                           struct vfio_error *error)
 {
@@ -212,22 +222,11 @@ int vfio_open(struct vfio_device *device, const struct vfio_request *request,
     //@end
 }
 
-//@begin
-//@ /* TODO 4: the opposite order, and nothing may stop it half-way. How does one know that a
-//@  * descriptor is there? */
-//@
-static void descriptor_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-//@end
 void vfio_close(struct vfio_device *device)
 {
     //@begin
-    //@ (void)device;
+    //@ /* TODO 4: the opposite order, and nothing may stop it half-way. How does one know that
+    //@  * something is there? */
     if (device->device >= 0 && device->config_offset != 0)
         vfio_bus_master(device, false, NULL);
     if (device->device >= 0 && device->can_reset)
@@ -239,26 +238,26 @@ void vfio_close(struct vfio_device *device)
         ioctl(device->group, VFIO_GROUP_UNSET_CONTAINER);
     descriptor_close(&device->group);
     descriptor_close(&device->container);
+    //@end
     device->bar = NULL;
     device->bar_size = 0;
     device->config_offset = 0;
     device->can_reset = false;
-    //@end
 }
 
 int vfio_dma_map(struct vfio_device *device, uint64_t iova, void *hva, uint64_t size,
                  uint32_t access, struct vfio_error *error)
 {
-    //@begin
-    //@ /* TODO 5: what the kernel cannot know is how many address lines the device has. */
-    //@ (void)device, (void)iova, (void)hva, (void)size, (void)access, (void)error;
-    //@ return -ENOSYS;
-    const uint32_t known = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
     struct vfio_iommu_type1_dma_map map = {.argsz = sizeof map,
                                            .flags = access,
                                            .vaddr = (uintptr_t)hva,
                                            .iova = iova,
                                            .size = size};
+    //@begin
+    //@ /* TODO 5: what the kernel cannot know is how many address lines the device has. */
+    //@ (void)device, (void)map, (void)error;
+    //@ return -ENOSYS;
+    const uint32_t known = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
     uint64_t last = iova + size - 1;
 
     if (size == 0 || !hva || ((iova | size | (uintptr_t)hva) % PAGE_BYTES) != 0 ||
