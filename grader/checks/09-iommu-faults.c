@@ -250,13 +250,13 @@ static const struct check checks[] = {
         .handout = "Steps, 13",
         .slide = "IOMMU and virtualization",
         .manual = "drivers/iommu/intel/dmar.c of Linux; common/include/dma_demand.h",
-        .hints =
-            {"Where does the report begin in the line, and where does it end for you?",
-             "strstr() for \"DMAR: [DMA \", then sscanf(). How do you know that the last "
-             "\"]\" was there too?",
-             "%n at the end of the format is written only if all before it matched: "
-             "initialize it with 0. %2x:%2x.%1x for the device, then compare with 1f and "
-             "7."},
+        .hints = {"Where does the report begin in the line, and where does it end for you?",
+                  "strstr() for \"DMAR: [DMA \", then report_scan(), for each place in the "
+                  "line. "
+                  "How large can a device's number be, and a function's?",
+                  "device up to 1fh, function up to 7, kind Read or Write. If one is "
+                  "wrong, look "
+                  "further behind this place. source = bus << 8 | device << 3 | function."},
         .explanation =
             "Parsing a log is a poor interface, and a rate-limited one. VFIO has no "
             "better for faults that cannot be recovered from.",

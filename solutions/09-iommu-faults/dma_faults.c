@@ -72,29 +72,43 @@ bool vtd_fault_log_take(struct vtd_fault_log *log, struct vtd_fault *fault, bool
     //@end
 }
 
-//@begin
-//@ /* TODO 13: the kernel's text. Trust nothing that you did not see up to the "]". */
-//@
-/* Does a report begin here? */
-static bool report_read(const char *at, struct vtd_fault *fault)
-{
+/* Given: a report in pieces, as it stands in the text. */
+struct report {
+    char kind[6]; /* "Read", "Write", or another word */
     unsigned bus, device, function, reason;
     unsigned long long address;
-    char kind[6];
+};
+
+/* Does a report begin here, and is all of it there? Nobody has looked at the pieces yet.
+ * (%n is written only if everything before it was found, the last "]" too.) */
+static inline bool report_scan(const char *at, struct report *r)
+{
     int end = 0;
 
-    if (sscanf(at,
-               "DMAR: [DMA %5[A-Za-z] NO_PASID] Request device [%2x:%2x.%1x] fault addr "
-               "0x%16llx [fault reason 0x%2x]%n",
-               kind, &bus, &device, &function, &address, &reason, &end) != 6 ||
-        end == 0 || device > 0x1f || function > 7)
+    return sscanf(at,
+                  "DMAR: [DMA %5[A-Za-z] NO_PASID] Request device [%2x:%2x.%1x] fault addr "
+                  "0x%16llx [fault reason 0x%2x]%n",
+                  r->kind, &r->bus, &r->device, &r->function, &r->address, &r->reason,
+                  &end) == 6 &&
+           end != 0;
+}
+
+//@begin
+//@ /* TODO 13: the kernel's text. Which pieces can be right, and what becomes of them? */
+//@
+static bool report_read(const char *at, struct vtd_fault *fault)
+{
+    struct report r;
+
+    if (!report_scan(at, &r) || r.device > 0x1f || r.function > 7)
         return false;
-    if (strcmp(kind, "Read") != 0 && strcmp(kind, "Write") != 0)
+    if (strcmp(r.kind, "Read") != 0 && strcmp(r.kind, "Write") != 0)
         return false;
-    *fault = (struct vtd_fault){.source = (uint16_t)(bus << 8 | device << 3 | function),
-                                .write = kind[0] == 'W',
-                                .reason = (uint8_t)reason,
-                                .page = address & ~(VTD_PAGE - 1)};
+    *fault =
+        (struct vtd_fault){.source = (uint16_t)(r.bus << 8 | r.device << 3 | r.function),
+                           .write = r.kind[0] == 'W',
+                           .reason = (uint8_t)r.reason,
+                           .page = r.address & ~(VTD_PAGE - 1)};
     return true;
 }
 
@@ -156,15 +170,14 @@ static int reports_repair(struct dma_buffer *buffer, uint64_t before)
 //@end
 int dma_demand_transfer(struct dma_buffer *buffer, const struct dma_transfer *transfer)
 {
-    //@begin
-    //@ (void)buffer, (void)transfer;
-    //@ return -ENOSYS;
     uint64_t size = buffer->pages * VTD_PAGE, at = transfer->iova - buffer->iova;
     int r;
 
     if (transfer->length == 0 || transfer->iova < buffer->iova || at >= size ||
         transfer->length > size - at)
         return -EINVAL;
+    //@begin
+    //@ r = -ENOSYS;
     do {
         uint64_t before = buffer->mapped;
 
@@ -172,6 +185,6 @@ int dma_demand_transfer(struct dma_buffer *buffer, const struct dma_transfer *tr
         if (r == 0)
             r = reports_repair(buffer, before);
     } while (r > 0);
-    return r;
     //@end
+    return r;
 }

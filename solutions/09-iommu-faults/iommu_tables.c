@@ -4,12 +4,8 @@
 
 #include <errno.h>
 
-//@begin
-//@ /* TODO 1: helpers that several functions need. Where is the context entry of a source-id?
-//@  * Where is the level-1 entry of an IOVA, and what if a table on the way is missing? */
-//@
-/* The two words of the source's context entry, or NULL: its bus has no context table. */
-static uint64_t *context_entry(const struct iommu *iommu, uint16_t source)
+/* Given: the two words of the source's context entry. NULL: its bus has no context table. */
+static inline uint64_t *context_entry(const struct iommu *iommu, uint16_t source)
 {
     const uint64_t *root = table_at(iommu->pool, iommu->root_table) + 2 * VTD_BUS(source);
 
@@ -18,6 +14,23 @@ static uint64_t *context_entry(const struct iommu *iommu, uint16_t source)
     return table_at(iommu->pool, root[0] & VTD_TABLE_ADDRESS) + 2 * VTD_DEVFN(source);
 }
 
+/* Given: the IOVA range of map and unmap: 0, -EINVAL or -ERANGE. */
+static inline int range_check(const struct iommu_domain *domain, uint64_t iova,
+                              uint64_t size)
+{
+    unsigned bits = (unsigned)VTD_AW_BITS(domain->levels);
+    uint64_t limit = 1ull << (domain->iommu->mgaw < bits ? domain->iommu->mgaw : bits);
+
+    if (size == 0 || iova % VTD_PAGE != 0 || size % VTD_PAGE != 0)
+        return -EINVAL;
+    return iova >= limit || size > limit - iova ? -ERANGE : 0;
+}
+
+//@begin
+//@ /* TODO 1: helpers that several functions need. How is an entry of two words written that
+//@  * the IOMMU may read? Where is the level-1 entry of an IOVA, and what if a table on the
+//@  * way is missing? */
+//@
 /* Writes an entry that is not present: P, in the low word, comes last. (Without the word
  * "release" the compiler may write in the order that it likes.) */
 static void entry_write(uint64_t entry[2], uint64_t low, uint64_t high)
@@ -45,17 +58,6 @@ static uint64_t *page_entry(const struct iommu_domain *domain, uint64_t iova, bo
         table = table_at(pool, *entry & VTD_SL_ADDRESS);
     }
     return &table[vtd_index(iova, 1)];
-}
-
-/* 0, -EINVAL or -ERANGE. */
-static int range_check(const struct iommu_domain *domain, uint64_t iova, uint64_t size)
-{
-    unsigned bits = (unsigned)VTD_AW_BITS(domain->levels);
-    uint64_t limit = 1ull << (domain->iommu->mgaw < bits ? domain->iommu->mgaw : bits);
-
-    if (size == 0 || iova % VTD_PAGE != 0 || size % VTD_PAGE != 0)
-        return -EINVAL;
-    return iova >= limit || size > limit - iova ? -ERANGE : 0;
 }
 
 /* Clears the entries, then what the IOTLB has of them. */
@@ -118,11 +120,6 @@ int iommu_detach(struct iommu_domain *domain, uint16_t source)
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uint64_t size,
               uint64_t rights)
 {
-    //@begin
-    //@ /* TODO 4: check in the order of the contract, then look for pages in the way, then map.
-    //@  * If a table cannot be had half way, what is there to undo? */
-    //@ (void)domain, (void)iova, (void)physical, (void)size, (void)rights;
-    //@ return -ENOSYS;
     uint64_t limit = 1ull << domain->iommu->haw;
     int r = range_check(domain, iova, size);
 
@@ -131,6 +128,10 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uin
         return -EINVAL;
     if (r < 0)
         return r;
+    //@begin
+    //@ /* TODO 4: look for pages in the way, then map. If a table cannot be had half way, what
+    //@  * is there to undo? */
+    //@ return -ENOSYS;
     for (uint64_t at = 0; at < size; at += VTD_PAGE) {
         const uint64_t *entry = page_entry(domain, iova + at, false);
 

@@ -35,24 +35,66 @@ static inline uint64_t right_needed(const struct walk *w)
     return w->request->write ? VTD_SL_WRITE : VTD_SL_READ;
 }
 
-//@begin
-//@ /* TODO 6: a function for each step keeps the order of the contract readable: root and
-//@  * context entry; the reserved bits of an entry at some level; the walk; the IOTLB in front
-//@  * of it. */
-//@
-/* Root and context entry. */
-static enum vtd_reason context_find(struct walk *w)
+/* Does the entry map a page? If not, it leads to a table. */
+static inline bool is_leaf(unsigned level, uint64_t entry)
 {
-    uint64_t root[2], *context = w->context;
-    uint16_t source = w->request->source;
+    return level == 1 || (level < 4 && (entry & VTD_SL_LARGE));
+}
 
-    if (!entry_read(w, w->iommu->root_table + 16 * VTD_BUS(source), root))
+/* What must be 0 in an entry that is present. */
+static inline uint64_t reserved_bits(const struct walk *w, unsigned level, uint64_t entry)
+{
+    uint64_t reserved = VTD_SL_RESERVED | (beyond_host(w) & VTD_SL_ADDRESS);
+
+    if (is_leaf(level, entry))
+        return reserved | ((vtd_level_size(level) - 1) & VTD_SL_ADDRESS);
+    return reserved | VTD_SL_LARGE;
+}
+
+static inline bool beyond_width(const struct walk *w)
+{
+    return w->request->iova >> w->iommu->mgaw != 0 ||
+           w->request->iova >> VTD_AW_BITS(w->levels) != 0;
+}
+
+/* Puts the refusal into the log. */
+static inline void fault_note(const struct walk *w, enum vtd_reason reason)
+{
+    const struct vtd_fault fault = {.source = w->request->source,
+                                    .write = w->request->write,
+                                    .reason = (uint8_t)reason,
+                                    .page = w->request->iova & ~(VTD_PAGE - 1)};
+
+    vtd_fault_log_add(&w->iommu->faults, &fault);
+}
+
+/* The root entry, as an example of a step: *table is where the context table lies. */
+static inline enum vtd_reason root_find(const struct walk *w, uint64_t *table)
+{
+    uint64_t root[2];
+
+    if (!entry_read(w, w->iommu->root_table + 16 * VTD_BUS(w->request->source), root))
         return VTD_ROOT_UNREADABLE;
     if (!(root[0] & VTD_ROOT_PRESENT))
         return VTD_ROOT_NOT_PRESENT;
     if ((root[0] & (VTD_ROOT_RESERVED_LOW | beyond_host(w))) || root[1])
         return VTD_ROOT_RESERVED;
-    if (!entry_read(w, (root[0] & VTD_TABLE_ADDRESS) + 16 * VTD_DEVFN(source), context))
+    *table = root[0] & VTD_TABLE_ADDRESS;
+    return VTD_OK;
+}
+
+//@begin
+//@ /* TODO 6: a function for each step keeps the order of the contract readable: the context
+//@  * entry, as root_find() does the root entry; the walk; the IOTLB in front of it. */
+//@
+static enum vtd_reason context_find(struct walk *w)
+{
+    uint64_t table, *context = w->context;
+    enum vtd_reason reason = root_find(w, &table);
+
+    if (reason != VTD_OK)
+        return reason;
+    if (!entry_read(w, table + 16 * VTD_DEVFN(w->request->source), context))
         return VTD_CONTEXT_UNREADABLE;
     w->have_context = true;
     if (!(context[0] & VTD_CONTEXT_PRESENT))
@@ -64,21 +106,6 @@ static enum vtd_reason context_find(struct walk *w)
     if ((context[0] & VTD_CONTEXT_TT) || !(w->iommu->sagaw >> VTD_AW(w->levels) & 1))
         return VTD_CONTEXT_INVALID;
     return VTD_OK;
-}
-
-/* Does the entry map a page? If not, it leads to a table. */
-static bool is_leaf(unsigned level, uint64_t entry)
-{
-    return level == 1 || (level < 4 && (entry & VTD_SL_LARGE));
-}
-
-static uint64_t reserved_bits(const struct walk *w, unsigned level, uint64_t entry)
-{
-    uint64_t reserved = VTD_SL_RESERVED | (beyond_host(w) & VTD_SL_ADDRESS);
-
-    if (is_leaf(level, entry))
-        return reserved | ((vtd_level_size(level) - 1) & VTD_SL_ADDRESS);
-    return reserved | VTD_SL_LARGE;
 }
 
 static enum vtd_reason tables_walk(struct walk *w)
@@ -126,12 +153,6 @@ static enum vtd_reason page_find(struct walk *w)
     return reason;
 }
 
-static bool beyond_width(const struct walk *w)
-{
-    return w->request->iova >> w->iommu->mgaw != 0 ||
-           w->request->iova >> VTD_AW_BITS(w->levels) != 0;
-}
-
 //@end
 enum vtd_reason iommu_translate(struct iommu *iommu, const struct vtd_memory *memory,
                                 const struct vtd_request *request, uint64_t *physical)
@@ -147,11 +168,7 @@ enum vtd_reason iommu_translate(struct iommu *iommu, const struct vtd_memory *me
     if (reason == VTD_OK)
         reason = beyond_width(&w) ? VTD_BEYOND_WIDTH : page_find(&w);
     if (reason != VTD_OK && !(w.have_context && (w.context[0] & VTD_CONTEXT_FPD)))
-        vtd_fault_log_add(&iommu->faults,
-                          &(struct vtd_fault){.source = request->source,
-                                              .write = request->write,
-                                              .reason = (uint8_t)reason,
-                                              .page = request->iova & ~(VTD_PAGE - 1)});
+        fault_note(&w, reason);
     *physical = reason == VTD_OK ? w.page + request->iova % VTD_PAGE : 0;
     return reason;
     //@end
