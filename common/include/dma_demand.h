@@ -84,7 +84,8 @@ int dma_buffer_unmap(struct dma_buffer *buffer, unsigned first, unsigned count);
  * in it; what is before and after may be anything, also the beginning of another report; if
  * several reports stand in it, the first counts. Numbers are hexadecimal with lower- or
  * upper-case digits: bus, device and reason of one or two (the kernel prints two), function
- * of one, the address of 1 to 16. Device is at most 1f, function at most 7. *fault is filled in then; page is the address rounded down to 4096.
+ * of one, the address of 1 to 16. Device is at most 1f, function at most 7. *fault is
+ * filled in then; page is the address rounded down to 4096.
  * False for any other line (with a PASID, about interrupts, cut off): *fault is
  * untouched. */
 bool dmar_report_parse(const char *line, struct vtd_fault *fault);
@@ -103,7 +104,7 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault);
  *   -EIO     for another reason than NO_READ and NO_WRITE; or a page that was mapped before
  *            this round's transfer: mapping does not help
  *   -EACCES  the buffer's rights do not allow what the device wanted
- *   -errno   of the engine's functions
+ *   -errno   of the engine's functions; none of them is called after that
  * Each report is checked in this order, also one of a page that this round has mapped. What
  * the report says that the device wanted decides about rights, not its reason (5 and 6 are
  * both cured by a mapping) nor the transfer's direction. The first report that cannot be

@@ -269,6 +269,7 @@ static void foreign_reports_put(struct dma_script *d)
     other = *refusal_put(d, 5, true);
     other.source ^= 1;
     refusal_change(d, &other);
+    other.source ^= 0x101; /* the same device and function, on another bus */
     other.page += 0x100000;
     refusal_put(d, 3, true);
     refusal_put(d, 0, true);
@@ -370,6 +371,7 @@ static void engine_errors_try(struct judge *judge)
 
     demand_put(d, 0, 8, true);
     turn_put(d)->result = -EIO - (int)judge_random_below(judge, 20);
+    refusal_put(d, 0, true);
     demand_compare(d, "transfer() fails");
     d = demand_new(judge, 4, 3);
     demand_put(d, 0, 8, true);
@@ -385,6 +387,26 @@ static void engine_errors_try(struct judge *judge)
     refusal_put(d, 0, true);
     refusal_put(d, 2, true);
     demand_compare(d, "map() fails for the second page");
+}
+
+/* Mapped, and refused all the same. */
+static void mapped_pages_try(struct judge *judge)
+{
+    struct dma_script *d = demand_new(judge, 4, 3);
+
+    demand_put(d, 0x1000, 64, true);
+    turn_put(d);
+    refusal_put(d, 1, true);
+    turn_put(d);
+    refusal_put(d, 1, true);
+    demand_compare(d, "a page that is mapped is refused again");
+    d = demand_new(judge, 4, 1);
+    DMA_OP(d, .kind = LAB09_PREMAP, .first = 1, .count = 1);
+    demand_put(d, 0x1000, 0x2000, true);
+    turn_put(d);
+    refusal_put(d, 2, false);
+    refusal_put(d, 1, true);
+    demand_compare(d, "mapped before, and rights would not allow it either");
 }
 
 void demand_gives_up_with_a_reason(struct judge *judge)
@@ -408,11 +430,5 @@ void demand_gives_up_with_a_reason(struct judge *judge)
     refusal_put(d, 2, false);
     turn_put(d);
     demand_compare(d, "a second report of a page, which rights do not allow");
-    d = demand_new(judge, 4, 3); /* mapped, and refused all the same */
-    demand_put(d, 0x1000, 64, true);
-    turn_put(d);
-    refusal_put(d, 1, true);
-    turn_put(d);
-    refusal_put(d, 1, true);
-    demand_compare(d, "a page that is mapped is refused again");
+    mapped_pages_try(judge);
 }

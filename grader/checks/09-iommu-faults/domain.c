@@ -415,6 +415,12 @@ void map_does_all_or_nothing(struct judge *judge)
     WANT(v, 0, NULL, .kind = LAB09_POOL, .size = 1);
     WANT(v, -ENOMEM, "two tables are needed, one page is free", .kind = LAB09_MAP,
          .domain = 5, .iova = 0x1ff000, .physical = 0x1000, .size = 0x1000, .rights = 3);
+    WANT(v, 0, NULL, .kind = LAB09_POOL, .size = 0);
+    WANT(v, -EEXIST,
+         "the last page is mapped, and no page is free for a table: "
+         "-EEXIST comes first",
+         .kind = LAB09_MAP, .domain = 4, .iova = 0x400000 * block - 0x400000,
+         .physical = 0x1000, .size = 0x401000, .rights = 3);
     WANT(v, 0, NULL, .kind = LAB09_POOL, .size = 3);
     WANT(v, -ENOMEM, "the table for the second half cannot be had", .kind = LAB09_MAP,
          .domain = 3, .iova = 0x3fe000, .physical = 0x1000, .size = 0x3ff000, .rights = 3);

@@ -34,6 +34,8 @@ static void log_edges(struct script *s, uint16_t source)
         {true, false, false, 0xa5a5a5a6, "other bits of the status stay as they are"},
         {true, true, true, 0x5a5a5a5b, "other bits of the status stay as they are"},
         {false, true, true, 0xa5a5a5a5, "other bits of the status stay as they are"},
+        {true, true, true, 0, "F decides whether there is something to take, not PPF"},
+        {false, true, true, 2, "F decides whether there is something to take, not PPF"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

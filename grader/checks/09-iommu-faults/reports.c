@@ -43,8 +43,8 @@ uint32_t report_put(struct dma_script *d, const struct lab09_fault *f, bool uppe
     return line_put(d, line, f);
 }
 
-/* A report behind other text of the same driver, as where two messages ran together. */
-static void late_report_put(struct dma_script *d, const char *before)
+/* A report between other text of the same driver, as where two messages ran together. */
+static void late_report_put(struct dma_script *d, const char *before, const char *behind)
 {
     struct lab09_fault f = random_fault(d->judge);
     char line[LAB09_LINE_MAX];
@@ -52,9 +52,9 @@ static void late_report_put(struct dma_script *d, const char *before)
     f.page = random_bits(d->judge, 38, 12);
     snprintf(line, sizeof line,
              "4,5,6,-;%sDMAR: [DMA %s NO_PASID] Request device [%02x:%02x.%x] fault addr "
-             "0x%" PRIx64 " [fault reason 0x%02x]",
+             "0x%" PRIx64 " [fault reason 0x%02x]%s",
              before, f.write ? "Write" : "Read", f.source >> 8, f.source >> 3 & 0x1f,
-             f.source & 7, f.page, f.reason);
+             f.source & 7, f.page, f.reason, behind);
     line_put(d, line, &f);
 }
 
@@ -71,6 +71,10 @@ const char *const other_lines[] = {
     "[fault reason 0x06",
     "4,5,6,-;DMAR: [DMA Fetch NO_PASID] Request device [00:05.0] fault addr 0x200000 "
     "[fault reason 0x06] ?",
+    "4,5,6,-;DMAR: [DMA Reads NO_PASID] Request device [00:05.0] fault addr 0x200000 "
+    "[fault reason 0x06] ?",
+    "4,5,6,-;DMAR: [DMA Wrote NO_PASID] Request device [00:05.0] fault addr 0x200000 "
+    "[fault reason 0x05] ?",
     "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:05.8] fault addr 0x200000 "
     "[fault reason 0x05] ?",
     "4,5,6,-;DMAR: [DMA Write NO_PASID] Request device [00:20.0] fault addr 0x200000 "
@@ -112,9 +116,12 @@ void kernel_reports_are_decoded(struct judge *judge)
         f.page = random_bits(judge, i % 3 ? 38 : 63, i % 2 ? 12 : 0);
         report_put(d, &f, i % 4 == 3);
     }
-    late_report_put(d, "DMAR: DRHD: handling fault status reg 2; ");
-    late_report_put(d, "DMAR: [DMA Read PASID 0x4] Request ");
-    late_report_put(d, "DMAR: [DMA Read NO_PASID] Request device [00:0");
+    late_report_put(d, "DMAR: DRHD: handling fault status reg 2; ", "");
+    late_report_put(d, "DMAR: [DMA Read PASID 0x4] Request ", "");
+    late_report_put(d, "DMAR: [DMA Read NO_PASID] Request device [00:0", "");
+    late_report_put(d, "",
+                    "; DMAR: [DMA Read NO_PASID] Request device [00:05.0] fault "
+                    "addr 0x1000 [fault reason 0x06]");
     for (size_t i = 0; i < sizeof other_lines / sizeof other_lines[0]; i++)
         line_put(d, other_lines[i], NULL);
     for (uint32_t i = 0; i < d->line_count; i++)

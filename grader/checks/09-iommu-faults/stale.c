@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* An access to a page, and what it has to give. hit: 4 words read are enough. */
 static void access_expect(struct space *v, uint32_t i, const struct mapping *m, bool stale)
@@ -104,6 +105,10 @@ static void stale_by_witness(struct stale_case *c)
     struct script *s = c->v->s;
     uint64_t fresh = c->iova ^ 1ull << 37; /* no tables are there yet */
     uint16_t second = c->source ^ 2;       /* on the same bus */
+    uint16_t elsewhere = c->source ^ 0x400;
+    uint64_t root[2] = {random_bits(s->judge, 63, 1), random_bits(s->judge, 63, 0) | 1};
+
+    memcpy(s->in.pages[0] + (elsewhere >> 8) * sizeof root, root, sizeof root);
 
     OP(s, .kind = LAB09_WITNESS, .id = 1, .source = c->source, .iova = c->iova);
     unmap_put(c->v, STALE_A, c->iova, VTD_PAGE);
@@ -120,6 +125,9 @@ static void stale_by_witness(struct stale_case *c)
     translate_put(s, second, c->iova, false);
     op_because(s, "a device read while iommu_detach() was at work");
     detach_put(c->v, 5, second);
+
+    OP(s, .kind = LAB09_WITNESS, .id = 1, .source = elsewhere, .iova = c->iova);
+    attach_put(c->v, STALE_A, elsewhere); /* its root entry is noise */
 
     OP(s, .kind = LAB09_WITNESS, .id = 1, .source = c->source,
        .iova = fresh + 510 * VTD_PAGE);
@@ -158,7 +166,7 @@ void unmap_leaves_nothing_stale(struct judge *judge)
 
     c->v = space_new(judge);
     s = c->v->s;
-    c->iova = random_bits(judge, 37, 21);
+    c->iova = random_bits(judge, 36, 21) | 1ull << 36;
     c->source = random_source(judge, 3);
     c->other = c->source ^ 0x11;
     attach_put(c->v, STALE_A, c->source);
@@ -169,7 +177,8 @@ void unmap_leaves_nothing_stale(struct judge *judge)
     for (unsigned round = 0; round < 9; round++)
         stale_round(c, round);
     unmap_put(c->v, STALE_A, c->iova + 3 * VTD_PAGE, VTD_PAGE);
-    unmap_put(c->v, STALE_A, c->iova, STALE_A_PAGES * VTD_PAGE); /* with a hole */
+    unmap_put(c->v, STALE_A, c->iova - 2 * VTD_PAGE, /* begins where there are no tables */
+              (2 + STALE_A_PAGES) * VTD_PAGE);       /* and has holes */
     stale_pass(c, STALE_A_PAGES, true);
 
     space_run(c->v, "map, unmap, attach and detach return what the contract says");

@@ -294,10 +294,13 @@ void walk_names_the_reason(struct judge *judge)
 
 #define CACHE_PAGES 10
 
-/* Two devices that share a domain, one in another, and the same few pages in both. */
+/* Two devices that share a domain, two in others, whose ids differ in one bit of either
+ * byte; and the same few pages in all. */
+enum { CACHE_DEVICES = 4 };
+
 struct cache_case {
-    uint16_t sources[3], ids[3];
-    uint64_t tables[3], iovas[CACHE_PAGES], entries[3][CACHE_PAGES];
+    uint16_t sources[CACHE_DEVICES], ids[CACHE_DEVICES];
+    uint64_t tables[CACHE_DEVICES], iovas[CACHE_PAGES], entries[CACHE_DEVICES][CACHE_PAGES];
 };
 
 /* Pages 0 to 3 lie side by side; 4 to 6 have page 0's entry of the IOTLB; the others are in
@@ -323,17 +326,37 @@ static uint64_t cache_leaf(struct script *s, const struct cache_case *c, int t, 
 static void cache_case_make(struct script *s, struct cache_case *c)
 {
     c->ids[0] = c->ids[1] = (uint16_t)judge_random(s->judge);
-    c->ids[2] = c->ids[0] ^ (uint16_t)(1u << judge_random_below(s->judge, 16));
-    c->iovas[0] = random_bits(s->judge, 38, 21) | 0x3000;
+    c->ids[2] = c->ids[0] ^ (uint16_t)(1u << judge_random_below(s->judge, 8));
+    c->ids[3] = c->ids[0] ^ (uint16_t)(0x100u << judge_random_below(s->judge, 8));
+    c->iovas[0] = random_bits(s->judge, 38, 21) | 1ull << 37 | 0x3000;
     for (unsigned n = 1; n < CACHE_PAGES; n++)
         c->iovas[n] = cache_iova(c, n);
-    for (int t = 0; t < 3; t++) {
-        c->sources[t] = (uint16_t)(t == 2 ? 0x1108 : 0x20 + t);
+    for (int t = 0; t < CACHE_DEVICES; t++) {
+        c->sources[t] = (uint16_t)(t >= 2 ? 0x1108 + t : 0x20 + t);
         c->tables[t] =
             device_make(s, c->sources[t], c->ids[t], 3, t == 1 ? c->tables[0] : 0);
         for (unsigned n = 0; n < CACHE_PAGES; n++)
             c->entries[t][n] = t == 1 ? c->entries[0][n] : cache_leaf(s, c, t, n);
     }
+}
+
+/* The same page of devices in other domains, right after the first one's; and what is taken
+ * from these domains, or 4 GiB before the page, leaves the first one's where it is. */
+static void cache_ids_put(struct script *s, const struct cache_case *c)
+{
+    for (int t = 2; t < CACHE_DEVICES; t++) {
+        translate_put(s, c->sources[0], c->iovas[0], false);
+        translate_put(s, c->sources[t], c->iovas[0], false);
+        op_because(s, "the IOTLB has this page of another domain");
+        translate_put(s, c->sources[0], c->iovas[0], false);
+        OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[t], .size = UINT64_MAX);
+        translate_put(s, c->sources[0], c->iovas[0], false);
+        op_because(s, "another domain was invalidated");
+    }
+    OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0], .iova = c->iovas[0] - (1ull << 32),
+       .size = VTD_PAGE);
+    translate_put(s, c->sources[0], c->iovas[0], false);
+    op_because(s, "a page 4 GiB before this one was invalidated");
 }
 
 /* What chance may leave out. */
@@ -346,6 +369,7 @@ static void cache_edges_put(struct script *s, const struct cache_case *c)
             OP(s, .kind = LAB09_INVALIDATE, .id = c->ids[0], .iova = c->iovas[1],
                .size = VTD_PAGE);
     }
+    cache_ids_put(s, c);
     for (int round = 0; round < 4; round++) {
         for (uint64_t n = 0; n < IOTLB_ENTRIES; n++) /* each entry, from a large page */
             translate_put(s, c->sources[0],
@@ -365,6 +389,8 @@ static void cache_edges_put(struct script *s, const struct cache_case *c)
        .size = word_get(s, c->entries[0][4]) | 3);
     translate_put(s, c->sources[0], c->iovas[4], true);
     op_because(s, "the IOTLB has no right to write, but the tables have it by now");
+    translate_put(s, c->sources[0], c->iovas[4], true);
+    op_because(s, "the walk has put the right to write into the IOTLB");
 }
 
 /* Another page or other rights, behind the IOMMU's back: what is cached stays. */
@@ -379,7 +405,7 @@ static void cache_poke(struct script *s, uint64_t entry, bool large)
 static void cache_step_put(struct script *s, const struct cache_case *c, unsigned step)
 {
     struct judge *j = s->judge;
-    unsigned t = (unsigned)judge_random_below(j, 3),
+    unsigned t = (unsigned)judge_random_below(j, CACHE_DEVICES),
              n = (unsigned)judge_random_below(j, step < 60 ? 2 : CACHE_PAGES);
 
     if (step % 7 == 5)
