@@ -142,6 +142,7 @@ static void state_note(const struct lab *lab, struct lab08_state *state)
         .bar_slot = a->bar_slot,
         .bar_size = d->bar_size,
         .config_offset = d->config_offset,
+        .dma_bits = d->dma_bits,
         .can_reset = d->can_reset,
         .range_count = a->range_count,
         .has_routes = a->routes != NULL,

@@ -61,7 +61,7 @@ struct lab08_state {
     uint64_t bar_size, config_offset;
     uint32_t can_reset, range_count, has_routes, gsi;
     uint32_t route_count;
-    uint32_t reserved;
+    uint32_t dma_bits;
 };
 
 struct lab08_result {

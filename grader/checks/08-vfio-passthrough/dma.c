@@ -171,6 +171,8 @@ static void map_ops_add(struct script *s)
         {.at = end - PAGE, .offset = hva, .size = PAGE, .flags = READ_WRITE},
         {.at = end - PAGE, .offset = hva, .size = 2 * PAGE, .flags = READ_WRITE},
         {.at = end, .offset = hva, .size = PAGE, .flags = READ_WRITE},
+        {.at = end + 8, .offset = hva, .size = PAGE, .flags = READ_WRITE},
+        {.at = end, .offset = hva, .size = PAGE, .flags = 0},
         {.at = end + (1ull << 32), .offset = hva, .size = PAGE, .flags = READ_WRITE},
         {.at = top, .offset = hva, .size = 2 * PAGE, .flags = READ_WRITE},
         {.at = top, .offset = hva, .size = PAGE, .flags = READ_WRITE},

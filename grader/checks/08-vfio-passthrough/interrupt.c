@@ -78,7 +78,7 @@ uint32_t interrupt_add(struct script *s, unsigned routes)
 static bool route_is(const struct kvm_irq_routing_entry *is,
                      const struct kvm_irq_routing_entry *due)
 {
-    return is->gsi == due->gsi && is->type == due->type &&
+    return is->gsi == due->gsi && is->type == due->type && is->flags == due->flags &&
            is->u.msi.address_lo == due->u.msi.address_lo &&
            is->u.msi.address_hi == due->u.msi.address_hi &&
            is->u.msi.data == due->u.msi.data;

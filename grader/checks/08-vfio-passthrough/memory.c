@@ -87,6 +87,13 @@ static size_t layout_mapped_check(const struct script *s, const struct layout *l
     return call_at(s, l->assign_memory, map_id, n - 1);
 }
 
+static void once_check(const struct script *s, uint32_t op, enum vfio_step step)
+{
+    error_check(s, op, &(struct vfio_error){step, VFIO_ERR_ARGUMENT, EBUSY, 0},
+                step == VFIO_STEP_DMA_MAP ? "memory is assigned once"
+                                          : "the BAR is assigned once");
+}
+
 /* Where the guest has memory already there is no room for the BAR. */
 static void bar_in_the_way(struct judge *judge)
 {
@@ -98,6 +105,8 @@ static void bar_in_the_way(struct judge *judge)
     OP(s, .kind = LAB08_SLOT, .at = 0x100000, .size = 4 * PAGE);
     op = OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x101000);
     OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x800000);
+    OP(s, .kind = LAB08_ASSIGN_MEMORY);
+    OP(s, .kind = LAB08_ASSIGN_MEMORY);
     script_run(s, NULL, 0);
     error_check(s, op,
                 &(struct vfio_error){VFIO_STEP_BAR_SLOT, VFIO_ERR_SYSCALL, EEXIST, 0},
@@ -105,6 +114,8 @@ static void bar_in_the_way(struct judge *judge)
     CHECK(judge, s->out->results[op].state.bar_slot == -1, asked,
           "bar_slot is %d; due is -1", s->out->results[op].state.bar_slot);
     op_returns(s, op + 1, 0, "a BAR that found no room may be put elsewhere");
+    op_returns(s, op + 2, 0, "device_assign_memory() returns 0");
+    once_check(s, op + 3, VFIO_STEP_DMA_MAP); /* a single range */
 }
 
 /* KVM was told the whole BAR, and no dirty log. */
@@ -141,8 +152,10 @@ static void no_memory_check(struct judge *judge)
     OP(s, .kind = LAB08_OPEN);
     OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x800000);
     op = OP(s, .kind = LAB08_ASSIGN_MEMORY);
+    OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x4000000);
     script_run(s, NULL, 0);
     op_returns(s, op, 0, asked);
+    once_check(s, op + 1, VFIO_STEP_BAR_SLOT); /* its slot is number 0 */
     CHECK(judge, command_after(s, op, 0, &at) & PCI_COMMAND_MASTER, asked,
           "the VM has no slot but the BAR's; bus master was not switched on");
 }
@@ -166,12 +179,8 @@ void guest_memory_is_reachable(struct judge *judge)
               "the device becomes bus master when all is mapped, not before", "%s",
               command & PCI_COMMAND_MASTER ? "it was bus master before the last mapping"
                                            : "it did not become bus master");
-        error_check(s, again,
-                    &(struct vfio_error){VFIO_STEP_DMA_MAP, VFIO_ERR_ARGUMENT, EBUSY, 0},
-                    "memory is assigned once");
-        error_check(s, bar_again,
-                    &(struct vfio_error){VFIO_STEP_BAR_SLOT, VFIO_ERR_ARGUMENT, EBUSY, 0},
-                    "the BAR is assigned once");
+        once_check(s, again, VFIO_STEP_DMA_MAP);
+        once_check(s, bar_again, VFIO_STEP_BAR_SLOT);
     }
     no_memory_check(judge);
     bar_in_the_way(judge);

@@ -116,6 +116,8 @@ static void open_state_check(const struct script *s, uint32_t op)
           " and %#" PRIx64,
           state->bar_size, state->config_offset, s->plan.vfio.bar_size,
           s->plan.vfio.config_offset);
+    CHECK(s->judge, state->dma_bits == s->in.dma_bits, "vfio_open() fills in the device",
+          "dma_bits is %u; the request has %u", state->dma_bits, s->in.dma_bits);
     CHECK(s->judge, (state->can_reset != 0) == resets, "vfio_open() fills in the device",
           "can_reset is %u; VFIO_DEVICE_FLAGS_RESET is %s", state->can_reset,
           resets ? "set" : "not set");
@@ -123,12 +125,13 @@ static void open_state_check(const struct script *s, uint32_t op)
 
 void open_follows_the_protocol(struct judge *judge)
 {
-    for (int i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < 3; i++) {
         struct script *s = script_new(judge);
         uint32_t open = OP(s, .kind = LAB08_OPEN);
 
-        if (i == 1) { /* what VFIO says beside is not our concern */
-            s->plan.vfio.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_CAPS;
+        if (i > 0) { /* what VFIO says beside is not our concern */
+            s->plan.vfio.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_CAPS |
+                                        (i == 2 ? VFIO_DEVICE_FLAGS_RESET : 0);
             s->plan.vfio.type1v2 = 2; /* there is: "1 (or some other positive integer)" */
             s->plan.vfio.bar_flags |= VFIO_REGION_INFO_FLAG_CAPS;
             s->plan.vfio.config_flags |= VFIO_REGION_INFO_FLAG_CAPS;
@@ -179,6 +182,9 @@ static void device_marked_closed(const struct script *s, uint32_t op, const char
           "after %s: bar_size %#" PRIx64 ", config_offset %#" PRIx64
           ", can_reset %u; due is 0 for all",
           op_name(s, op), state->bar_size, state->config_offset, state->can_reset);
+    CHECK(s->judge, state->dma_bits == s->in.dma_bits, asked,
+          "after %s: dma_bits is %u; due is %u, as it was", op_name(s, op), state->dma_bits,
+          s->in.dma_bits);
 }
 
 /* A number of the plan, changed to an answer that makes the device unusable. */
