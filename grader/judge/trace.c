@@ -28,6 +28,8 @@ static const struct {
     {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
     {"kvm_nested_vmrun", EVENT_NESTED_ENTRY}, /* its name up to Linux 6.0 */
     {"kvm_nested_vmenter", EVENT_NESTED_ENTRY},
+    {"kvm_nested_vmrun", EVENT_NESTED_ENTRY}, /* its name in Linux 6.1 */
+    {"kvm_nested_intercepts", EVENT_NESTED_INTERCEPTS},
     {"kvm_nested_vmexit_inject", EVENT_NESTED_REFLECT},
 };
 
@@ -84,6 +86,10 @@ static void nested_fill(struct kvm_event *e, struct tep_event *event,
         e->info1 = field(event, record, "nested_rip");
         e->info2 = field(event, record, "tdp_enabled") | field(event, record, "npt");
         e->value = field(event, record, "guest_pgd");
+    } else if (e->kind == EVENT_NESTED_INTERCEPTS) {
+        e->value = field(event, record, "exceptions");
+        e->info1 = field(event, record, "intercept1");
+        e->info2 = field(event, record, "intercept2");
     } else {
         e->reason = (uint32_t)field(event, record, "exit_code");
         e->info1 = field(event, record, "exit_info1");
@@ -133,6 +139,7 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
         e->value = field(event, record, "vector");
         break;
     case EVENT_NESTED_ENTRY:
+    case EVENT_NESTED_INTERCEPTS:
     case EVENT_NESTED_REFLECT:
         nested_fill(e, event, record);
         break;

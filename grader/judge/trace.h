@@ -14,11 +14,13 @@ enum kvm_event_kind {
     EVENT_MMIO,           /* kvm_mmio: write, address = gpa, size, value */
     EVENT_PAGE_FAULT,     /* kvm_page_fault: address, info1 = error code */
     EVENT_INJECT,         /* kvm_inj_virq: value = vector */
-    EVENT_NESTED,         /* kvm_nested_*: name says which; but for these three: */
+    EVENT_NESTED,         /* kvm_nested_*: name says which; but for these four: */
     EVENT_NESTED_ENTRY, /* VMRUN by L1: rip, address = its VMCB, value = nested CR3 (info2:
                              nested paging is on), info1 = RIP of L2 */
-    EVENT_NESTED_EXIT,  /* an exit of L2, to L0: as EVENT_EXIT */
-    EVENT_NESTED_REFLECT, /* and on to L1: reason, info1, info2 as L1 sees them */
+    EVENT_NESTED_INTERCEPTS, /* what that VMCB asks for: value = exceptions, info1 and info2 =
+                                  the intercepts at its offsets 0Ch and 10h */
+    EVENT_NESTED_EXIT,       /* an exit of L2, to L0: as EVENT_EXIT */
+    EVENT_NESTED_REFLECT,    /* and on to L1: reason, info1, info2 as L1 sees them */
 };
 
 /* SVM exit codes that labs look at (AMD APM volume 2, appendix C). */
@@ -58,12 +60,13 @@ struct kvm_events {
 };
 
 /* A recorded run in a file: this, then struct kvm_event after struct kvm_event. */
-#define TRACE_MAGIC 0x3143525456534d4bull
+#define TRACE_MAGIC 0x3243525456534d4bull
 
 struct trace_head {
     uint64_t magic;
-    uint64_t seed;  /* of the grading */
-    char guest[48]; /* "pattern.bin": the guest program, or "" */
+    uint64_t seed;     /* of the grading */
+    char guest[48];    /* "pattern.bin": the guest program, or "" */
+    char program[160]; /* the ELF file of the part that ran as the guest's L1, or "" */
 };
 
 /* Reads the formats that machine_build() saved, unless this process has them. That takes 2.5 ms:
