@@ -58,6 +58,8 @@ const void *judge_program(struct judge *judge, const char *name, size_t size_max
         judge_error(judge, "cannot read %s: %s", path, strerror(errno));
     *size = fread(bytes, 1, size_max + 1, file);
     fclose(file);
+    snprintf(judge->program, sizeof judge->program, "%.*s%s.elf",
+             slash ? (int)(slash + 1 - subject) : 0, subject, name);
     CHECK(judge, *size <= size_max, "the program fits into the memory that it is given",
           "%s.c becomes more than %zu bytes", name, size_max);
     return bytes;
@@ -182,24 +184,46 @@ static void file_keep(const struct judge *j, const char *suffix, const void *hea
 }
 
 /* What the machine recorded: the check's latest run. */
-static void trace_keep(const struct judge *j, const struct evidence *e,
+static void trace_keep(struct judge *j, const struct evidence *e,
                        const struct run_spec *spec)
 {
     size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
     struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
 
+    judge_points_at(j, "", 0);
     if (kvm_events_count(&e->events, EVENT_EXIT, KVM_EVENT_ANY) == 0)
         return;
     snprintf(head.guest, sizeof head.guest, "%s", guest_of(spec));
+    snprintf(head.program, sizeof head.program, "%s", j->program);
     file_keep(j, "", &head, sizeof head, e->events.list, count * sizeof *e->events.list);
+    judge_points_at_event(j, e, &e->events.list[count - 1]);
 }
 
-void judge_view(const struct judge *j, const char *kind, const char *json)
+void judge_view(struct judge *j, const char *kind, const char *json)
 {
     char head[40];
     int length = snprintf(head, sizeof head, "%.30s\n", kind);
 
     file_keep(j, ".view", head, (size_t)length, json, strlen(json));
+    judge_points_at(j, kind, 0);
+}
+
+void judge_points_at(struct judge *j, const char *kind, size_t number)
+{
+    struct point *point = &j->outcome.point;
+
+    snprintf(point->kind, sizeof point->kind, "%s", kind);
+    point->number = (uint32_t)number;
+}
+
+void judge_points_at_event(struct judge *j, const struct evidence *e,
+                           const struct kvm_event *event)
+{
+    size_t n = 0;
+
+    for (const struct kvm_event *one = e->events.list; one <= event; one++)
+        n += one->kind == EVENT_EXIT;
+    judge_points_at(j, "exit", n ? n : 1);
 }
 
 static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,

@@ -111,7 +111,16 @@ void judge_figure(struct judge *judge, const char *name, double value, const cha
 
 /* Keeps data of this run for `make trace`, which puts it into grader/pages/KIND.html. kind:
  * "walk", "interrupt" or "fault"; the page says what the JSON has to have. No verdict. */
-void judge_view(const struct judge *judge, const char *kind, const char *json);
+void judge_view(struct judge *judge, const char *kind, const char *json);
+
+/* Names the event that the CHECKs from here on are about: if one of them fails, the report says
+ * it and the page of `make trace` opens there. kind: "exit", or the picture's; number: from 1, as
+ * the page counts, 0 for the last one. A run, or a picture, that is recorded sets it to its last
+ * event. */
+void judge_points_at(struct judge *judge, const char *kind, size_t number);
+/* The same, for an event of the kernel's trace: the exit that it belongs to. */
+void judge_points_at_event(struct judge *judge, const struct evidence *evidence,
+                           const struct kvm_event *event);
 
 /* --- verdicts ---------------------------------------------------------------------------- */
 

@@ -57,12 +57,19 @@ struct figure {
     double value;
 };
 
+/* An event of what was kept for `make trace` (judge_points_at()). */
+struct point {
+    char kind[16]; /* "": none */
+    uint32_t number;
+};
+
 struct outcome {
     enum verdict verdict;
     bool timed_out;
     double cost; /* CPU seconds of the check's own process */
     char asked[512];
     char seen[2048];
+    struct point point;
     uint32_t figure_count;
     struct figure figures[FIGURES_MAX];
 };
@@ -74,6 +81,7 @@ struct judge {
     struct evidence *runs[256]; /* freed with the process */
     int run_count;
     struct outcome outcome;
+    char program[160]; /* the ELF file of what judge_program() gave last, or "" */
 };
 
 /* --- targets.c ----------------------------------------------------------------------------- */

@@ -297,6 +297,14 @@ static void figures_add(cJSON *json, const struct outcome *outcome)
     }
 }
 
+static void point_add(cJSON *json, const struct point *point)
+{
+    cJSON *object = cJSON_AddObjectToObject(json, "point");
+
+    cJSON_AddStringToObject(object, "kind", point->kind);
+    cJSON_AddNumberToObject(object, "number", point->number);
+}
+
 static void outcome_report(const struct judge_options *options, const struct check *check,
                            const struct outcome *outcome, double seconds, const char *note)
 {
@@ -309,6 +317,8 @@ static void outcome_report(const struct judge_options *options, const struct che
     cJSON_AddStringToObject(json, "note", note);
     cJSON_AddNumberToObject(json, "seconds", seconds);
     figures_add(json, outcome);
+    if (outcome->verdict == VERDICT_FAIL && outcome->point.kind[0])
+        point_add(json, &outcome->point);
     report_print(options, json);
 }
 
