@@ -34,8 +34,7 @@
         "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns",           \
         "-mno-red-zone", "-mgeneral-regs-only", "-Icommon/include", "-Icommon/silicon",    \
         "-Icommon/guest"
-#define PROGRAM_LINK                                                                       \
-    "-nostdlib", "-static", "-Wl,--build-id=none,-z,noexecstack,--oformat=binary"
+#define PROGRAM_LINK "-nostdlib", "-static", "-Wl,--build-id=none,-z,noexecstack"
 
 #define SOURCES_MAX   (LABS_MAX * PARTS_MAX)
 #define SUBJECT_BYTES (32u << 20) /* the largest subject that is taken; --fsize below */
@@ -459,16 +458,51 @@ static bool compile(struct build *b)
     return compile_end(b, status, output);
 }
 
-/* One program: NAME.c becomes NAME.bin. First the part alone, so that the messages are about
- * it; then it is put together with ours. */
-static bool program_build(struct build *b, const struct source *source)
+/* Puts a program together with ours: an ELF file, which says for `make trace` what line an
+ * address is of. */
+static bool program_link(struct build *b, const struct source *source)
 {
     const struct program_kind *kind = program_kind(source);
     const int stem = (int)strlen(source->name) - 2;
+    struct command link = {.count = 0};
+    char *output = NULL;
+    int status;
+
+    add_words(&link, (const char *const[]){"gcc", "-w", "-g", PROGRAM_FLAGS, PROGRAM_LINK,
+                                           "-T", kind->script, NULL});
+    add_words(&link, kind->ours);
+    add(&link, "%.*s.o", stem, source->name);
+    add(&link, "-o");
+    add(&link, "%.*s.elf", stem, source->name);
+    status = tool_run(b, (const char *const[]){"common", "common", NULL}, &link, &output);
+    command_free(&link);
+    return link_end(b, status, output);
+}
+
+/* And as the plain bytes that go into the memory of a guest. */
+static bool program_flatten(struct build *b, const struct source *source)
+{
+    const int stem = (int)strlen(source->name) - 2;
+    struct command copy = {.count = 0};
+    char *output = NULL;
+    int status;
+
+    add_words(&copy, (const char *const[]){"objcopy", "-O", "binary", NULL});
+    add(&copy, "%.*s.elf", stem, source->name);
+    add(&copy, "%.*s.bin", stem, source->name);
+    status = tool_run(b, (const char *const[]){NULL}, &copy, &output);
+    command_free(&copy);
+    return link_end(b, status, output);
+}
+
+/* One program: NAME.c becomes NAME.elf and NAME.bin. First the part alone, so that the messages
+ * are about it. */
+static bool program_build(struct build *b, const struct source *source)
+{
     const char *label = label_path(b);
     char folder[PATH_ROOM], *output = NULL;
     const char *shown[] = {"common", "common", folder, label, NULL};
-    struct command gcc = {.count = 0}, link = {.count = 0};
+    struct command gcc = {.count = 0};
     int status;
 
     path_make(folder, "%s/src", b->stage);
@@ -476,17 +510,8 @@ static bool program_build(struct build *b, const struct source *source)
     add(&gcc, "%s/%s/%s", label, source->lab->name, source->name);
     status = tool_run(b, shown, &gcc, &output);
     command_free(&gcc);
-    if (!compile_end(b, status, output))
-        return false;
-    add_words(&link, (const char *const[]){"gcc", "-w", PROGRAM_FLAGS, PROGRAM_LINK, "-T",
-                                           kind->script, NULL});
-    add_words(&link, kind->ours);
-    add(&link, "%.*s.o", stem, source->name);
-    add(&link, "-o");
-    add(&link, "%.*s.bin", stem, source->name);
-    status = tool_run(b, shown, &link, &output);
-    command_free(&link);
-    return link_end(b, status, output);
+    return compile_end(b, status, output) && program_link(b, source) &&
+           program_flatten(b, source);
 }
 
 static bool programs_build(struct build *b)

@@ -200,6 +200,8 @@ const char *grading_verdict(const struct grading *grading, const char *id);
 /* The file that keeps the results for a submission folder. */
 void results_path(char *path, const char *from);
 cJSON *results_load(const char *path); /* an empty object where there is none */
+/* What the last grading said of a check, or NULL. */
+const cJSON *results_verdict(const cJSON *results, const struct lab *lab, const char *id);
 /* Puts the gradings into the file. False with errno. */
 bool results_merge(const char *path, const struct grading *list, int count);
 
@@ -211,6 +213,8 @@ const char *paint(const char *name); /* "green", ... or "" */
 const char *points_text(int tenths, char buffer[16]);
 /* Prints text in lines of `width` columns; each but the first is indented by `indent`. */
 void print_wrapped(const char *text, int indent, int width);
+/* "exit 17", "the last step": a verdict's "point" in words; "": it has none */
+const char *point_text(const cJSON *point, char buffer[40]);
 void report_print(const struct grading *grading, const struct settings *s);
 void report_total(const struct grading *list, int count);
 /* One line that is overwritten by the next; nothing where there is no terminal. */
@@ -245,13 +249,20 @@ bool trace_there(const struct lab *lab, const struct settings *s, const char *ch
 struct kvm_events;
 struct trace_head;
 
+/* Whose run a page shows, and what came of it: where it failed the page opens. */
+struct page_about {
+    const struct lab *lab;
+    const char *id;
+    const cJSON *verdict; /* of the check; NULL: not known */
+};
+
 /* Writes a recorded run of a check as a page of its own; its path in path[PATH_ROOM]. False
  * with errno. */
 bool trace_page_write(char *path, const struct kvm_events *events,
-                      const struct trace_head *head, const struct lab *lab, const char *id);
+                      const struct trace_head *head, const struct page_about *about);
 
 /* The same for what a check kept with judge_view(): kept is the file's text (its first line,
  * the kind, is cut off). */
-bool view_page_write(char *path, char *kept, const struct lab *lab, const char *id);
+bool view_page_write(char *path, char *kept, const struct page_about *about);
 
 #endif

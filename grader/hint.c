@@ -30,12 +30,7 @@ static bool levels_save(const cJSON *levels)
 static const char *known_verdict(const cJSON *results, const struct lab *lab,
                                  const char *id)
 {
-    const cJSON *result =
-        cJSON_GetObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name);
-
-    return json_text(
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItem(result, "checks"), id),
-        "verdict");
+    return json_text(results_verdict(results, lab, id), "verdict");
 }
 
 /* The one asked for, else the first that has not passed; NULL: all have. */

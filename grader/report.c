@@ -114,16 +114,36 @@ static void again_print(const struct grading *g, const struct settings *s, const
     printf("%s%s\n", s->own ? " OWN=1" : "", s->sanitize ? " SANITIZE=1" : "");
 }
 
-/* What the kernel recorded of the failed run, if it got that far. */
+/* "exit 17", "the last step": what the check pointed at; "": nothing */
+const char *point_text(const cJSON *point, char buffer[40])
+{
+    const char *kind = json_text(point, "kind");
+    const char *event = strcmp(kind, "exit") == 0 ? kind : "step";
+    int number = json_int(point, "number");
+
+    if (!kind[0])
+        return "";
+    if (number)
+        snprintf(buffer, 40, "%s %d", event, number);
+    else
+        snprintf(buffer, 40, "the last %s", event);
+    return buffer;
+}
+
+/* What was recorded of the failed run, if it got that far, and where in it to look. */
 static void trace_offer(const struct grading *g, const struct settings *s, const char *id)
 {
-    char command[200];
+    char text[260], event[40];
+    const char *at = point_text(cJSON_GetObjectItem(verdict_of(g, id), "point"), event);
 
     if (!trace_there(g->lab, s, id))
         return;
-    snprintf(command, sizeof command, "make trace LAB=%d CHECK=%.100s%s", g->lab->number,
-             id, strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
-    detail("see", command);
+    snprintf(text, sizeof text, "make trace LAB=%d CHECK=%.100s%s%s%s", g->lab->number, id,
+             strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions",
+             at[0] ? "\n(opens at " : "", at);
+    if (at[0])
+        strcat(text, ")");
+    detail("see", text);
 }
 
 static void failure_explain(const struct grading *g, const struct settings *s,

@@ -50,6 +50,14 @@ cJSON *results_load(const char *path)
     return json;
 }
 
+const cJSON *results_verdict(const cJSON *results, const struct lab *lab, const char *id)
+{
+    const cJSON *result =
+        cJSON_GetObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name);
+
+    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItem(result, "checks"), id);
+}
+
 static void set_text(cJSON *object, const char *name, const char *text)
 {
     cJSON_DeleteItemFromObject(object, name);

@@ -16,6 +16,7 @@
 
 #define VIEW_SUFFIX ".view"
 #define ROWS_MAX    60 /* shown from each end of a long run */
+#define ROWS_AROUND 8  /* and on each side of the exit where the check failed */
 
 /* Runs of one's own labs and of the reference are kept; of others only the results. */
 void traces_folder(char *folder, const struct lab *lab, const struct settings *s)
@@ -83,25 +84,38 @@ bool trace_there(const struct lab *lab, const struct settings *s, const char *ch
     return run_choose(id, sizeof id, lab, &wanted);
 }
 
-static void runs_list(const struct lab *lab, const struct settings *s)
+static bool recorded(const char *folder, const char *id)
+{
+    char events[PATH_ROOM], view[PATH_ROOM];
+
+    path_make(events, "%s/%s", folder, id);
+    path_make(view, "%s/%s" VIEW_SUFFIX, folder, id);
+    return access(events, F_OK) == 0 || access(view, F_OK) == 0;
+}
+
+/* Lists what else can be looked at: first what failed. */
+static void runs_list(const struct lab *lab, const struct settings *s, const cJSON *results)
 {
     const cJSON *check;
-    char folder[PATH_ROOM];
+    char folder[PATH_ROOM], event[40];
 
     traces_folder(folder, lab, s);
     printf("\nRecorded runs of this lab (CHECK=):\n");
-    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
-    {
-        char events[PATH_ROOM], view[PATH_ROOM];
+    for (int failed = 1; failed >= 0; failed--)
+        cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+        {
+            const char *id = json_text(check, "id");
+            const cJSON *verdict = results_verdict(results, lab, id);
 
-        path_make(events, "%s/%s", folder, json_text(check, "id"));
-        path_make(view, "%s/%s" VIEW_SUFFIX, folder, json_text(check, "id"));
-        if (access(events, F_OK) == 0 || access(view, F_OK) == 0)
-            printf("  %s\n", json_text(check, "id"));
-    }
+            if ((strcmp(json_text(verdict, "verdict"), "fail") == 0) != failed ||
+                !recorded(folder, id))
+                continue;
+            printf("  %-5s %s%s%s\n", failed ? "FAIL" : "ok", id, failed ? "  at " : "",
+                   point_text(cJSON_GetObjectItem(verdict, "point"), event));
+        }
 }
 
-static void round_print(const struct round *r, uint64_t start_ns)
+static void round_print(const struct round *r, uint64_t start_ns, bool nested)
 {
     char what[80], took[24] = "-";
 
@@ -109,10 +123,48 @@ static void round_print(const struct round *r, uint64_t start_ns)
     if (r->end_ns)
         snprintf(took, sizeof took, "%.1f",
                  (double)(r->end_ns - r->exit->time_ns) / 1000.0);
-    printf("%8.3f %6" PRIx64 " %-9s %-6s %8s  %s\n",
-           (double)(r->exit->time_ns - start_ns) / 1e6, r->exit->rip,
-           svm_exit_name(r->exit->reason), round_is_users(r) ? "VMM" : "kernel", took,
-           what);
+    printf("%8.3f %s%6" PRIx64 " %-9s %-6s %8s %s\n",
+           (double)(r->exit->time_ns - start_ns) / 1e6,
+           !nested      ? ""
+           : r->from_l2 ? "L2 "
+                        : "L1 ",
+           r->exit->rip, svm_exit_name(r->exit->reason), round_answer(r), took, what);
+}
+
+/* "L2 4.1%, L1 31.0%, ...": of the time from the first entry to the last one. */
+static void shares_print(const struct kvm_events *events)
+{
+    const bool nested = rounds_nested(events);
+    const char *const names[LANES] = {"L2", nested ? "L1" : "guest",
+                                      nested ? "L0: KVM" : "KVM", "VMM"};
+    const int first = nested ? LANE_L2 : LANE_GUEST;
+    uint64_t ns[LANES], all = 0;
+
+    rounds_times(events, ns);
+    for (int i = first; i < LANES; i++)
+        all += ns[i];
+    printf("Share of time:");
+    for (int i = first; i < LANES; i++)
+        printf("%s %s %.1f%%", i > first ? "," : "", names[i],
+               all ? 100 * (double)ns[i] / (double)all : 0);
+    printf("\n");
+}
+
+/* Whose exits they were, and who got them. */
+static void levels_print(const struct kvm_events *events)
+{
+    struct rounds rounds = rounds_begin(events);
+    size_t from_l2 = 0, reflected = 0, all = 0;
+    struct round r;
+
+    if (!rounds_nested(events))
+        return;
+    for (; rounds_next(&rounds, &r); all++) {
+        from_l2 += r.from_l2;
+        reflected += r.reflected;
+    }
+    printf("L2 made %zu: L0 kept %zu, and handed %zu on to L1, which made %zu itself.\n",
+           from_l2, from_l2 - reflected, reflected, all - from_l2);
 }
 
 static void totals_print(const struct kvm_events *events)
@@ -137,38 +189,58 @@ static void totals_print(const struct kvm_events *events)
     if (interrupted)
         printf(" EINTR %zu", interrupted);
     printf("\n");
+    levels_print(events);
+    shares_print(events);
 }
 
-static void legend_print(void)
+static void legend_print(const struct kvm_events *events)
 {
-    printf(
-        "answer  kernel: KVM dealt with it itself; VMM: KVM_RUN returned to your process\n"
-        "took    microseconds until the guest went on (-: it did not)\n"
-        "npf     nested page fault (Intel: EPT violation): first touch of a page, or no "
-        "slot\n"
-        "<- ->   the guest writes, reads: bytes (x times): value; of a string the first "
-        "one\n"
-        "        (all ones is what is read where no device answers)\n");
+    if (rounds_nested(events))
+        printf("L2 L1   who was running when the exit came; each comes to L0 first\n"
+               "answer  kernel, VMM: L0 kept it, in KVM or in your process; L1: it was "
+               "handed on\n");
+    else
+        printf("answer  kernel: KVM dealt with it itself; VMM: KVM_RUN returned to your "
+               "process\n");
+    printf("took    microseconds until the guest went on (-: it did not)\n"
+           "npf     nested page fault (Intel: EPT violation): a page's first use, or no "
+           "slot\n"
+           "<- ->   the guest writes, reads: bytes (x times): value (of a string the "
+           "first);\n"
+           "        all ones is what is read where no device answers\n");
 }
 
-static void events_print(const struct kvm_events *events)
+/* Both ends of a long run, and what is around `at` (0: nothing). */
+static bool row_wanted(size_t n, size_t count, size_t at)
 {
-    size_t rounds = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY), n = 0;
-    size_t at = rounds_begin(events);
+    return count <= 2 * ROWS_MAX || n <= ROWS_MAX || n + ROWS_MAX > count ||
+           (at && n + ROWS_AROUND >= at && n <= at + ROWS_AROUND);
+}
+
+/* at: the number of the exit where the check failed, or 0 */
+static void events_print(const struct kvm_events *events, size_t at)
+{
+    size_t count = kvm_events_count(events, EVENT_EXIT, KVM_EVENT_ANY), left = 0;
+    struct rounds rounds = rounds_begin(events);
     uint64_t start = events->count ? events->list[0].time_ns : 0;
+    const bool nested = rounds_nested(events);
+    struct round round;
 
-    printf(" time ms    rip VM exit   answer  took us  details\n");
-    while (at < events->count) {
-        struct round round = round_take(events, &at);
-
-        if (n == ROWS_MAX && rounds > 2 * ROWS_MAX)
-            printf("      ... %zu more rounds ...\n", rounds - 2 * ROWS_MAX);
-        if (n < ROWS_MAX || n + ROWS_MAX >= rounds)
-            round_print(&round, start);
-        n++;
+    printf("    #  time ms %s   rip VM exit   answer  took us details\n",
+           nested ? "   " : "");
+    for (size_t n = 1; rounds_next(&rounds, &round); n++) {
+        if (!row_wanted(n, count, at)) {
+            left++;
+            continue;
+        }
+        if (left)
+            printf("      ... %zu more ...\n", left);
+        left = 0;
+        printf("%c%4zu ", n == at ? '>' : ' ', n);
+        round_print(&round, start, nested);
     }
     totals_print(events);
-    legend_print();
+    legend_print(events);
 }
 
 static int page_failed(void)
@@ -177,9 +249,17 @@ static int page_failed(void)
     return EXIT_GRADER;
 }
 
+/* The exit where a check failed; 0: it did not, or elsewhere. */
+static size_t point_exit(const cJSON *verdict)
+{
+    const cJSON *point = cJSON_GetObjectItem(verdict, "point");
+
+    return strcmp(json_text(point, "kind"), "exit") == 0 ? (size_t)json_int(point, "number")
+                                                         : 0;
+}
+
 /* What the kernel recorded: as text, or totals and the page. */
-static int events_show(char *path, const struct lab *lab, const char *id,
-                       const struct settings *s)
+static int events_show(char *path, const struct page_about *about, bool text)
 {
     size_t size;
     struct trace_head *head = (struct trace_head *)(void *)file_read(path, SIZE_MAX, &size);
@@ -193,28 +273,28 @@ static int events_show(char *path, const struct lab *lab, const char *id,
     }
     events.list = (struct kvm_event *)(void *)(head + 1);
     events.count = (size - sizeof *head) / sizeof *events.list;
-    if (s->text) {
+    if (text) {
         printf("\n");
-        events_print(&events);
+        events_print(&events, point_exit(about->verdict));
     } else {
         totals_print(&events);
-        status = trace_page_write(path, &events, head, lab, id) ? EXIT_ALL : page_failed();
+        status = trace_page_write(path, &events, head, about) ? EXIT_ALL : page_failed();
     }
-    if (!s->text && status == EXIT_ALL)
+    if (!text && status == EXIT_ALL)
         printf("The exits, for a browser (here, as text: TEXT=1):\n  %s\n", path);
     free(head);
     return status;
 }
 
 /* What the check itself kept, if anything. */
-static int view_show(char *path, const struct lab *lab, const char *id)
+static int view_show(char *path, const struct page_about *about)
 {
     char *kept = file_read(path, 16u << 20, NULL);
     int status = EXIT_ALL;
 
     if (!kept)
         return EXIT_ALL;
-    if (!view_page_write(path, kept, lab, id))
+    if (!view_page_write(path, kept, about))
         status = page_failed();
     else
         printf("A picture of the run, for a browser:\n  %s\n", path);
@@ -222,22 +302,66 @@ static int view_show(char *path, const struct lab *lab, const char *id)
     return status;
 }
 
+/* Where the check failed, if it did: the pages open there. */
+static void failure_print(const cJSON *verdict)
+{
+    char event[40];
+    const char *at = point_text(cJSON_GetObjectItem(verdict, "point"), event);
+
+    if (strcmp(json_text(verdict, "verdict"), "fail") != 0)
+        return;
+    printf("It failed%s%s: ", at[0] ? " at " : "", at);
+    print_wrapped(json_text(verdict, "seen"), 2, 80);
+}
+
 static int run_show(const struct lab *lab, const char *id, const struct settings *s)
 {
     char folder[PATH_ROOM], path[PATH_ROOM];
+    struct page_about about = {.lab = lab, .id = id};
+    cJSON *results;
     int status = EXIT_ALL;
 
+    results_path(path, s->from);
+    results = results_load(path);
+    about.verdict = results_verdict(results, lab, id);
     traces_folder(folder, lab, s);
     printf("%sLab %02d, %s%s\n", paint("bold"), lab->number, id, paint("off"));
+    failure_print(about.verdict);
     path_make(path, "%s/%s", folder, id);
     if (access(path, F_OK) == 0)
-        status = events_show(path, lab, id, s);
+        status = events_show(path, &about, s->text != NULL);
     path_make(path, "%s/%s" VIEW_SUFFIX, folder, id);
     if (status == EXIT_ALL)
-        status = view_show(path, lab, id);
+        status = view_show(path, &about);
     if (!s->check)
-        runs_list(lab, s);
+        runs_list(lab, s, results);
+    cJSON_Delete(results);
     return status;
+}
+
+/* Without CHECK=: a run that failed is what one wants to see, or else the newest. */
+static bool run_default(char *id, size_t size, const struct lab *lab,
+                        const struct settings *s)
+{
+    char folder[PATH_ROOM], path[PATH_ROOM];
+    const cJSON *check;
+    cJSON *results;
+
+    id[0] = 0;
+    traces_folder(folder, lab, s);
+    results_path(path, s->from);
+    results = results_load(path);
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        const char *one = json_text(check, "id");
+        const cJSON *verdict = results_verdict(results, lab, one);
+
+        if (!id[0] && strcmp(json_text(verdict, "verdict"), "fail") == 0 &&
+            recorded(folder, one))
+            snprintf(id, size, "%s", one);
+    }
+    cJSON_Delete(results);
+    return id[0] || run_choose(id, size, lab, s);
 }
 
 static int trace_show(const struct lab *lab, const struct labs *labs,
@@ -250,7 +374,7 @@ static int trace_show(const struct lab *lab, const struct labs *labs,
         fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
         return EXIT_USAGE;
     }
-    if (run_choose(id, sizeof id, lab, s))
+    if (s->check ? run_choose(id, sizeof id, lab, s) : run_default(id, sizeof id, lab, s))
         return run_show(lab, id, s);
     fprintf(stderr,
             "grader: nothing recorded%s. Runs in the machine are, if your part gets as far "

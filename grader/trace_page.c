@@ -12,28 +12,36 @@
 #include "grader.h"
 #include "rounds.h"
 
-#define TEMPLATE   "grader/pages/trace.html"
+#define PAGES      "grader/pages"
 #define MARK       ">DATA<"
-#define STYLE      "grader/pages/steps.css"
-#define STYLE_MARK "/* steps.css */"
+#define SHARED     "/*<" /* and a file of pages/ follows */
+#define SHARED_END ">*/"
 #define REASONS    32
 #define LINES_MAX  512
 
 #define REAL_MODE_BASE 0x10000u /* a real-mode guest's CS; its RIP counts from there */
 
-enum { LANE_GUEST, LANE_KERNEL, LANE_VMM };
+/* Which program an address is of. */
+enum { PROGRAM_GUEST, PROGRAM_L1, PROGRAMS };
+
+/* Who answered an exit; the page has the names. */
+enum { ANSWER_KERNEL, ANSWER_VMM, ANSWER_L1 };
 
 struct page {
     const struct kvm_events *events;
     const struct trace_head *head;
-    const struct lab *lab;
-    const char *id;
+    const struct page_about *about;
     uint64_t start_ns;
-    char elf[PATH_ROOM]; /* of the guest, with its source lines; "": unknown */
+    bool nested;
+    /* of the guest (with an L1: of L2) and of L1, with their source lines; "": unknown */
+    char elf[PROGRAMS][PATH_ROOM];
     bool real_mode;
     uint32_t reasons[REASONS];
     int reason_count;
-    uint64_t rips[LINES_MAX]; /* those that have been looked up, and where they are */
+    struct {
+        int program;
+        uint64_t rip;
+    } places[LINES_MAX]; /* those that have been looked up, and where they are */
     char *lines[LINES_MAX];
     int line_count;
 };
@@ -42,10 +50,11 @@ struct page {
 
 /* "tour.long64.c:31"; NULL: not known. Of inlined functions the outermost caller counts: the
  * last line that addr2line says. */
-static char *line_find(const struct page *p, uint64_t rip)
+static char *line_find(const struct page *p, int program, uint64_t rip)
 {
     char address[32], *output = NULL, *last = NULL, *line = NULL;
-    char *argv[] = {"addr2line", "-i", "-e", (char *)(uintptr_t)p->elf, address, NULL};
+    char *argv[] = {"addr2line", "-i", "-e", (char *)(uintptr_t)p->elf[program],
+                    address,     NULL};
 
     snprintf(address, sizeof address, "%#" PRIx64,
              rip + (p->real_mode ? REAL_MODE_BASE : 0));
@@ -61,39 +70,50 @@ static char *line_find(const struct page *p, uint64_t rip)
 }
 
 /* Index into lines, or -1. */
-static int line_of(struct page *p, uint64_t rip)
+static int line_of(struct page *p, int program, uint64_t rip)
 {
     int i = 0;
 
-    if (!p->elf[0])
+    if (!p->elf[program][0])
         return -1;
-    while (i < p->line_count && p->rips[i] != rip)
+    while (i < p->line_count &&
+           (p->places[i].rip != rip || p->places[i].program != program))
         i++;
     if (i == LINES_MAX)
         return -1;
     if (i == p->line_count) {
-        p->rips[i] = rip;
-        p->lines[p->line_count++] = line_find(p, rip);
+        p->places[i].rip = rip;
+        p->places[i].program = program;
+        p->lines[p->line_count++] = line_find(p, program, rip);
     }
     return p->lines[i] ? i : -1;
 }
 
 static void guest_find(struct page *p, const struct trace_head *head, const struct lab *lab)
 {
-    char source[PATH_ROOM], *dot;
+    char source[PATH_ROOM], *elf = p->elf[PROGRAM_GUEST], *dot;
 
-    path_make(p->elf, "build/guests/%s/%.48s", lab->name, head->guest);
-    dot = strrchr(p->elf, '.');
+    path_make(elf, "build/guests/%s/%.48s", lab->name, head->guest);
+    dot = strrchr(elf, '.');
     if (!head->guest[0] || !dot) {
-        p->elf[0] = 0;
+        elf[0] = 0;
         return;
     }
     snprintf(dot, 5, ".elf");
     path_make(source, "labs/%s/guests/%.*s.real16.S", lab->name,
               (int)strcspn(head->guest, "."), head->guest);
     p->real_mode = access(source, F_OK) == 0;
-    if (access(p->elf, R_OK) < 0)
-        p->elf[0] = 0;
+}
+
+/* L1 is the student's own program; its ELF file lies beside what the run was made from. */
+static void programs_find(struct page *p, const struct trace_head *head,
+                          const struct lab *lab)
+{
+    guest_find(p, head, lab);
+    path_make(p->elf[PROGRAM_L1], "%.*s", (int)sizeof head->program, head->program);
+    for (int i = 0; i < PROGRAMS; i++)
+        if (access(p->elf[i], R_OK) < 0)
+            p->elf[i][0] = 0;
 }
 
 /* Time 0 of the page: the guest starts. */
@@ -147,25 +167,33 @@ static uint64_t since(const struct page *p, uint64_t ns)
 
 static void round_put(FILE *file, struct page *p, const struct round *r)
 {
+    const int band = p->nested && !r->from_l2 ? 1 : 0;
     char details[120];
 
     round_describe(r, details, sizeof details);
-    fprintf(file, "[%" PRIu64 ",\"%" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",",
-            since(p, r->exit->time_ns), r->exit->rip, reason_of(p, r->exit->reason),
-            round_is_users(r) ? LANE_VMM : LANE_KERNEL, since(p, r->user_ns),
-            since(p, r->end_ns));
+    fprintf(file, "[%" PRIu64 ",\"%" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
+            since(p, r->exit->time_ns), r->exit->rip, reason_of(p, r->exit->reason), band,
+            since(p, r->begin_ns), since(p, r->user_ns), since(p, r->end_ns));
     text_put(file, details);
-    fprintf(file, ",%d]", line_of(p, r->exit->rip));
+    fprintf(file, ",%d,%d",
+            line_of(p, p->nested && !r->from_l2 ? PROGRAM_L1 : PROGRAM_GUEST, r->exit->rip),
+            r->reflected        ? ANSWER_L1
+            : round_is_users(r) ? ANSWER_VMM
+                                : ANSWER_KERNEL);
+    if (round_wish(r)[0]) {
+        fputc(',', file);
+        text_put(file, round_wish(r));
+    }
+    fputc(']', file);
 }
 
 static void rounds_put(FILE *file, struct page *p)
 {
-    size_t at = rounds_begin(p->events);
+    struct rounds rounds = rounds_begin(p->events);
+    struct round round;
 
     fputs("\"exits\":[", file);
-    for (bool first = true; at < p->events->count; first = false) {
-        struct round round = round_take(p->events, &at);
-
+    for (bool first = true; rounds_next(&rounds, &round); first = false) {
         fputs(first ? "\n" : ",\n", file);
         round_put(file, p, &round);
     }
@@ -190,53 +218,64 @@ static void names_put(FILE *file, const struct page *p)
     fputs("],\n", file);
 }
 
+/* Title, check and, where it failed, what was asked and seen, and at which event. */
+static void about_put(FILE *file, const struct page_about *about, const char *kind)
+{
+    const cJSON *point = cJSON_GetObjectItem(about->verdict, "point");
+    char title[200];
+
+    snprintf(title, sizeof title, "Lab %02d, %.100s", about->lab->number,
+             json_text(about->lab->declared, "title"));
+    member_put(file, "title", title);
+    member_put(file, "check", json_text(lab_check(about->lab, about->id), "title"));
+    member_put(file, "id", about->id);
+    if (strcmp(json_text(about->verdict, "verdict"), "fail") != 0)
+        return;
+    fputs("\"failed\":{", file);
+    member_put(file, "asked", json_text(about->verdict, "asked"));
+    member_put(file, "seen", json_text(about->verdict, "seen"));
+    fprintf(file, "\"number\":%d},\n",
+            strcmp(json_text(point, "kind"), kind) == 0 ? json_int(point, "number") : 0);
+}
+
 static void data_put(FILE *file, void *argument)
 {
     struct page *p = argument;
     const struct trace_head *head = p->head;
-    const struct lab *lab = p->lab;
-    const char *id = p->id;
-    const cJSON *check = lab_check(lab, id);
     char text[200];
 
     fputs("{", file);
-    snprintf(text, sizeof text, "Lab %02d, %.100s", lab->number,
-             json_text(lab->declared, "title"));
-    member_put(file, "title", text);
-    member_put(file, "check", json_text(check, "title"));
-    snprintf(text, sizeof text, "check %.80s, SEED=%" PRIu64 "%s%.48s", id, head->seed,
-             head->guest[0] ? ", guest " : "", head->guest);
+    about_put(file, p->about, "exit");
+    snprintf(text, sizeof text, "check %.80s, SEED=%" PRIu64 "%s%.48s", p->about->id,
+             head->seed, head->guest[0] ? ", guest " : "", head->guest);
     member_put(file, "subtitle", text);
-    member_put(
-        file, "note",
-        "From the kernel's tracepoints. Answer: the kernel dealt with the exit itself, "
-        "or KVM_RUN returned to the VMM. Took: until the guest went on; the VMM's time "
-        "includes its way into the kernel and back. npf: nested page fault (Intel: "
-        "EPT violation).");
-    fputs("\"lanes\":[{\"name\":\"guest\",\"color\":\"--guest\"},"
-          "{\"name\":\"KVM (kernel)\",\"color\":\"--kernel\"},"
-          "{\"name\":\"VMM (user)\",\"color\":\"--vmm\"}],\n",
-          file);
+    fprintf(file, "\"nested\":%s,\n", p->nested ? "true" : "false");
     rounds_put(file, p);
     names_put(file, p);
-    fputs("\"format\":1}\n", file);
+    fputs("\"format\":2}\n", file);
 }
 
 /* --- the file ----------------------------------------------------------------------------------- */
 
-/* The style that several pages share stands in a file of its own; it is put where a page says
- * so. Returns what follows. */
-static const char *style_print(FILE *file, const char *text)
+/* Copies text up to `end`; where it says what several pages share, in its place the file of
+ * that name. */
+static void template_print(FILE *file, const char *text, const char *end)
 {
-    const char *mark = strstr(text, STYLE_MARK);
-    char *style = mark ? file_read(STYLE, 1u << 20, NULL) : NULL;
+    const char *mark, *stop;
 
-    if (!style)
-        return text;
-    fwrite(text, 1, (size_t)(mark - text), file);
-    fputs(style, file);
-    free(style);
-    return mark + strlen(STYLE_MARK);
+    while ((mark = strstr(text, SHARED)) && mark < end &&
+           (stop = strstr(mark, SHARED_END)) != NULL) {
+        const char *name = mark + strlen(SHARED);
+        char path[PATH_ROOM], *shared;
+
+        path_make(path, PAGES "/%.*s", (int)(stop - name), name);
+        shared = file_read(path, 1u << 20, NULL);
+        fwrite(text, 1, (size_t)(mark - text), file);
+        fputs(shared ? shared : "", file);
+        free(shared);
+        text = stop + strlen(SHARED_END);
+    }
+    fwrite(text, 1, (size_t)(end - text), file);
 }
 
 /* Copies a template; data() writes what stands at its mark. */
@@ -247,11 +286,11 @@ static bool page_print(FILE *file, const char *template,
     const char *mark = text ? strstr(text, MARK) : NULL;
 
     if (mark) {
-        const char *rest = style_print(file, text);
+        const char *rest = mark + strlen(MARK) - 1;
 
-        fwrite(rest, 1, (size_t)(mark + 1 - rest), file);
+        template_print(file, text, mark + 1);
         data(file, argument);
-        fputs(mark + strlen(MARK) - 1, file);
+        template_print(file, rest, rest + strlen(rest));
     }
     free(text);
     return mark && !ferror(file);
@@ -277,19 +316,19 @@ static bool page_write(char *path, const char *name, const char *template,
 }
 
 bool trace_page_write(char *path, const struct kvm_events *events,
-                      const struct trace_head *head, const struct lab *lab, const char *id)
+                      const struct trace_head *head, const struct page_about *about)
 {
     struct page p = {.events = events,
                      .head = head,
-                     .lab = lab,
-                     .id = id,
-                     .start_ns = first_entry(events)};
+                     .about = about,
+                     .start_ns = first_entry(events),
+                     .nested = rounds_nested(events)};
     char name[200];
     bool ok;
 
-    guest_find(&p, head, lab);
-    snprintf(name, sizeof name, "%s-%.100s", lab->name, id);
-    ok = page_write(path, name, TEMPLATE, data_put, &p);
+    programs_find(&p, head, about->lab);
+    snprintf(name, sizeof name, "%s-%.100s", about->lab->name, about->id);
+    ok = page_write(path, name, PAGES "/trace.html", data_put, &p);
     for (int i = 0; i < p.line_count; i++)
         free(p.lines[i]);
     return ok;
@@ -298,23 +337,17 @@ bool trace_page_write(char *path, const struct kvm_events *events,
 /* --- other views -------------------------------------------------------------------------------- */
 
 struct view {
-    const struct lab *lab;
-    const char *id;
-    const char *json; /* as the check kept it */
+    const struct page_about *about;
+    const char *kind, *json; /* as the check kept it */
 };
 
-/* {"title", "check", "id", "run": what the check kept} */
+/* What about_put() writes, and "run": what the check kept. */
 static void view_put(FILE *file, void *argument)
 {
     const struct view *v = argument;
-    char text[200];
 
     fputs("{", file);
-    snprintf(text, sizeof text, "Lab %02d, %.100s", v->lab->number,
-             json_text(v->lab->declared, "title"));
-    member_put(file, "title", text);
-    member_put(file, "check", json_text(lab_check(v->lab, v->id), "title"));
-    member_put(file, "id", v->id);
+    about_put(file, v->about, v->kind);
     fputs("\"run\":", file);
     for (const char *c = v->json; *c; c++)
         if (*c == '<')
@@ -324,16 +357,16 @@ static void view_put(FILE *file, void *argument)
     fputs("}\n", file);
 }
 
-bool view_page_write(char *path, char *kept, const struct lab *lab, const char *id)
+bool view_page_write(char *path, char *kept, const struct page_about *about)
 {
-    struct view v = {.lab = lab, .id = id, .json = ""};
     char template[PATH_ROOM], name[200], *newline = strchr(kept, '\n');
+    struct view v = {.about = about, .kind = kept};
 
     if (!newline)
         return false;
     *newline = 0;
     v.json = newline + 1;
-    path_make(template, "grader/pages/%.30s.html", kept);
-    snprintf(name, sizeof name, "%s-%.100s-%.30s", lab->name, id, kept);
+    path_make(template, PAGES "/%.30s.html", kept);
+    snprintf(name, sizeof name, "%s-%.100s-%.30s", about->lab->name, about->id, kept);
     return page_write(path, name, template, view_put, &v);
 }
