@@ -71,7 +71,7 @@ $(B)/packages.ok: grader/packages.sh
 
 .PHONY: all-built
 all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
-	$(patsubst %,$(B)/subjects/%.o,$(LABS) main run bench)
+	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))

@@ -196,6 +196,7 @@ static int link_inputs(const struct build *b, char inputs[LABS_MAX + 4][PATH_ROO
 
     path_make(inputs[n++], "build/subjects/%s.o", b->dispatcher);
     path_make(inputs[n++], "build/subjects/main.o");
+    path_make(inputs[n++], "build/subjects/crash.o");
     for (int i = 0; i < b->labs->count; i++) {
         const struct lab *other = &b->labs->list[i];
 

@@ -22,6 +22,19 @@
 #define ARENA_OUTPUT_AT  (ARENA_INPUT_AT + ARENA_INPUT_MAX)
 #define ARENA_SIZE       (ARENA_OUTPUT_AT + ARENA_OUTPUT_MAX)
 
+#define ARENA_FRAMES 24
+
+/* Where the subject was when a signal ended it, noted on its way down. It is for the message to
+ * the student only: the signal itself is seen from outside. */
+struct arena_crash {
+    uint32_t signal;  /* 0: nothing was noted */
+    int32_t code;     /* si_code */
+    uint64_t address; /* that was accessed */
+    uint32_t frame_count, reserved;
+    uint64_t
+        frames[ARENA_FRAMES]; /* code addresses: where it was, who had called, and so on */
+};
+
 struct arena_header {
     uint32_t magic;
     uint32_t entry; /* which of the subject's entry points to call */
@@ -29,6 +42,7 @@ struct arena_header {
     uint32_t output_size;
     uint64_t nonce;      /* of this run */
     uint64_t completion; /* arena_completion(nonce) once the entry point has returned */
+    struct arena_crash crash;
 };
 
 /* What a finished subject leaves behind. It shows that the entry point returned; that the

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../machine/frames.h"
+#include "crash.h"
 #include "guest_image.h"
 #include "judge.h"
 #include "text.h"
@@ -381,12 +382,20 @@ static void printed_tail(const struct evidence *e, char *buffer, size_t size)
     text_clean(buffer);
 }
 
-/* A wild access is found by the sanitizers, line and all. */
-static const char *crash_advice(const struct judge *j, int signal)
+/* Where it was; and if that is not known: a wild access is found by the sanitizers, line and
+ * all. */
+static const char *crash_advice(const struct judge *j, const struct evidence *e)
 {
+    static char where[600];
+    const int signal = e->end.status;
+
+    if (e->header.crash.signal == (uint32_t)signal &&
+        crash_describe(&e->header.crash, j->targets->options->subject, lab_checks.name,
+                       !j->targets->options->model_in_machine, where, sizeof where))
+        return where;
     if (j->check->target == TARGET_MACHINE || judge_sanitized(j) ||
         (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT))
-        return "";
+        return where;
     return "\nWhich line? The command below with SANITIZE=1 says it.";
 }
 
@@ -409,7 +418,7 @@ static void end_explain(struct judge *j, const struct evidence *e)
                    printed);
     case RUN_SIGNALLED:
         check_fail(j, asked, "it was ended by signal %d (%s)%s%s", e->end.status,
-                   strsignal(e->end.status), printed, crash_advice(j, e->end.status));
+                   strsignal(e->end.status), crash_advice(j, e), printed);
     default:
         check_fail(j, asked, "it ended before answering, with exit status %d%s",
                    e->end.status, printed);

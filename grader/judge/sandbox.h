@@ -17,4 +17,11 @@ bool sandbox_usable(char *why, size_t why_size);
  * Returns bubblewrap's pid or -errno. */
 pid_t sandbox_agent_start(const char *agent, bool runtime, int *channel);
 
+/* Runs a tool of /usr/bin on a file that a submission had a hand in: caged (unless the system has
+ * no cages, where nobody's files but one's own are judged), with little time and memory. In `words`,
+ * which end with NULL, "FILE" stands for the file. What it prints goes to output, cut off at size.
+ * False: it did not work. */
+bool sandbox_tool_run(bool caged, const char *file, const char *const *words, char *output,
+                      size_t size);
+
 #endif

@@ -137,6 +137,7 @@ static void stray_access(int signal, siginfo_t *info, void *context)
         struct sigaction action = {.sa_handler = SIG_DFL};
 
         sigaction(SIGSEGV, &action, NULL); /* a crash of its own: let it happen */
+        subject_crash_watch();
         return;
     }
     uint8_t *at = (uint8_t *)((uintptr_t)info->si_addr & ~7ull);

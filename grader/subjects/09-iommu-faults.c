@@ -92,6 +92,7 @@ static void guard_trap(int number, siginfo_t *info, void *context)
 
     if (n >= m->pool.page_count || !m->guarded[n]) { /* the part's own mistake */
         signal(number, SIG_DFL);
+        subject_crash_watch();
         return;
     }
     op_translate(m, &m->witness, &seen);
@@ -118,6 +119,8 @@ static void guard_set(struct model *m, bool on)
                      step = {.sa_sigaction = guard_step, .sa_flags = SA_SIGINFO};
 
     sigaction(SIGSEGV, on ? &trap : &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    if (!on)
+        subject_crash_watch();
     sigaction(SIGTRAP, on ? &step : &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     for (unsigned i = 0; i < m->pool.page_count; i++) {
         m->guarded[i] = on && m->pool.taken[i] && !m->held[i];

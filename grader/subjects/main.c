@@ -26,6 +26,7 @@ int main(void)
                               .input_size = header->input_size,
                               .output = arena + ARENA_OUTPUT_AT};
 
+    subject_crash_begin(header);
     subject_entries[header->entry](&subject);
     header->output_size = (uint32_t)subject.output_size;
     header->completion = arena_completion(header->nonce);
