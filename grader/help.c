@@ -16,6 +16,7 @@ int verb_help(const struct settings *s)
         "make watch [LAB=n]          grade again whenever you save\n"
         "make hint LAB=n [CHECK=id]  the next of three hints; the explanation after "
         "passing\n"
+        "      CHECK=list              which checks there are\n"
         "make progress               the board\n"
         "make reset LAB=n            the starter again (asks; keeps a backup)\n"
         "make run LAB=n              run the VMM with your part, in the machine\n"

@@ -8,6 +8,8 @@
 
 #define HINTS_PATH "build/hints.json"
 #define LEVELS     3
+#define OTHERS_MAX 3      /* other checks that are named behind a hint */
+#define LIST       "list" /* CHECK=list: all of them */
 
 static cJSON *levels_load(void)
 {
@@ -47,6 +49,26 @@ static const cJSON *check_choose(const struct lab *lab, const cJSON *results,
             return check;
     }
     return NULL;
+}
+
+/* What else is open, in a line or two; the whole list would bury the hint. */
+static void others_print(const struct lab *lab, const cJSON *results, const cJSON *chosen)
+{
+    const cJSON *check;
+    int open = 0;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        const char *id = json_text(check, "id");
+
+        if (check == chosen || strcmp(known_verdict(results, lab, id), "pass") == 0)
+            continue;
+        if (open++ < OTHERS_MAX)
+            printf("%s%s\n", open == 1 ? "Also open (CHECK=):\n  " : "  ", id);
+    }
+    if (open > OTHERS_MAX)
+        printf("  and %d more: make hint LAB=%d CHECK=" LIST "\n", open - OTHERS_MAX,
+               lab->number);
 }
 
 static void checks_list(const struct lab *lab, const cJSON *results)
@@ -116,21 +138,23 @@ static int hint_give(const struct lab *lab, const struct labs *labs,
     results_path(path, s->from);
     results = results_load(path);
     check = check_choose(lab, results, s);
-    if (s->check && !check) {
+    if (s->check && strcmp(s->check, LIST) == 0) {
+        checks_list(lab, results);
+    } else if (s->check && !check) {
         fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
         checks_list(lab, results);
         status = EXIT_USAGE;
     } else if (!check) {
         printf(
-            "Lab %02d has all its points. make hint LAB=%d CHECK=<id> explains a check.\n",
+            "Lab %02d has all its points. make hint LAB=%d CHECK=<id> explains a check;\n"
+            "CHECK=" LIST " shows which there are.\n",
             lab->number, lab->number);
-        checks_list(lab, results);
     } else if (strcmp(known_verdict(results, lab, json_text(check, "id")), "pass") == 0) {
         explanation_print(check);
     } else {
-        if (!s->check)
-            checks_list(lab, results);
         status = hint_print(lab, check);
+        if (!s->check)
+            others_print(lab, results, check);
     }
     cJSON_Delete(results);
     return status;
