@@ -85,6 +85,37 @@ void judge_figure(struct judge *j, const char *name, double value, const char *u
     j->outcome.figure_count++;
 }
 
+/* --- where to look -------------------------------------------------------------------------- */
+
+void judge_points_at(struct judge *j, const char *kind, size_t number)
+{
+    struct point *point = &j->outcome.point;
+
+    snprintf(point->kind, sizeof point->kind, "%s", kind);
+    point->number = (uint32_t)number;
+    j->pointed = NULL;
+}
+
+void judge_points_at_event(struct judge *j, const struct evidence *e,
+                           const struct kvm_event *event)
+{
+    j->pointed = event;
+    j->pointed_in = &e->events;
+}
+
+/* Exits are counted when it matters: a check may look at every one. */
+static void point_settle(struct judge *j)
+{
+    const struct kvm_event *event = j->pointed;
+    size_t n = 0;
+
+    if (!event)
+        return;
+    for (const struct kvm_event *one = j->pointed_in->list; one <= event; one++)
+        n += one->kind == EVENT_EXIT;
+    judge_points_at(j, "exit", n ? n : 1);
+}
+
 /* --- verdicts -------------------------------------------------------------------------------- */
 
 _Noreturn static void check_end(struct judge *j, enum verdict verdict)
@@ -102,6 +133,7 @@ _Noreturn void check_fail(struct judge *j, const char *asked, const char *seen, 
     snprintf(j->outcome.asked, sizeof j->outcome.asked, "%s", asked);
     vsnprintf(j->outcome.seen, sizeof j->outcome.seen, seen, list);
     va_end(list);
+    point_settle(j);
     check_end(j, VERDICT_FAIL);
 }
 
@@ -207,24 +239,6 @@ void judge_view(struct judge *j, const char *kind, const char *json)
 
     file_keep(j, ".view", head, (size_t)length, json, strlen(json));
     judge_points_at(j, kind, 0);
-}
-
-void judge_points_at(struct judge *j, const char *kind, size_t number)
-{
-    struct point *point = &j->outcome.point;
-
-    snprintf(point->kind, sizeof point->kind, "%s", kind);
-    point->number = (uint32_t)number;
-}
-
-void judge_points_at_event(struct judge *j, const struct evidence *e,
-                           const struct kvm_event *event)
-{
-    size_t n = 0;
-
-    for (const struct kvm_event *one = e->events.list; one <= event; one++)
-        n += one->kind == EVENT_EXIT;
-    judge_points_at(j, "exit", n ? n : 1);
 }
 
 static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,

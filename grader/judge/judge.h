@@ -81,6 +81,8 @@ struct judge {
     struct evidence *runs[256]; /* freed with the process */
     int run_count;
     struct outcome outcome;
+    const struct kvm_event *pointed; /* an event of a run, for outcome.point; or NULL */
+    const struct kvm_events *pointed_in;
     char program[160]; /* the ELF file of what judge_program() gave last, or "" */
 };
 
