@@ -125,6 +125,7 @@ static void outs_expect(struct script *s, const uint32_t *values, size_t count)
 
         if (event->kind != EVENT_PIO)
             continue;
+        judge_points_at_event(s->judge, s->e, event);
         CHECK(s->judge,
               n < count && event->address == PORT_SUM && event->value == values[n],
               "kvm_pio shows the sums that the guest computed, in order",
@@ -310,8 +311,10 @@ static void mmio_expect(struct script *s, const struct touched *t)
         if (!touch_is_mmio(t, i / TOUCHES, touch))
             continue;
         event = mmio_next(&s->e->events, &at);
-        if (event)
+        if (event) {
+            judge_points_at_event(s->judge, s->e, event);
             kvm_event_describe(event, seen, sizeof seen);
+        }
         CHECK(s->judge,
               event && event->address == gpa && event->write == write && event->size == 4 &&
                   (!write || event->value == touch->value),
