@@ -28,7 +28,7 @@ ${colours}
 body { max-width: 46rem; margin: 3rem auto; padding: 0 1.5rem; background: var(--ground);
   color: var(--ink); font: 19px/1.5 "IBM Plex Sans", "DejaVu Sans", sans-serif; }
 h1, a { color: var(--accent); } h2 { font-size: 1.3rem; margin: 0; }
-ul { list-style: none; padding: 0; } li { margin: 0 0 1.6rem; } p { margin: 0.2rem 0; }
+ul { list-style: none; padding: 0; } li { margin: 0 0 1.6rem; } p { margin: 0.2rem 0; text-wrap: pretty; }
 .quiet { color: var(--quiet); } kbd { font-family: "IBM Plex Mono", monospace; }
 </style></head><body><h1>Non-Root Mode: slides</h1>
 <p>Arrow keys turn the slides, <kbd>f</kbd> fills the screen, <kbd>p</kbd> opens the speaker's
@@ -36,6 +36,6 @@ notes. Light and dark follow the browser.</p>
 <ul>
 ${decks.map((name) => deckRow(out, here, name)).join('\n')}
 </ul>
-<p class="quiet">Numbers on slides: ${escape(measured)}</p></body></html>
+<p class="quiet">The numbers on the slides: ${escape(measured.replace(/^M/, 'm'))}</p></body></html>
 `);
 }

@@ -15,8 +15,9 @@ const FIGURES_SHOWN = 8;
 export function numberText(value) {
   if (value === null || value === undefined) return MISSING;
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 ? 2 : 4;
-  return Number(value.toFixed(digits)).toLocaleString('en-US', { maximumFractionDigits: 4 });
+  if (Math.abs(value) < 0.1) return String(Number(value.toFixed(4)));
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 function withUnit(number) {
@@ -27,8 +28,10 @@ function withUnit(number) {
 
 function figuresTable(list) {
   if (!list || list.length === 0) return `*${MISSING}*`;
-  const rows = list.slice(0, FIGURES_SHOWN).map((f) => `| ${f.name} | ${withUnit(f)} |`);
-  return ['| measured in a run of the reference | |', '|---|---|', ...rows].join('\n');
+  // "exits in 1000 pairs: 0", without "exits" once more
+  const shown = (f) => (f.name.includes(f.unit) ? numberText(f.value) : withUnit(f));
+  const rows = list.slice(0, FIGURES_SHOWN).map((f) => `| ${f.name} | ${shown(f)} |`);
+  return ['| measured in a run of the reference | |', '|---|--:|', ...rows].join('\n');
 }
 
 /* An object with placeholder(NAME): its text, or undefined for a name that nobody knows. */
