@@ -1,7 +1,7 @@
 // inspect.mjs - runs inside the page: what is wrong with the slide that is shown?
 //
 // One function without anything around it: puppeteer sends its text to the browser.
-/* global document, getComputedStyle, innerWidth, innerHeight, NodeFilter */
+/* global document, getComputedStyle, innerWidth, innerHeight, NodeFilter, DOMPoint */
 export function inspectSlide() {
   const SMALLEST = 14 / 0.75 - 0.05; // 14 pt in px
   const problems = [];
@@ -55,7 +55,28 @@ export function inspectSlide() {
     const homes = [...drawing.querySelectorAll('rect')].map((r) => r.getBoundingClientRect())
       .filter((r) => x > r.left && x < r.right && y > r.top && y < r.bottom)
       .sort((a, b) => a.width * a.height - b.width * b.height);
-    return homes.length > 0 && (box.left < homes[0].left || box.right > homes[0].right);
+    const air = 4 * scale;
+    return homes.length > 0 && (box.left < homes[0].left + air || box.right > homes[0].right - air);
+  }
+
+  // Terminal output keeps off the edge of its block.
+  function touchesEdge({ owner, box }) {
+    const block = owner.closest('pre');
+    return block !== null && box.right > block.getBoundingClientRect().right - 8 * scale;
+  }
+
+  // A last line that has one short word, and before it full ones.
+  function widow(block) {
+    const lines = new Map();
+    for (const { owner, box } of pieces)
+      if (owner.closest('p, li') === block) {
+        const y = Math.round(box.bottom / (8 * scale));
+        const near = [y - 1, y, y + 1].find((k) => lines.has(k)) ?? y;
+        lines.set(near, Math.max(lines.get(near) ?? 0, box.right));
+      }
+    const ends = [...lines].sort((a, b) => a[0] - b[0]).map(([, right]) => right);
+    const { left, width } = block.getBoundingClientRect();
+    return ends.length > 1 && ends.at(-1) - left < 0.14 * width;
   }
 
   function overlap(a, b) {
@@ -65,24 +86,55 @@ export function inspectSlide() {
     return w > 1.5 * scale && h > 0.3 * Math.min(a.box.height, b.box.height);
   }
 
-  // A line of a drawing may not run through a text. Its ends, in pixels of the page:
-  function strokes(drawing) {
+  // --- lines of a drawing; their ends in pixels of the page ---
+
+  const numbersOf = (e, names) => names.map((name) => Number(e.getAttribute(name)));
+
+  function polyline(drawing, numbers) {
     const toPage = drawing.getScreenCTM();
-    const point = (x, y) => ({ x: toPage.a * x + toPage.e, y: toPage.d * y + toPage.f });
-    return [...drawing.querySelectorAll('line, path')].flatMap((e) => {
-      const n = e.tagName === 'line' ? ['x1', 'y1', 'x2', 'y2'].map((a) => Number(e.getAttribute(a)))
-        : e.getAttribute('d').match(/-?[\d.]+/g).map(Number);
-      const ends = n.flatMap((v, i) => (i % 2 ? [] : [point(v, n[i + 1])]));
-      return ends.slice(1).map((end, i) => [ends[i], end]);
+    const ends = numbers.flatMap((v, i) =>
+      (i % 2 ? [] : [new DOMPoint(v, numbers[i + 1]).matrixTransform(toPage)]));
+    return ends.slice(1).map((end, i) => [ends[i], end]);
+  }
+
+  function edges(drawing) {
+    return [...drawing.querySelectorAll('rect')].flatMap((e) => {
+      const [x, y, w, h] = numbersOf(e, ['x', 'y', 'width', 'height']);
+      return polyline(drawing, [x, y, x + w, y, x + w, y + h, x, y + h, x, y]);
     });
   }
 
+  function strokes(drawing) {
+    return [...drawing.querySelectorAll('line, path')].flatMap((e) => polyline(drawing,
+      e.tagName === 'line' ? numbersOf(e, ['x1', 'y1', 'x2', 'y2'])
+        : e.getAttribute('d').match(/-?[\d.]+/g).map(Number)));
+  }
+
+  function distance(p, [a, b]) {
+    const [dx, dy] = [b.x - a.x, b.y - a.y];
+    const along = ((p.x - a.x) * dx + (p.y - a.y) * dy) / (dx * dx + dy * dy || 1);
+    const t = Math.min(1, Math.max(0, along));
+    return Math.hypot(p.x - a.x - t * dx, p.y - a.y - t * dy);
+  }
+
+  // An arrow ends at the edge of a box: not inside of it, not in the air.
+  function arrowsAstray() {
+    for (const drawing of root.querySelectorAll('svg.fig'))
+      for (const head of drawing.querySelectorAll('polygon.head')) {
+        const [x, y] = head.getAttribute('points').match(/-?[\d.]+/g).map(Number);
+        const tip = new DOMPoint(x, y).matrixTransform(drawing.getScreenCTM());
+        if (!edges(drawing).some((edge) => distance(tip, edge) < 2 * scale))
+          problems.push(`an arrow ends at nothing: (${x}, ${y})`);
+      }
+  }
+
+  // No line, and no edge of a box, runs through a text.
   function struckThrough({ owner, box }) {
     const drawing = owner.closest('svg.fig');
     if (!drawing) return false;
     const inside = (p) => p.x > box.left + 2 && p.x < box.right - 2 &&
       p.y > box.top + box.height * 0.25 && p.y < box.bottom - box.height * 0.25;
-    return strokes(drawing).some(([a, b]) => {
+    return [...strokes(drawing), ...edges(drawing)].some(([a, b]) => {
       const steps = Math.max(2, Math.ceil(Math.hypot(b.x - a.x, b.y - a.y) / 3));
       for (let i = 0; i <= steps; i++)
         if (inside({ x: a.x + (b.x - a.x) * i / steps, y: a.y + (b.y - a.y) * i / steps })) return true;
@@ -149,6 +201,7 @@ export function inspectSlide() {
   for (const piece of pieces) {
     if (leaves(piece)) problems.push(`leaves the slide: ${short(piece.text)}`);
     if (bulges(piece)) problems.push(`leaves its box: ${short(piece.text)}`);
+    if (touchesEdge(piece)) problems.push(`does not fit: ${short(piece.text)}`);
     if (struckThrough(piece)) problems.push(`a line runs through: ${short(piece.text)}`);
     if (fontPixels(piece) < SMALLEST) problems.push(`small, ${(fontPixels(piece) * 0.75).toFixed(1)} pt: ${short(piece.text)}`);
     const faint = contrastProblem(piece);
@@ -159,6 +212,9 @@ export function inspectSlide() {
   }));
   if (root.tagName === 'SECTION') {
     blocksOverlap();
+    arrowsAstray();
+    for (const block of root.querySelectorAll('p, li'))
+      if (widow(block)) problems.push(`a word alone on the last line: ${short(block.textContent)}`);
     for (const e of root.querySelectorAll('pre, table, figure, svg.fig')) {
       if (e.scrollWidth > e.clientWidth + 1 && e.tagName === 'PRE')
         problems.push(`does not fit: ${short(e.textContent)}`);

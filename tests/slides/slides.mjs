@@ -6,8 +6,9 @@
 // does not find there it would not find elsewhere.
 //
 // A slide passes if it renders without a fault of the page, nothing in it leaves it or lies on
-// something else, no text is below 14 pt on a slide of 1280 x 720, and all text has the contrast
-// of WCAG AA on what is behind it. Then links, notes, titles that the labs' checks name, PDFs.
+// something else, arrows end at boxes, no word stands alone on a last line, no text is below 14 pt
+// on a slide of 1280 x 720, and all text has the contrast of WCAG AA on what is behind it. Then
+// links, notes, the order of a deck, titles that the labs' checks name, PDFs.
 // The last line reads: slides: N passed, N failed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -44,6 +45,7 @@ const deckFiles = readdirSync(join(top, 'slides/decks')).filter((f) => f.endsWit
 function deckRead(file) {
   const slides = readFileSync(join(top, 'slides/decks', file), 'utf8').split(/^---$/m);
   return slides.map((text) => ({
+    text,
     title: text.match(/^# (.*)$/m)?.[1] ?? '',
     notes: [...text.matchAll(/<!--([\s\S]*?)-->/g)].map((m) => m[1].trim())
       .filter((note) => !/^_\w+:/.test(note)).join('\n'),
@@ -60,6 +62,36 @@ function deckTextTest(file, slides) {
   ]));
   test(`${file}: ends with questions and their answers`,
     slides.at(-2).title === 'Three questions' && slides.at(-1).title === 'Answers' ? [] : ['it does not']);
+}
+
+// A lab's deck goes from the data structure, drawn bit by bit, to the answers; its notes say what
+// to ask and what to run, and what they say to run is there.
+const COURSE = ['What you will build', 'What the run looks like', 'Pitfalls', 'Three questions', 'Answers'];
+
+function courseTest(file, slides) {
+  const at = COURSE.map((title) => slides.findIndex((slide) => slide.title === title));
+  const drawn = slides.findIndex((slide) => slide.text.includes('```bits'));
+  test(`${file}: from a structure drawn to ${COURSE.join(', ')}`, [
+    ...COURSE.filter((_, i) => at[i] < 0).map((title) => `no slide "${title}"`),
+    ...(at.every((place, i) => i === 0 || at[i - 1] < place) ? [] : ['they are not in this order']),
+    ...(drawn >= 0 && drawn < at[0] ? [] : ['no structure is drawn before they are']),
+  ]);
+  test(`${file}: notes to ask from and to run`, ['Ask', 'Live']
+    .filter((word) => !slides.some((slide) => new RegExp(`^${word}: `, 'm').test(slide.notes)))
+    .map((word) => `no note has a line that begins with ${word}:`));
+}
+
+function commandsTest(file, slides) {
+  const problems = [];
+  for (const [command, lab, check] of slides.map((slide) => slide.notes).join('\n')
+    .matchAll(/`make [a-z]+ LAB=(\d+)[^`]*?(?:CHECK=(\w+)[^`]*)?`/g)) {
+    const checks = readdirSync(join(top, 'grader/checks')).find((name) =>
+      name.startsWith(lab.padStart(2, '0')) && name.endsWith('.c'));
+    if (!checks) problems.push(`${command}: there is no such lab`);
+    else if (check && !readFileSync(join(top, 'grader/checks', checks), 'utf8').includes(`.id = "${check}"`))
+      problems.push(`${command}: there is no such check`);
+  }
+  test(`${file}: the commands in its notes`, problems);
 }
 
 function checkedTitlesTest(decks) {
@@ -178,7 +210,11 @@ function pdfTest(name, slides) {
 // ----------------------------------------------------------------------------------------------------
 
 const decks = Object.fromEntries(deckFiles.map((file) => [file, deckRead(file)]));
-for (const file of deckFiles) deckTextTest(file, decks[file]);
+for (const file of deckFiles) {
+  deckTextTest(file, decks[file]);
+  commandsTest(file, decks[file]);
+  if (!file.startsWith('00')) courseTest(file, decks[file]);
+}
 checkedTitlesTest(decks);
 
 const browser = await puppeteer.launch({
