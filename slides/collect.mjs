@@ -1,8 +1,8 @@
 // collect.mjs - fills data/run.json from what the last runs left in build/:
 //
 //   build/results-solutions.json   make grade FROM=solutions   the figures of each lab
+//   build/traces-solutions/        the same                    the traces
 //   build/bench.json               make bench
-//   build/traces/                  make grade, with complete parts in labs/
 //
 // What a source does not have keeps the value that it had; what was never there is null, and
 // the slides say "not measured here". Run from the kit's top folder: node slides/collect.mjs
@@ -53,7 +53,8 @@ const traceText = {};
 function traceRun(name) {
   const { lab, check } = TRACES[name];
   try {
-    traceText[name] ??= execFileSync('build/bin/grader', ['trace', `LAB=${lab}`, `CHECK=${check}`, 'TEXT=1'],
+    traceText[name] ??= execFileSync('build/bin/grader',
+      ['trace', `LAB=${lab}`, `CHECK=${check}`, 'FROM=solutions', 'TEXT=1'],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   } catch {
     traceText[name] = '';
