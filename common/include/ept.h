@@ -30,7 +30,7 @@
  *   that leads to a table; of a leaf's address, bits 29:12 at level 3 and 20:12 at level 2;
  *   bit 7 at level 3, if the CPU has no 1 GiB pages.
  *
- * Source: Intel SDM volume 3C, 29.3 (28.2 or 28.3 in older editions), table 28-7.
+ * Source: Intel SDM volume 3C, 29.3, table 28-7 (28.3 and 27-7 before 2023).
  */
 #ifndef EPT_H
 #define EPT_H

@@ -7,7 +7,7 @@
  *
  * Source: Intel SDM 3C: 25.6.3 (exception bitmap), 25.8.3 (event injection), 26.2 (exits by
  * exceptions), 27.2.1.3 and 27.3.1.4 (checks on VM entries), 27.6 (event injection); in
- * editions before 2022 these chapters have numbers one less.
+ * editions before 2023 these chapters have numbers one less.
  */
 #ifndef EVENT_INJECTION_H
 #define EVENT_INJECTION_H

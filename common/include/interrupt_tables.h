@@ -17,8 +17,8 @@
  * The guest is in 64-bit mode and its first GiB is mapped one to one (guest_loader.h): an
  * address is a GPA.
  *
- * Source: Intel SDM 3A: 3.4.5 (segment descriptors), 5.8.3 and 6.14 (64-bit IDT, IST), 7.2.3
- * and 7.7 (64-bit TSS and its descriptor).
+ * Source: Intel SDM 3A: 3.4.5 (segment descriptors), 5.8.3 and 6.14 (64-bit IDT, IST), 8.2.3
+ * and 8.7 (64-bit TSS and its descriptor).
  */
 #ifndef INTERRUPT_TABLES_H
 #define INTERRUPT_TABLES_H

@@ -112,7 +112,7 @@ void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualifi
 long nested_ept_fill(struct nested_ept *ept, uint64_t from, uint64_t to);
 
 /* L1 has executed INVEPT: EPT12 is not what it was. EPT02 maps nothing after
- * this, and the pool is unused again. (SDM 3D 31.3, INVEPT; root02 stays where
+ * this, and the pool is unused again. (SDM 3C 31.3, INVEPT; root02 stays where
  * it is.) */
 void nested_ept_forget(struct nested_ept *ept);
 

@@ -75,7 +75,7 @@ CONTROL_REGISTER(3)
 CONTROL_REGISTER(4)
 
 /* VMX instructions report failure in RFLAGS: CF "invalid" (there is no current VMCS), ZF
- * "valid" (VM_INSTRUCTION_ERROR has a number). (SDM 3D 31.2) */
+ * "valid" (VM_INSTRUCTION_ERROR has a number). (SDM 3C 31.2) */
 
 static inline uint64_t vmcs_read(enum vmcs_field field)
 {
@@ -105,7 +105,7 @@ VMX_ADDRESS_INSTRUCTION(vmxon)
 VMX_ADDRESS_INSTRUCTION(vmclear)
 VMX_ADDRESS_INSTRUCTION(vmptrld)
 
-/* Forgets all translations that came from any EPT (type 2: global). (SDM 3D 31.3, INVEPT) */
+/* Forgets all translations that came from any EPT (type 2: global). (SDM 3C 31.3, INVEPT) */
 static inline void invept_all(void)
 {
     const uint64_t descriptor[2] = {0, 0};

@@ -2,7 +2,7 @@
  *
  * The VMCS holds RIP, RSP, RFLAGS, segments and control registers of both worlds, and the
  * processor switches them. The other general registers are software's business: they are
- * swapped here. (SDM 3C 25.4, 27.3.2; 3D 31.3)
+ * swapped here. (SDM 3C 25.4, 27.3.2, 31.3)
  */
 #define HOST_RSP 0x6c14 /* VMCS_HOST_RSP */
 

@@ -340,7 +340,7 @@ void silicon_run_to_end(struct silicon *s, const char *asked)
     if (s->log.record_count)
         silicon_record_describe(&s->records[s->log.record_count - 1], last, sizeof last);
     CHECK(s->judge, s->log.end != SILICON_NOT_ENTERED, asked,
-          "VMLAUNCH failed with VM-instruction error %d (SDM 3D 31.4)", (int)s->log.detail);
+          "VMLAUNCH failed with VM-instruction error %d (SDM 3C 31.4)", (int)s->log.detail);
     CHECK(s->judge, s->log.end != SILICON_BAD_STATE, asked,
           "the VM entry failed on the guest state (SDM 3C 27.3.1): %s", last);
     CHECK(s->judge, s->log.end != SILICON_FULL, asked,
