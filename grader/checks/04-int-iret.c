@@ -21,7 +21,7 @@ static const struct check checks[] = {
                "ones.",
         .handout = "Steps, 1 and 2",
         .slide = "Example: INT execution on the VM",
-        .manual = SDM("3A 6.14.1, 7.2.3"),
+        .manual = SDM("3A 6.14.1, 8.2.3"),
         .hints = {"Compare the words that you got with the drawing in the header, from "
                   "right to left.",
                   "A handler's address lies in three pieces; the TSS's base in four. Which "
@@ -41,7 +41,7 @@ static const struct check checks[] = {
         .why = "With these tables in place, INT needs nobody but the processor.",
         .handout = "Steps, 3",
         .slide = "Root and non-root modes",
-        .manual = SDM("3A 3.4.5, 6.14.1, 7.7"),
+        .manual = SDM("3A 3.4.5, 6.14.1, 8.7"),
         .hints =
             {"Which table does the message name? GDT and TSS need guest_tss_encode(), the "
              "IDT guest_gate_encode().",
@@ -82,7 +82,7 @@ static const struct check checks[] = {
             "The gate's DPL is all that keeps a program from calling any handler it likes.",
         .handout = "Steps, 5",
         .slide = "Example: INT execution on the VM",
-        .manual = SDM("2A, INT n; 3A 6.12.1.1, 6.13"),
+        .manual = SDM("2A, INT n; 3A 6.12.1, 6.13"),
         .hints =
             {"The message names the step of the header. Is it there, and at its place?",
              "Limits are the last byte that belongs to the table: all 16 bytes of a gate "
@@ -219,7 +219,7 @@ static const struct check checks[] = {
                "first.",
         .handout = "Steps, 4",
         .slide = "Root and non-root modes",
-        .manual = SDM("3A 3.4.2, 5.5, 7.2.4"),
+        .manual = SDM("3A 3.4.2, 5.5, 8.2.4"),
         .hints = {"KVM_GET_SREGS, change, KVM_SET_SREGS. Which register is named in the "
                   "message?",
                   "CPL is CS's RPL, SS's DPL, or both, depending on who is asked: set all "
@@ -295,7 +295,7 @@ static const struct check checks[] = {
         .why = "A program that uses a gate which is not for it must meet its own kernel.",
         .handout = "Steps, 7",
         .slide = "Root and non-root modes",
-        .manual = SDM("3A 6.12.1.1, 6.13, 6.15"),
+        .manual = SDM("3A 6.12.1, 6.13, 6.15"),
         .hints = {"GUEST_FAULTS is no error: what does the guest's kernel expect to find "
                   "on its stack?",
                   "A fault pushes the address of the instruction itself, and an error code "

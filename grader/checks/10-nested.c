@@ -228,7 +228,7 @@ static const struct check checks[] = {
         .why = "After INVEPT an old translation is a hole in L1's isolation.",
         .handout = "Steps, 10",
         .slide = "Extended Page Tables",
-        .manual = "common/include/nested_ept.h, nested_ept_forget(); SDM 3D 31.3",
+        .manual = "common/include/nested_ept.h, nested_ept_forget(); SDM 3C 31.3",
         .hints = {"L1 changed its EPT and executed INVEPT. What does EPT02 still know?",
                   "EPT02 is a cache of EPT12: forget it as a whole; it fills up again.",
                   "Clear the root, pool_used = 0. Whoever takes a table from the pool "

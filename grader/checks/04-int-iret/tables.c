@@ -30,7 +30,7 @@ void gate_draw(const struct guest_gate *gate, uint8_t at[16])
     bytes_set(at + 8, gate->handler >> 32, 4);
 }
 
-/* The TSS's descriptor (SDM 3A figure 7-4). */
+/* The TSS's descriptor (SDM 3A figure 8-4). */
 static void tss_draw(uint64_t base, uint8_t at[16])
 {
     memset(at, 0, 16);

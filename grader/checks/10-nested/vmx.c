@@ -97,7 +97,7 @@ static void vmx_run_one(struct judge *judge, enum ending ending)
     CHECK(judge, program.exit_count > 0,
           "L2 runs on the processor, and comes back by a VM exit",
           "the emulator saw no VM exit%s; job->end is %u, detail %#" PRIx64
-          " (2 = a hole, 4 = no support, 5 = not entered: an error number of SDM 3D 31.4)",
+          " (2 = a hole, 4 = no support, 5 = not entered: an error number of SDM 3C 31.4)",
           ((struct silicon_lives *)(void *)program.data)->lives[0].ended
               ? ""
               : ", but the CPU shut down (triple fault)",
