@@ -38,7 +38,6 @@ const NUMBERS = {
   'tour.exits': ['', 'VM exits of lab 03\'s tour', () => traceCount('tour')],
   'tour.io': ['', 'of them IO for the VMM', () => returnsCount('tour', 'IO')],
   'tour.mmio': ['', 'of them MMIO for the VMM', () => returnsCount('tour', 'MMIO')],
-  'tour.hlt': ['', 'of them HLT for the VMM', () => returnsCount('tour', 'HLT')],
   'tour.kernel-us': ['µs', 'median time of an exit that KVM answers', () => tookMedian('kernel')],
   'tour.vmm-us': ['µs', 'median time of an exit that the VMM answers', () => tookMedian('VMM')],
   'restore.ms': ['ms', 'restore of the machine to a ready agent',
