@@ -10,8 +10,7 @@
 #define ENTRY_EXISTS   1ull /* of page tables; in an EPT any of the three rights */
 #define ENTRY_LARGE    (1ull << 7)
 #define ENTRY_NO_EXEC  (1ull << 63) /* not in an EPT */
-#define EPT_TYPE(e)    ((e) >> 3 & 7)
-#define EPT_WRITE_BACK 6u
+#define MEMORY_TYPE(e) (((e)&EPT_TYPE) >> EPT_TYPE_SHIFT)
 #define ENTRY_ADDRESS  0x000ffffffffff000ull
 
 static uint64_t entry_at(struct judge *judge, const struct mapping *m, uint64_t table,
@@ -61,9 +60,9 @@ static void page_expect(struct judge *judge, const struct mapping *m, uint64_t g
     CHECK(judge, to == want, "each page of L2's is mapped to L1's page for it",
           "L2-physical %#" PRIx64 " leads to %#" PRIx64 ", not %#" PRIx64, gpa, to, want);
     entry_expect(judge, m, gpa, entry);
-    CHECK(judge, !m->ept || EPT_TYPE(entry) == EPT_WRITE_BACK,
+    CHECK(judge, !m->ept || MEMORY_TYPE(entry) == MT_WB,
           "L2's memory is write-back memory (6)",
-          "L2-physical %#" PRIx64 " has memory type %d", gpa, (int)EPT_TYPE(entry));
+          "L2-physical %#" PRIx64 " has memory type %d", gpa, (int)MEMORY_TYPE(entry));
 }
 
 /* All pages below one table; returns how many there are. */
