@@ -285,7 +285,7 @@ static const char *crowd_invalidate(struct model *m, uint32_t n, uint64_t gva)
 /* The EPT's entry for a page goes wrong, a walk meets it, and it is right again: what was known
  * before is not used. (For the other mode no translation is known: that walk looks.) */
 static void page_breaks_and_heals(struct model *m, struct crowd *c, uint32_t n,
-                                  uint64_t gva)
+                                  uint64_t gva, uint64_t wrong_rights)
 {
     static const char asked[] = "a walk that ends in a misconfiguration forgets its gva";
     const uint64_t entry = entry_now(m, c->guests[n].cr3, gva, 1, &c->guests[n]);
@@ -298,7 +298,7 @@ static void page_breaks_and_heals(struct model *m, struct crowd *c, uint32_t n,
         return;
     leaf = *model_word(m, at);
     nested_put(m, n, gva, EPT_READ, true, asked);
-    poke_put(m, at, (leaf & ~RWX) | EPT_WRITE);
+    poke_put(m, at, (leaf & ~RWX) | wrong_rights);
     nested_put(m, n, gva, EPT_READ | NESTED_USER, true, asked);
     poke_put(m, at, leaf);
     nested_put(m, n, gva, EPT_READ, true, asked);
@@ -330,7 +330,8 @@ void stale_translations_are_forgotten(struct judge *judge)
         neighbours_walk(m);
         crowd_sweep(m, &c, asked);
         for (uint32_t i = 0; i < 8; i++) {
-            page_breaks_and_heals(m, &c, i % 2, c.gvas[i / 2]);
+            page_breaks_and_heals(m, &c, i % 2, c.gvas[i / 2], EPT_WRITE);
+            page_breaks_and_heals(m, &c, i % 2, c.gvas[i / 2], EPT_FETCH);
             other_vm_invalidates(m, i % 2, c.gvas[i / 2]);
         }
         for (unsigned i = 0; i < 40; i++) {
