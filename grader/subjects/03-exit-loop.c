@@ -373,6 +373,19 @@ static void guest_wait(void)
     }
 }
 
+/* Until the runner has taken its n-th signal: a second one that finds the first still waiting
+ * (on a busy host) would be the same. */
+static void signal_wait(uint32_t n)
+{
+    const volatile uint32_t *signals = &stage.out->signals;
+    int ended = 0;
+
+    for (int ms = 0; ms < WATCH_MS / 4 && !ended && *signals < n; ms++) {
+        sleep_us(1000);
+        sem_getvalue(&stage.done, &ended);
+    }
+}
+
 /* Signals that nobody asked for, then a kick, while the guest runs on its own thread. */
 static void guest_disturb(void)
 {
@@ -386,6 +399,7 @@ static void guest_disturb(void)
     for (uint32_t i = 0; i < stage.in->strays; i++) {
         sleep_us(pause);
         syscall(SYS_tgkill, getpid(), stage.runner, VCPU_KICK_SIGNAL);
+        signal_wait(i + 1);
     }
     sleep_us(pause);
     vcpu_kick(&stage.vcpu);
@@ -403,6 +417,7 @@ static void guest_run(struct subject *subject)
         return;
     }
     memcpy(stage.ram.hva + GUEST_MAILBOX_GPA, in->mailbox, sizeof in->mailbox);
+    signal_chain();
     sem_init(&stage.started, 0, 0);
     sem_init(&stage.done, 0, 0);
     if (pthread_create(&thread, NULL, guest_runner, NULL) == 0 && in->kick_after_ms)
