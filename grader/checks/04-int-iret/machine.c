@@ -191,6 +191,7 @@ static void pair_exits_expect(struct judge *judge, const struct evidence *e)
 
         if (event->kind != EVENT_EXIT || event->reason != SVM_EXIT_IOIO)
             continue;
+        judge_points_at_event(judge, e, event);
         CHECK(judge, event->rip == want, "INT and IRET exit in turn, each once a pair",
               "port exit %" PRIu64 " came from RIP %#" PRIx64 ", not %#" PRIx64 " (%s)",
               n + 1, event->rip, want, n % 2 ? "the IRET" : "the INT");
