@@ -276,12 +276,14 @@ void exits_of_l2_go_to_their_level(struct judge *judge)
     uint32_t n = 0, kept = 0, l0_writes = 0;
     size_t at = 0;
 
-    for (; (event = event_next(e, &at, EVENT_NESTED_REFLECT)) != NULL; n++)
+    for (; (event = event_next(e, &at, EVENT_NESTED_REFLECT)) != NULL; n++) {
+        judge_points_at_event(judge, e, event);
         CHECK(judge, n < life->exit_count && event->reason == svm_code(n),
               "L1 gets the exits that the contract names, in the order of L2's steps",
               "the kernel's exit %u to L1 is %s (%#x, info %#" PRIx64 "), not %s", n + 1,
               svm_exit_name(event->reason), event->reason, event->info1,
               n < life->exit_count ? kind_name(life->exits[n].kind) : "one more");
+    }
     CHECK(judge, n == life->exit_count, "L1 runs L2 to its end",
           "the kernel reflected %u exits of L2, not %u", n, life->exit_count);
     for (at = 0; (event = event_next(e, &at, EVENT_NESTED_EXIT)) != NULL;)
@@ -320,6 +322,7 @@ static void faults_expect(struct judge *judge, const struct evidence *e)
     for (size_t at = 0; (event = event_next(e, &at, EVENT_NESTED_REFLECT)) != NULL;) {
         if (event->reason != SVM_EXIT_NPF)
             continue;
+        judge_points_at_event(judge, e, event);
         n++;
         at_hole += at_hole < HOLES && event->info2 == lives[at_hole].hole;
     }
