@@ -4,7 +4,7 @@
 //
 // Its last line counts: "pages: N passed, N failed".
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -103,11 +103,99 @@ async function timelineTest() {
   await linked.close();
 }
 
+/* A page with other data in it, as a file of its own: calls test(its path). */
+async function changed(file, change, test) {
+  const text = readFileSync(file, 'utf8'), start = text.indexOf('>{') + 1;
+  const end = text.indexOf('</script>', start), data = JSON.parse(text.slice(start, end));
+  const folder = mkdtempSync(join(tmpdir(), 'pages-')), path = join(folder, 'changed.html');
+  change(data);
+  writeFileSync(path, text.slice(0, start) + JSON.stringify(data) + text.slice(end));
+  try {
+    await test(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/* The three levels of lab 10: the same numbers as in the text form, and all filters. */
+async function levelsTest() {
+  const id = 'exits_of_l2_go_to_their_level', text = trace(10, id, 'TEXT=1');
+  const [file] = pagesOf(trace(10, id)), page = await open(file);
+  const [, l2, kept, handed, l1] =
+    /L2 made (\d+): L0 kept (\d+), and handed (\d+) .* made (\d+)/.exec(text).map(Number);
+  const totals = await page.$eval('#totals', e => e.textContent);
+  check('levels: opens without an error', page.wrong.length === 0, page.wrong.join('; '));
+  check('levels: whose exits they are, and who got them', totals.endsWith(
+    `${l2} of L2 (L0 kept ${kept}, handed ${handed} on to L1), ${l1} of L1`), totals);
+  const percents = line => [...line.matchAll(/(\d+\.\d)%/g)].map(m => m[1]).join(' ');
+  const shares = await page.$eval('#share', e => e.getAttribute('aria-label'));
+  check('levels: the shares of time are those of the text form',
+        percents(shares).split(' ').length === 4 &&
+        percents(shares) === percents(/Share of time.*/.exec(text)[0]), shares);
+  const boxes = await page.$$eval('#filters label', list => list.map(e => e.textContent));
+  const box = boxes.findIndex(t => t.startsWith('L1 ') && +t.split(' ').pop() === handed);
+  for (const [i, input] of (await page.$$('#filters input')).entries())
+    if (/^L0/.test(boxes[i])) await input.click();
+  const rows = await page.$eval('#table', e => +e.getAttribute('aria-rowcount'));
+  check('levels: a filter leaves what L1 got', box >= 0 && rows === handed + 1, `${rows}`);
+  await page.keyboard.press('Home');
+  const facts = await page.$eval('#chosen', e => e.textContent);
+  check('levels: what an exit of L2 costs', /because.*L1/.test(facts) &&
+        /until L2 ran[\d.]+ us, \d+ exits of L1/.test(facts), facts);
+  const sources = await page.$$eval('#body td:last-child', list => list.map(e => e.textContent));
+  check('levels: source lines of L2', sources.some(t => /l2\.long64\.c:\d+/.test(t)));
+  const data = JSON.parse(await page.$eval('#data', e => e.textContent));
+  check('levels: and of the student\'s hypervisor, or what stands around it',
+        data.lines.some(t => /^(small_hypervisor\.svm\.c|svm_enter\.S):\d+/.test(t)),
+        data.lines.join(' '));
+  await roomCheck('levels', page);
+  await page.close();
+}
+
+/* A check that failed: its page says so, and opens there. */
+async function failedTest() {
+  const failed = number => data => {
+    data.failed = { asked: 'one thing', seen: 'another <b>', number };
+  };
+  const opened = async (name, file, number, where, hash = '') => {
+    await changed(file, failed(number), async path => {
+      const page = await open(path, hash);
+      const note = await page.$eval('#failed', e => e.textContent);
+      check(`${name}: says what was asked and seen`,
+            /one thing.*another <b>/.test(note) && page.wrong.length === 0, note);
+      await where(page);
+      await page.close();
+    });
+  };
+  const current = async page =>
+    page.$$eval('#body tr', list => list.findIndex(e => e.getAttribute('aria-current') === 'true'));
+  const exits = pagesOf(trace(3, 'counters_agree_with_the_kernel'))[0];
+  const chosen = async page => +await page.$eval('#chosen dd', e => e.textContent);
+  await opened('failed exits', exits, 7, async page =>
+    check('failed exits: opens there', await chosen(page) === 7, await chosen(page)));
+  await opened('failed exits, linked', exits, 7, async page =>
+    check('failed exits: a link goes first', await chosen(page) === 9, await chosen(page)),
+    '#exit=9');
+  for (const [name, lab, id, number, row] of
+       [['interrupt', 7, 'halted_vcpu_is_woken', 5, 5], ['fault', 9, 'demand_works_on_the_device', 3, 2],
+        ['walk', 5, 'caches_save_references', 4, 3]])
+    await opened(`failed ${name}`, pagesOf(trace(lab, id)).at(-1), number, async page =>
+      check(`failed ${name}: opens there`, await current(page) === row, await current(page)));
+  await opened('failed fault, no number', pagesOf(trace(9, 'demand_works_on_the_device')).at(-1), 0,
+    async page => {
+      const rows = await page.$$eval('#body tr', list => list.length);
+      check('failed fault: without a number it is the last', await current(page) === rows - 1);
+    });
+}
+
 /* A hundred thousand exits: the page of a run, with its rows many times over. */
 async function manyTest() {
   const [file] = pagesOf(trace(3, 'counters_agree_with_the_kernel'));
-  const text = readFileSync(file, 'utf8'), start = text.indexOf('>{') + 1;
-  const end = text.indexOf('</script>', start), data = JSON.parse(text.slice(start, end));
+  check('exits: the file is small', statSync(file).size < 1 << 20, statSync(file).size);
+  await changed(file, rowsMultiply, manyLook);
+}
+
+function rowsMultiply(data) {
   const base = data.exits, last = base.at(-1)[0] + 1e6;
   data.exits = Array.from({ length: 100000 }, (_, i) => {
     const e = [...base[i % base.length]], shift = Math.floor(i / base.length) * last;
@@ -115,9 +203,9 @@ async function manyTest() {
       if (e[time] || time === 0) e[time] += shift;
     return e;
   });
-  const folder = mkdtempSync(join(tmpdir(), 'pages-'));
-  const big = join(folder, 'big.html');
-  writeFileSync(big, text.slice(0, start) + JSON.stringify(data) + text.slice(end));
+}
+
+async function manyLook(big) {
   const page = await open(big);
   const rows = await page.$$eval('#body tr', list => list.length);
   check('100,000 exits: only the rows that show are there', rows < 200, `${rows} rows`);
@@ -125,13 +213,24 @@ async function manyTest() {
     let calls = 0;
     const fill = CanvasRenderingContext2D.prototype.fillRect;
     CanvasRenderingContext2D.prototype.fillRect = function (...a) { calls++; fill.apply(this, a); };
-    lineDraw();
+    linePaint();
     return calls;
   });
   check('100,000 exits: drawing is bounded by the pixels', drawn < 20000, `${drawn} rectangles`);
+  await page.keyboard.press('End');
+  await page.keyboard.press('z');
+  const chosen = await page.$eval('#chosen dd', e => e.textContent);
+  check('100,000 exits: the last one is a key away', chosen === '100000', chosen);
+  const paints = await page.evaluate(() => new Promise(done => {
+    let fills = 0;
+    const clip = CanvasRenderingContext2D.prototype.clip; /* once a painting */
+    CanvasRenderingContext2D.prototype.clip = function (...a) { fills++; clip.apply(this, a); };
+    for (let i = 0; i < 50; i++) zoom(i % 2 ? 0.5 : 1.5, span / 2);
+    requestAnimationFrame(() => requestAnimationFrame(() => done(fills)));
+  }));
+  check('100,000 exits: however much it is zoomed, one painting a frame', paints === 1, paints);
   check('100,000 exits: no error', page.wrong.length === 0, page.wrong.join('; '));
   await page.close();
-  rmSync(folder, { recursive: true });
 }
 
 /* The views with steps: a table that the keyboard walks through, and a picture beside it. */
@@ -156,6 +255,8 @@ async function stepsTest(name, lab, id, rowsExpected) {
 
 try {
   await timelineTest();
+  await levelsTest();
+  await failedTest();
   await manyTest();
   await stepsTest('walk', 5, 'caches_save_references', run => run.walks[0].references.length);
   const walks = JSON.parse(readFileSync(pagesOf(trace(5, 'caches_save_references'))[0], 'utf8')
