@@ -305,13 +305,15 @@ static int view_show(char *path, const struct page_about *about)
 /* Where the check failed, if it did: the pages open there. */
 static void failure_print(const cJSON *verdict)
 {
-    char event[40];
+    char event[40], seen[400];
     const char *at = point_text(cJSON_GetObjectItem(verdict, "point"), event);
 
     if (strcmp(json_text(verdict, "verdict"), "fail") != 0)
         return;
-    printf("It failed%s%s: ", at[0] ? " at " : "", at);
-    print_wrapped(json_text(verdict, "seen"), 2, 80);
+    snprintf(seen, sizeof seen, "%s", json_text(verdict, "seen"));
+    seen[strcspn(seen, "\n")] = 0; /* the report has the rest */
+    printf("It failed%s%s:\n  ", at[0] ? " at " : "", at);
+    print_wrapped(seen, 2, 80);
 }
 
 static int run_show(const struct lab *lab, const char *id, const struct settings *s)

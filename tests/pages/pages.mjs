@@ -150,6 +150,13 @@ async function levelsTest() {
         data.lines.join(' '));
   await roomCheck('levels', page);
   await page.close();
+  const linked = await open(file, '#exit=300');
+  const seen = await linked.evaluate(() => {
+    const row = byId('row299')?.getBoundingClientRect(), box = byId('rows').getBoundingClientRect();
+    return Boolean(row) && row.top >= box.top && row.bottom <= box.bottom;
+  });
+  check('levels: the row of the exit that is asked for can be seen', seen);
+  await linked.close();
 }
 
 /* A check that failed: its page says so, and opens there. */
