@@ -13,10 +13,12 @@
 
 #include <cmocka.h>
 
+#include "crash.h"
 #include "evidence.h"
 #include "grader.h"
 #include "machine/frames.h"
 #include "machine/subject_run.h"
+#include "rounds.h"
 #include "silicon/silicon.h"
 
 /* --- settings ----------------------------------------------------------------------------------- */
@@ -442,6 +444,68 @@ static void ept_whose_root_is_elsewhere_is_not_confined(void **state)
                                       0, &ept_bad));
 }
 
+/* --- rounds ------------------------------------------------------------------------------------- */
+
+static void exit_of_l2_is_kept_or_handed_on(void **state)
+{
+    struct kvm_event list[] = {
+        {.kind = EVENT_ENTRY, .time_ns = 10},
+        {.kind = EVENT_EXIT, .time_ns = 20, .reason = SVM_EXIT_VMRUN},
+        {.kind = EVENT_NESTED_ENTRY, .time_ns = 21},
+        {.kind = EVENT_NESTED_INTERCEPTS, .time_ns = 22, .info1 = 1u << 18}, /* CPUID */
+        {.kind = EVENT_ENTRY, .time_ns = 30},
+        {.kind = EVENT_EXIT, .time_ns = 45, .reason = SVM_EXIT_IOIO, .info1 = 0x50c00040},
+        {.kind = EVENT_NESTED_EXIT, .time_ns = 46, .reason = SVM_EXIT_IOIO},
+        {.kind = EVENT_USERSPACE_EXIT, .time_ns = 47, .reason = 2},
+        {.kind = EVENT_ENTRY, .time_ns = 50},
+        {.kind = EVENT_EXIT, .time_ns = 53, .reason = SVM_EXIT_CPUID},
+        {.kind = EVENT_NESTED_REFLECT, .time_ns = 54, .reason = SVM_EXIT_CPUID},
+        {.kind = EVENT_ENTRY, .time_ns = 60},
+        {.kind = EVENT_EXIT, .time_ns = 64, .reason = SVM_EXIT_HLT},
+    };
+    const struct kvm_events events = {list, sizeof list / sizeof list[0]};
+    struct rounds rounds = rounds_begin(&events);
+    struct round round;
+    uint64_t ns[LANES];
+    char text[80];
+
+    (void)state;
+    assert_true(rounds_nested(&events));
+    assert_true(rounds_next(&rounds, &round) && !round.from_l2 && round.begin_ns == 10);
+    assert_true(rounds_next(&rounds, &round) && round.from_l2 && !round.reflected);
+    assert_string_equal(round_answer(&round), "VMM");
+    assert_string_equal(round_wish(&round), "L1 does not ask for it");
+    round_describe(&round, text, sizeof text);
+    assert_string_equal(text, "port 0x50c0 <-");
+    assert_true(rounds_next(&rounds, &round) && round.from_l2 && round.reflected);
+    assert_string_equal(round_wish(&round), "L1 asks for it");
+    assert_true(rounds_next(&rounds, &round) && !round.from_l2 && round.end_ns == 0);
+    assert_false(rounds_next(&rounds, &round));
+    rounds_times(&events, ns);
+    assert_int_equal(ns[LANE_GUEST], 10 + 4);
+    assert_int_equal(ns[LANE_L2], 15 + 3);
+    assert_int_equal(ns[LANE_KERNEL], 10 + 2 + 7);
+    assert_int_equal(ns[LANE_VMM], 3);
+}
+
+/* --- where a subject crashed ---------------------------------------------------------------------- */
+
+static void places_of_code_are_read_as_addr2line_says_them(void **state)
+{
+    char text[] = "walk_step\n/kit/labs/05-ept-walk/ept.c:57 (discriminator 2)\n"
+                  "strange\033[1m\n??:0\nno_line\n??:?\nlast";
+    struct code_place places[8];
+
+    (void)state;
+    assert_int_equal(code_places_parse(places, 8, text), 3);
+    assert_string_equal(places[0].function, "walk_step");
+    assert_string_equal(places[0].file, "/kit/labs/05-ept-walk/ept.c");
+    assert_string_equal(places[0].line, "57");
+    assert_null(strchr(places[1].function, 27));
+    assert_string_equal(places[1].file, "");
+    assert_string_equal(places[2].line, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +532,8 @@ int main(void)
         cmocka_unit_test(ept_with_a_page_elsewhere_is_not_confined),
         cmocka_unit_test(ept_that_points_to_itself_is_searched_in_bounded_time),
         cmocka_unit_test(ept_whose_root_is_elsewhere_is_not_confined),
+        cmocka_unit_test(exit_of_l2_is_kept_or_handed_on),
+        cmocka_unit_test(places_of_code_are_read_as_addr2line_says_them),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -249,6 +249,8 @@ path_without() {
     run -0 $GRADER grade LAB=1
     cp "$BATS_TEST_TMPDIR/keep" labs/01-kvm-open/kvm_open.c
     run -0 $GRADER hint LAB=1 CHECK=open_failures_are_typed && has "passed"
+    run -0 $GRADER hint LAB=1 CHECK=list && has "  ok    open_failures_are_typed"
+    run -0 $GRADER hint LAB=2 && has "hint 1" && has "Also open" && [ "${#lines[@]}" -lt 15 ]
     run -0 $GRADER progress && has "8 of"
 }
 
@@ -289,6 +291,38 @@ path_without() {
     run -0 $GRADER trace LAB=3 CHECK=counters_agree_with_the_kernel
     has "build/trace/03-exit-loop-counters_agree_with_the_kernel.html"
     grep -q tour.long64.c build/trace/03-exit-loop-counters_agree_with_the_kernel.html
+}
+
+@test "a failed check names the exit, and trace opens there" {
+    cp -r labs "$BATS_TEST_TMPDIR/labs" && cp solutions/03-exit-loop/*.c labs/03-exit-loop/
+    patch -s -p1 -d labs/03-exit-loop <grader/mutants/03-exit-loop/shutdown-is-a-halt.patch
+    run -1 $GRADER grade LAB=3 && has "(opens at exit "
+    rm -r labs && mv "$BATS_TEST_TMPDIR/labs" labs
+    run -0 $GRADER trace LAB=3
+    has "triple_fault_is_a_shutdown" && has "It failed at exit" && has "  FAIL  triple_fault"
+    grep -q '"failed":{"asked"' build/trace/03-exit-loop-triple_fault_is_a_shutdown.html
+    run -0 $GRADER trace LAB=3 TEXT=1
+    [ "$(grep -c '^>' <<<"$output")" = 1 ]
+}
+
+@test "a crash names the line, the function and what the check had called" {
+    submission_make
+    cat >"$SUBMISSION/crash.c" <<'END'
+static void *volatile nothing;
+__attribute__((noinline)) static void clear_it(void)
+{
+    memset(nothing, 0, 100000 + (nothing != NULL));
+    nothing = NULL;
+}
+END
+    sed -i -e '/^int kvm_open(/{n;s/{/{ clear_it();/}' -e '/^#include "kvm_open.h"/r '"$SUBMISSION/crash.c" \
+        "$SUBMISSION/01-kvm-open/kvm_open.c"
+    sed -i '1i #include <string.h>' "$SUBMISSION/01-kvm-open/kvm_open.c"
+    grade 1
+    line=$(grep -n memset "$SUBMISSION/01-kvm-open/kvm_open.c" | cut -d: -f1)
+    output=$(tr -s ' \n' ' ' <<<"$output")
+    has "It was at kvm_open.c:$line, in clear_it(), which had called memset(); the check had called kvm_open()"
+    has "address 0 (a NULL pointer?)"
 }
 
 @test "shell opens a shell in the machine" {
