@@ -218,7 +218,8 @@ static void names_put(FILE *file, const struct page *p)
     fputs("],\n", file);
 }
 
-/* Title, check and, where it failed, what was asked and seen, and at which event. */
+/* Title, check and, where it failed, what was asked and seen, and at which event (0: the last one;
+ * -1: none of this page's). */
 static void about_put(FILE *file, const struct page_about *about, const char *kind)
 {
     const cJSON *point = cJSON_GetObjectItem(about->verdict, "point");
@@ -235,7 +236,7 @@ static void about_put(FILE *file, const struct page_about *about, const char *ki
     member_put(file, "asked", json_text(about->verdict, "asked"));
     member_put(file, "seen", json_text(about->verdict, "seen"));
     fprintf(file, "\"number\":%d},\n",
-            strcmp(json_text(point, "kind"), kind) == 0 ? json_int(point, "number") : 0);
+            strcmp(json_text(point, "kind"), kind) == 0 ? json_int(point, "number") : -1);
 }
 
 static void data_put(FILE *file, void *argument)

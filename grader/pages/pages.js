@@ -29,7 +29,8 @@ function titleFill() {
  * the check failed, or the first one. */
 function startNumber(word, first, last) {
   const address = new RegExp(`[#&]${word}=(\\d+)`).exec(location.hash);
-  const number = address ? +address[1] : data.failed ? data.failed.number || last : first;
+  const failed = data.failed && data.failed.number >= 0 ? data.failed.number || last : first;
+  const number = address ? +address[1] : failed;
   return Math.max(first, Math.min(last, number));
 }
 

@@ -180,6 +180,7 @@ void caches_save_references(struct judge *judge)
 {
     static const char asked[] = "a walk reads what no cache knows, and nothing else";
 
+    walks_view(judge);
     for (unsigned round = 0; round < 4; round++) {
         struct script *s = script_new(judge, CROWD_PAGES, 0);
         struct crowd c;
@@ -203,7 +204,6 @@ void caches_save_references(struct judge *judge)
         model_expect(m, "D is set with the first write, even if a read came before");
     }
     patterns_run(judge);
-    walks_view(judge);
 }
 
 /* HPA of the entry for an address as the tables are now; 0: it has none at that level. g: the

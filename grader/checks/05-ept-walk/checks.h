@@ -170,6 +170,8 @@ void poke_put(struct model *m, uint64_t hpa, uint64_t value);
 
 /* Runs it, compares each walk, and in the end the memory with its A and D flags. */
 void model_expect(struct model *m, const char *asked_memory);
+/* The same for a script that has run. */
+void model_compare(const struct model *m, const char *asked_memory);
 
 /* --- image.c -------------------------------------------------------------------------------- */
 
