@@ -88,24 +88,16 @@ static cJSON *walk_view(struct guest *g, const char *title, uint64_t gva,
     snprintf(outcome, sizeof outcome, "translated to HPA %#" PRIx64, r->hpa);
     cJSON_AddStringToObject(walk, "outcome", outcome);
     list = cJSON_AddArrayToObject(walk, "references");
-<<<<<<< HEAD
     for (uint32_t i = r->log_at; i < r->log_at + r->reads && i < s->out.log_count; i++) {
-        while (at < count && spots[at].hpa != s->out.log[i])
-            at++;
-        if (at < count)
-            reference_add(list, g, &spots[at++]);
-=======
-    for (uint32_t i = r->log_at; i < r->log_at + r->reads && i < LAB05_LOG; i++) {
         unsigned next = at;
 
-        while (next < count && spots[next].hpa != s->out->log[i])
+        while (next < count && spots[next].hpa != s->out.log[i])
             next++;
         if (next < count)
             reference_add(list, g, &spots[next]);
         else
-            stray_add(list, s->out->log[i]);
+            stray_add(list, s->out.log[i]);
         at = next < count ? next + 1 : at;
->>>>>>> 21a8875 (Lab 05: the picture of the walks is there when a walk is wrong, and opens at that reference)
     }
     return walk;
 }
@@ -117,11 +109,12 @@ static size_t stray_find(const struct script *s, uint32_t first, uint32_t walks)
     size_t before = 0;
 
     for (uint32_t i = first; i < first + walks; i++) {
-        const struct lab05_result *got = &s->out->results[i];
+        const struct lab05_result *got = &s->out.results[i];
         const struct want *want = &s->wants[i];
 
-        for (uint32_t n = 0; n < got->reads && got->log_at + n < LAB05_LOG; n++)
-            if (n >= want->ref_count || s->out->log[got->log_at + n] != want->refs[n])
+        for (uint32_t n = 0; n < got->reads && got->log_at + n < s->out.log_count; n++)
+            if (n >= want->ref_count ||
+                s->out.log[got->log_at + n] != s->refs[want->ref_at + n].hpa)
                 return before + n + 1;
         if (got->reads < want->ref_count)
             return before + got->reads;
