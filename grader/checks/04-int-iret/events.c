@@ -163,6 +163,18 @@ static void event_expect(struct judge *judge, const struct lab04_events_input *i
           "%s: %u bytes have changed", what, r->elsewhere);
 }
 
+/* A good exception in protected mode: each in turn, so that none is left to luck. */
+static struct lab04_event exception_good(struct judge *judge, uint32_t number)
+{
+    const uint32_t vector = number % 31 + (number % 31 >= 2); /* 2 is no exception */
+    struct lab04_event e;
+
+    do
+        e = event_good(judge, 3);
+    while (e.event.vector != vector || !(e.guest.cr0 & 1));
+    return e;
+}
+
 static void events_judge(struct judge *judge, bool spoil)
 {
     static struct lab04_events_input in;
@@ -172,6 +184,8 @@ static void events_judge(struct judge *judge, bool spoil)
         struct lab04_event *e = &in.events[in.count];
 
         *e = event_good(judge, good_types[below(judge, COUNT(good_types))]);
+        if (in.count % 20 == 3) /* spoilt, it is the one whose error code is wrong */
+            *e = exception_good(judge, in.count / 20);
         if (spoil)
             event_spoil(judge, e, in.count % 10);
         if (spoil && coin(judge)) /* -EINVAL comes before -EAGAIN */

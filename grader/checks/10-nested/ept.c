@@ -41,7 +41,7 @@ static void world_map01(struct judge *judge)
     for (uint64_t i = 1; i < 3; i++)
         map01(judge, L1_SMALL + i * MB2, 2,
               random_hpa(judge, MB2) | (i == 1 ? RWX : R | X));
-    map01(judge, L1_HUGE, 3, random_hpa(judge, GB1) | R | W);
+    map01(judge, L1_HUGE, 3, random_hpa(judge, GB1) | 1ull << 51 | R | W);
     map01(judge, L1_BLIND, 1, (HPA + PAGES_01 * PAGE) | W | X);
     map01(judge, L1_ODD, 1, random_hpa(judge, PAGE) | RWX);
     *entry_make(judge, false, L1_ODD, 2) &= ~R;
