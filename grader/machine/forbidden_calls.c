@@ -19,14 +19,15 @@
     (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET |            \
      CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* Never. */
+/* Never. (A session is also a group to the scheduler: all that a subject starts shares what one
+ * gets, however many it starts.) */
 static const int forbidden[] = {
     SYS_shmget,         SYS_msgget,        SYS_semget,       SYS_mq_open,
     SYS_unshare,        SYS_setns,         SYS_setpriority,  SYS_sched_setscheduler,
     SYS_sched_setparam, SYS_sched_setattr, SYS_ioprio_set,   SYS_io_uring_setup,
     SYS_openat2,        SYS_userfaultfd,   SYS_bpf,          SYS_perf_event_open,
     SYS_add_key,        SYS_request_key,   SYS_keyctl,       SYS_pidfd_getfd,
-    SYS_fanotify_init,  SYS_inotify_init1, SYS_inotify_init,
+    SYS_fanotify_init,  SYS_inotify_init1, SYS_inotify_init, SYS_setsid,
 };
 
 /* Only for oneself: the first argument, a process, has to be 0. */

@@ -36,7 +36,7 @@
 #define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
 #define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
 #define LIMIT_LOCKED    (64 * MIB)  /* with a device: memory that it may reach by DMA */
-#define LIMIT_PROCESSES 64
+#define LIMIT_PROCESSES 16
 #define LIMIT_FILES     256
 #define LIMIT_TOGETHER  (512 * MIB) /* of all its processes and files in memory */
 #define MEMORY_LOOK_MS  20

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../judge/guest_image.h"
@@ -29,11 +30,12 @@
 GUEST_IMAGE(silicon_runtime, "runtime.bin");
 GUEST_IMAGE(silicon_reset, "reset.bin");
 
-#define ROM_MAX     (2u << 20)
-#define ROM_UNIT    (64u << 10)
-#define RESET_SIZE  4096u
-#define DEADLINE_MS 60000
-#define LOG_PAGE    (SILICON_RECORDS_HPA - SILICON_LOG_HPA)
+#define ROM_MAX    (2u << 20)
+#define ROM_UNIT   (64u << 10)
+#define RESET_SIZE 4096u
+#define CPU_MS     60000
+#define LOOK_MS    100 /* between two looks at the CPU time */
+#define LOG_PAGE   (SILICON_RECORDS_HPA - SILICON_LOG_HPA)
 
 /* What the reset code wants to know (common/silicon/reset.S); lengths in units of 4 bytes. */
 struct rom_header {
@@ -145,14 +147,28 @@ _Noreturn static void bochs_exec(const struct bochs_run *r, const char *option,
     _exit(127);
 }
 
-static bool bochs_wait(pid_t pid, int deadline_ms, int *status)
+/* What a process has used so far; 0 if it cannot be known. */
+static int cpu_ms_of(pid_t pid)
+{
+    struct timespec used = {0};
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) == 0)
+        clock_gettime(clock, &used);
+    return (int)(used.tv_sec * 1000 + used.tv_nsec / 1000000);
+}
+
+/* Waits until it ends, has used cpu_ms, or was left without CPU for too long: *starved. */
+static bool bochs_wait(pid_t pid, int cpu_ms, int *status, bool *starved)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    int ready;
+    int ready, used, left = BOCHS_PATIENCE * (cpu_ms / LOOK_MS);
 
-    do
-        ready = poll(&end, 1, deadline_ms);
-    while (ready < 0 && errno == EINTR);
+    do {
+        ready = poll(&end, 1, LOOK_MS);
+        used = cpu_ms_of(pid);
+    } while (ready <= 0 && used < cpu_ms && left-- > 0);
+    *starved = ready <= 0 && used < cpu_ms;
     if (ready <= 0)
         kill(pid, SIGKILL);
     close(end.fd);
@@ -177,17 +193,21 @@ struct bochs_run bochs_run_new(struct judge *judge, const struct bochs_machine *
     return r;
 }
 
-bool bochs_execute(struct judge *judge, const struct bochs_run *r, int deadline_ms,
-                   int *status)
+bool bochs_execute(struct judge *judge, const struct bochs_run *r, int cpu_ms, int *status)
 {
     const char *option = bochs_debugger_option();
+    bool starved, ended;
     pid_t parent = getpid(), pid = fork();
 
     if (pid == 0)
         bochs_exec(r, option, parent);
     if (pid < 0)
         judge_error(judge, "Bochs could not be started: %s", strerror(errno));
-    return bochs_wait(pid, deadline_ms, status);
+    ended = bochs_wait(pid, cpu_ms, status, &starved);
+    if (starved)
+        judge_error(judge, "Bochs got less than %d s of CPU time in %d s", cpu_ms / 1000,
+                    BOCHS_PATIENCE * cpu_ms / 1000);
+    return ended;
 }
 
 void bochs_run_free(const struct bochs_run *r)
@@ -230,7 +250,7 @@ _Noreturn void bochs_blame(struct judge *judge, const struct bochs_run *r, bool 
 
     output_tail(r->output, tail, sizeof tail);
     if (!ended)
-        judge_error(judge, "Bochs did not end within %d s", DEADLINE_MS / 1000);
+        judge_error(judge, "Bochs did not end within %d s of CPU time", CPU_MS / 1000);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         check_skip(judge, "Bochs is not installed: sudo apt install bochs bochs-term");
     if (strstr(tail, "'term' not"))
@@ -306,7 +326,7 @@ void silicon_run(struct silicon *s)
         r.windows[i] = bochs_file_new(s->judge, "window");
     job_rom_write(s, &r);
     commands_write(s, &r);
-    ended = bochs_execute(s->judge, &r, DEADLINE_MS, &status);
+    ended = bochs_execute(s->judge, &r, CPU_MS, &status);
     results_read(s, &r, ended, status);
     log_judge(s);
     for (unsigned i = 0; i < s->window_count; i++)

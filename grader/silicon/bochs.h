@@ -36,8 +36,11 @@ void bochs_rom_write(struct judge *judge, const struct bochs_run *run,
 /* What has to stand on the command line for the debugger to be there; NULL: nothing. */
 const char *bochs_debugger_option(void);
 
-/* Runs it to its end, or ends it if that takes too long. True: it ended by itself. */
-bool bochs_execute(struct judge *judge, const struct bochs_run *run, int deadline_ms,
+/* Runs it to its end, or ends it when it has used cpu_ms of CPU time. True: it ended by itself.
+ * A run that got hardly any CPU time in BOCHS_PATIENCE times as much wall time says nothing about
+ * the program: ERROR. */
+#define BOCHS_PATIENCE 30
+bool bochs_execute(struct judge *judge, const struct bochs_run *run, int cpu_ms,
                    int *status);
 
 /* There is not what there should be: SKIP if Bochs is not there, else ERROR. */

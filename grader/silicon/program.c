@@ -18,10 +18,11 @@
 #define OUTPUT_MAX (4u << 20)
 
 /* Instructions: until the first exit, from one to the next (a new life, for which memory is
- * cleared, is 150,000). A processor that halts executes none, so there is a deadline as well. */
+ * cleared, is 150,000). A processor that halts executes none, so there is a limit of
+ * CPU time as well. */
 #define STEPS_FIRST 4000000u
 #define STEPS_NEXT  400000u
-#define DEADLINE_MS 10000
+#define CPU_MS      10000
 
 #define MEGABYTES 16u /* program, job: see common/include/silicon_job.h */
 
@@ -167,7 +168,7 @@ void silicon_program_run(struct silicon_program *p)
                     &(struct bochs_bytes){p->data, p->data_size},
                     &(struct bochs_bytes){"", 0});
     commands_write(p, &r);
-    ended = bochs_execute(p->judge, &r, DEADLINE_MS, &status);
+    ended = bochs_execute(p->judge, &r, CPU_MS, &status);
     text = output_read(&r);
     if (!text || !p->memory || !strstr(text, "vmexit switch break enabled"))
         bochs_blame(p->judge, &r, ended, status);
