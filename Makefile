@@ -34,7 +34,7 @@ test: all-built
 	@tests/run.sh $(SUITE)
 
 starters:
-	@grader/starters.sh write
+	@grader/verbs/starters.sh write
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
@@ -64,9 +64,9 @@ distclean:
 
 # --- what has to be installed ---------------------------------------------------------------
 # Asked for once; again when the list changes.
-$(B)/packages.ok: grader/packages.sh
+$(B)/packages.ok: grader/prepare/packages.sh
 	@mkdir -p $(B)
-	@grader/packages.sh
+	@grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
@@ -85,7 +85,7 @@ $(B)/lib/core.a: $(CORE_OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
 
-# (Parts that are programs of their own are only built for who asks: grader/build.c.)
+# (Parts that are programs of their own are only built for who asks: grader/submission/build.c.)
 define PART_RULES
 $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.c %.vmx.c,$(wildcard solutions/$(1)/*.c)))
 	@mkdir -p $$(@D)
@@ -186,13 +186,14 @@ check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard gra
 $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.c)) \
+ROOMS := verbs submission grading report prepare lib
+GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
 	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Igrader/judge -Igrader/report -MMD -MP -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)

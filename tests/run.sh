@@ -60,11 +60,11 @@ suite_build() {
 }
 
 suite_starters() {
-    check "labs/ is what solutions/ makes" grader/starters.sh check
+    check "labs/ is what solutions/ makes" grader/verbs/starters.sh check
     mkdir "$scratch/starters"
     for solution in solutions/*/*.c; do
         mkdir -p "$scratch/starters/$(basename "$(dirname "$solution")")"
-        grader/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
+        grader/verbs/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
     done
     $grader grade FROM="$scratch/starters" >"$scratch/out" 2>&1
     local status=$?
@@ -81,7 +81,7 @@ suite_starters() {
 unit() {
     local name=$1
     shift
-    if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader -Igrader/judge \
+    if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader -Igrader/judge -Igrader/report \
         $(pkg-config --cflags libtraceevent) -fsanitize=address,undefined \
         -fno-sanitize-recover=all "$@" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
         $(pkg-config --libs libtraceevent) >"$scratch/out" 2>&1; then
@@ -102,7 +102,9 @@ suite_unit() {
     # (not the parts that are programs of their own)
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
-    unit grader_test tests/grader_test.c $(ls grader/*.c | grep -v '/main.c') \
+    unit grader_test tests/grader_test.c \
+        $(ls grader/verbs/*.c grader/submission/*.c grader/grading/*.c grader/report/*.c \
+            grader/prepare/*.c grader/lib/*.c) \
         $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \
         $(ls grader/machine/*.c | grep -v -e /agent.c -e /machine_init.c) \
         grader/silicon/confined.c common/vmm/exit_names.c

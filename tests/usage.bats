@@ -173,7 +173,7 @@ path_without() {
 }
 
 @test "without apt, packages.sh lists what to install and ends with 3" {
-    PATH=$(path_without apt-get bwrap) run -3 grader/packages.sh
+    PATH=$(path_without apt-get bwrap) run -3 grader/prepare/packages.sh
     has "bubblewrap" && has "Missing" && has "qemu-system-x86"
 }
 
@@ -261,7 +261,7 @@ path_without() {
     run -0 sh -c "echo y | $GRADER reset LAB=1" && has "backups/"
     ! grep -q mine labs/01-kvm-open/kvm_open.c
     grep -rq mine backups/
-    cmp labs/01-kvm-open/kvm_open.c <(grader/starters.sh print solutions/01-kvm-open/kvm_open.c)
+    cmp labs/01-kvm-open/kvm_open.c <(grader/verbs/starters.sh print solutions/01-kvm-open/kvm_open.c)
 }
 
 @test "watch grades again when a part is saved" {

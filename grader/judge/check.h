@@ -84,7 +84,7 @@ const struct evidence *judge_run_any_end(struct judge *judge, const struct run_s
  * remapping hardware. Ends the check with ERROR where that cannot be done. */
 void judge_physical_read(struct judge *judge, uint64_t address, void *buffer, size_t size);
 
-/* A part that is a program of its own (grader/build.c): name is its file's without ".c". Flat
+/* A part that is a program of its own (grader/submission/build.c): name is its file's without ".c". Flat
  * binary, at most size_max bytes; FAIL if it has more. */
 const void *judge_program(struct judge *judge, const char *name, size_t size_max,
                           size_t *size);

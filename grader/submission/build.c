@@ -229,7 +229,7 @@ static void key_make(const struct build *b, char key[33])
             hash_folder(hash, "common/silicon", "");
             break;
         }
-    hash_file(hash, "grader/build.c"); /* flags */
+    hash_file(hash, "grader/submission/build.c"); /* flags */
     hash_stat(hash, "/usr/bin/gcc");   /* another compiler makes another subject */
     hash_finish(hash, key);
 }
