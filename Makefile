@@ -13,7 +13,8 @@ SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL 
 # (From the command line only: an exported KERNEL= is somebody else's.)
 GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
 
-VERBS := grade watch hint progress reset run shell trace doctor mutants attacks bench
+# A row of the grader's list each.
+VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
 
 LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
@@ -100,14 +101,14 @@ $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 
 $(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
@@ -161,7 +162,7 @@ $(B)/silicon/reset.bin: $(SILICON_COMMON) | $(B)/packages.ok
 
 $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
 
 # --- the checks: one program a lab -------------------------------------------------------------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
@@ -170,13 +171,13 @@ JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grade
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
 # (grader/checks/LAB.c has the table; what is too long for one file stands in the folder LAB/.)
 define CHECK_RULES
 $(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader/judge -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
 $(B)/checks/$(1): $(2) $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
@@ -193,7 +194,7 @@ GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wild
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Igrader/judge -Igrader/report -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)

@@ -6,18 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "grader.h"
-
-static const struct {
-    const char *name;
-    int (*run)(const struct settings *settings);
-} verbs[] = {
-    {"grade", verb_grade},       {"watch", verb_watch},     {"hint", verb_hint},
-    {"progress", verb_progress}, {"reset", verb_reset},     {"run", verb_run},
-    {"shell", verb_shell},       {"trace", verb_trace},     {"doctor", verb_doctor},
-    {"mutants", verb_mutants},   {"attacks", verb_attacks}, {"bench", verb_bench},
-    {"help", verb_help},
-};
+#include "verbs/verbs.h"
 
 int main(int argc, char **argv)
 {
@@ -29,9 +18,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "grader: which verb? see make help\n");
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(verbs[i].name, argv[1]) == 0)
-            return settings_parse(&settings, argc - 2, argv + 2) ? verbs[i].run(&settings)
+    for (const struct verb *const *v = verbs; *v; v++)
+        if (strcmp((*v)->name, argv[1]) == 0)
+            return settings_parse(&settings, argc - 2, argv + 2) ? (*v)->run(&settings)
                                                                  : EXIT_USAGE;
     fprintf(stderr, "grader: there is no verb '%s'; see make help\n", argv[1]);
     return EXIT_USAGE;

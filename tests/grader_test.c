@@ -13,12 +13,17 @@
 
 #include <cmocka.h>
 
-#include "crash.h"
-#include "evidence.h"
-#include "grader.h"
+#include "grading/results.h"
+#include "judge/crash.h"
+#include "judge/evidence.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/hash.h"
+#include "lib/settings.h"
 #include "machine/frames.h"
 #include "machine/subject_run.h"
-#include "rounds.h"
+#include "report/report.h"
+#include "report/rounds.h"
 #include "silicon/silicon.h"
 
 /* --- settings ----------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../grader/subjects/posted_stress.h"
+#include "subjects/posted_stress.h"
 
 int main(void)
 {

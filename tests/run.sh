@@ -81,7 +81,7 @@ suite_starters() {
 unit() {
     local name=$1
     shift
-    if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader -Igrader/judge -Igrader/report \
+    if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader \
         $(pkg-config --cflags libtraceevent) -fsanitize=address,undefined \
         -fno-sanitize-recover=all "$@" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
         $(pkg-config --libs libtraceevent) >"$scratch/out" 2>&1; then

@@ -12,13 +12,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/status.h"
 
 #define LINE_MAX_BYTES (1u << 20)
 #define WORKERS_MAX    16

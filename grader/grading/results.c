@@ -2,11 +2,16 @@
  * all, one grader at a time. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "grading/results.h"
+#include "lib/files.h"
+#include "lib/hash.h"
+#include "lib/json.h"
 
 #define FORMAT 1
 

@@ -1,6 +1,6 @@
 /* check.c - one check: run the subject, look at the evidence, reach a verdict (check.h). */
 #define _GNU_SOURCE
-#include "check.h"
+#include "judge/check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "../machine/frames.h"
-#include "crash.h"
-#include "guest_image.h"
-#include "judge.h"
-#include "text.h"
+#include "judge/crash.h"
+#include "judge/guest_image.h"
+#include "judge/judge.h"
+#include "judge/text.h"
+#include "machine/frames.h"
 
 /* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
 #define DEADLINE_MODEL_MS   3000

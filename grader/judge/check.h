@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "evidence.h"
+#include "judge/evidence.h"
 
 /* TARGET_SILICON: the subject runs as for TARGET_MODEL; what it made is then executed by the
  * emulated Intel CPU (../silicon/silicon.h). */

@@ -4,7 +4,7 @@
  * nothing is concluded from them. addr2line reads the file in a cage, for a submission may have
  * written into its debug information what it likes. */
 #define _GNU_SOURCE
-#include "crash.h"
+#include "judge/crash.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sandbox.h"
-#include "text.h"
+#include "judge/sandbox.h"
+#include "judge/text.h"
 
 #define PLACES_MAX   96
 #define NULL_PAGES   0x10000u /* accesses below are of a member of what NULL points to */

@@ -1,7 +1,7 @@
 /* device_events.c - QEMU's trace lines as plain records. A line is "NAME ARGUMENTS", in some
  * versions with "PID@TIME:" before it. */
 #define _GNU_SOURCE
-#include "device_events.h"
+#include "judge/device_events.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* evidence.c - collecting the agent's frames, and questions about them. */
 #define _GNU_SOURCE
-#include "evidence.h"
+#include "judge/evidence.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../machine/frames.h"
+#include "machine/frames.h"
 
 /* A copy of size bytes with a NUL behind, or NULL. */
 static void *copy_terminated(const void *bytes, size_t size)

@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../machine/call_supervisor.h"
-#include "../machine/protocol.h"
 #include "arena.h"
-#include "device_events.h"
-#include "trace.h"
+#include "judge/device_events.h"
+#include "judge/trace.h"
+#include "machine/call_supervisor.h"
+#include "machine/protocol.h"
 
 /* One supervised call (target model). */
 struct call {

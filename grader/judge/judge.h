@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "check.h"
-#include "qemu.h"
+#include "judge/check.h"
+#include "judge/qemu.h"
 
 /* What the grader told us (main.c). */
 struct judge_options {

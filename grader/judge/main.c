@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "judge.h"
-#include "text.h"
+#include "judge/judge.h"
+#include "judge/text.h"
 
 /* The kernel bug of TCG's code patching (CONTRIBUTING, "Traps of the machine"). */
 #define MACHINE_FAULT "Oops: int3"

@@ -1,6 +1,6 @@
 /* qemu.c - QEMU as a child process: boot, snapshot, restore. */
 #define _GNU_SOURCE
-#include "qemu.h"
+#include "judge/qemu.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../machine/frames.h"
+#include "machine/frames.h"
 
 #define QEMU          "qemu-system-x86_64"
 #define RAM_SIZE      "512M"

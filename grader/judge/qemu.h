@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "../machine/protocol.h"
+#include "machine/protocol.h"
 
 #define MACHINE_NONE                                                                       \
     {                                                                                      \

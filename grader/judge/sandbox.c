@@ -1,6 +1,6 @@
 /* sandbox.c - bubblewrap on the host. */
 #define _GNU_SOURCE
-#include "sandbox.h"
+#include "judge/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../machine/frames.h"
-#include "judge.h"
-#include "sandbox.h"
+#include "judge/judge.h"
+#include "judge/sandbox.h"
+#include "machine/frames.h"
 
 /* Microseconds that the agent's calibration loop takes on a machine of normal speed. */
 #define NORMAL_MODEL   2500.0

@@ -1,5 +1,5 @@
 /* text.c - UTF-8, strictly (RFC 3629), and what of it may be shown. */
-#include "text.h"
+#include "judge/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

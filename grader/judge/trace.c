@@ -1,6 +1,6 @@
 /* trace.c - libtraceevent turns the kernel's raw trace pages into struct kvm_event. */
 #define _GNU_SOURCE
-#include "trace.h"
+#include "judge/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>

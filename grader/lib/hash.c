@@ -2,11 +2,15 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <openssl/evp.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "grader.h"
+#include "lib/files.h"
+#include "lib/hash.h"
+#include "lib/status.h"
 
 struct hash {
     EVP_MD_CTX *context;

@@ -2,25 +2,15 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "grader.h"
-
-const char *json_text(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
-int json_int(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsNumber(item) ? item->valueint : 0;
-}
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/lab.h"
 
 static int name_is_lab(const struct dirent *entry)
 {
@@ -125,26 +115,6 @@ const struct lab *lab_find(const struct labs *labs, const char *text)
     for (int i = 0; i < labs->count; i++)
         fprintf(stderr, "  LAB=%d  %s\n", labs->list[i].number, labs->list[i].name);
     return NULL;
-}
-
-int lab_verb(const struct settings *s, const char *usage,
-             int (*run)(const struct lab *lab, const struct labs *labs,
-                        const struct settings *s))
-{
-    struct labs labs;
-    const struct lab *lab;
-    int status;
-
-    if (!s->lab) {
-        fprintf(stderr, "grader: %s\n", usage);
-        return EXIT_USAGE;
-    }
-    if (!labs_load(&labs))
-        return EXIT_GRADER;
-    lab = lab_find(&labs, s->lab);
-    status = lab ? run(lab, &labs, s) : EXIT_USAGE;
-    labs_free(&labs);
-    return status;
 }
 
 const cJSON *lab_check(const struct lab *lab, const char *id)

@@ -1,11 +1,14 @@
 /* settings.c - the NAME=value words behind a verb. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "grader.h"
+#include "lib/command.h"
+#include "lib/settings.h"
 
 #define SEEDS 1000000 /* short enough to be typed */
 

@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "device_lend.h"
-#include "frames.h"
-#include "machine_init.h"
-#include "subject_run.h"
-#include "trace_record.h"
+#include "machine/device_lend.h"
+#include "machine/frames.h"
+#include "machine/machine_init.h"
+#include "machine/subject_run.h"
+#include "machine/trace_record.h"
 
 #define SUBJECT_UID 64000 /* nobody else's, owns nothing */
 

@@ -1,6 +1,6 @@
 /* call_supervisor.c - answers for KVM (and, in pretended_vfio.c, VFIO) from outside the subject's process. */
 #define _GNU_SOURCE
-#include "call_supervisor.h"
+#include "machine/call_supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "supervised_call.h"
+#include "machine/supervised_call.h"
 
 #define FDS_MAX      1024
 #define LOG_MAX      (8u << 20)

@@ -1,6 +1,6 @@
 /* device_lend.c - lends the edu device to one run after the other. */
 #define _GNU_SOURCE
-#include "device_lend.h"
+#include "machine/device_lend.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* forbidden_calls.c - a seccomp filter: a list of calls, and what may be asked of others. */
 #define _GNU_SOURCE
-#include "forbidden_calls.h"
+#include "machine/forbidden_calls.h"
 
 #include <errno.h>
 #include <linux/audit.h>

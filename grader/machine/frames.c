@@ -1,5 +1,5 @@
 /* frames.c - length-prefixed frames over a byte stream. */
-#include "frames.h"
+#include "machine/frames.h"
 
 #include <errno.h>
 #include <stdlib.h>

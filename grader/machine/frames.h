@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "protocol.h"
+#include "machine/protocol.h"
 
 /* Read or write exactly size bytes. 0, -errno, or -EPIPE at the end of the stream. A
  * descriptor with a receive time-out gives -EAGAIN. */

@@ -1,6 +1,6 @@
 /* machine_init.c - process 1: from the kernel's hand to a machine with KVM and a channel. */
 #define _GNU_SOURCE
-#include "machine_init.h"
+#include "machine/machine_init.h"
 
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervised_call.h"
+#include "machine/supervised_call.h"
 
 #define CONTAINER_PATH "/dev/vfio/vfio"
 #define GROUP_PATH     "/dev/vfio/" /* and a number */

@@ -1,6 +1,6 @@
 /* subject_memory.c - a sum over /proc. */
 #define _GNU_SOURCE
-#include "subject_memory.h"
+#include "machine/subject_memory.h"
 
 #include <dirent.h>
 #include <fcntl.h>

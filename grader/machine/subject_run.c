@@ -1,6 +1,6 @@
 /* subject_run.c - one run of a subject: its cage, its deadline, the evidence. */
 #define _GNU_SOURCE
-#include "subject_run.h"
+#include "machine/subject_run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,11 +23,11 @@
 #include <unistd.h>
 
 #include "arena.h"
-#include "device_lend.h"
-#include "forbidden_calls.h"
-#include "frames.h"
-#include "subject_memory.h"
-#include "trace_record.h"
+#include "machine/device_lend.h"
+#include "machine/forbidden_calls.h"
+#include "machine/frames.h"
+#include "machine/subject_memory.h"
+#include "machine/trace_record.h"
 
 #define KVM_DEVICE "/dev/kvm"
 #define MIB        (1ull << 20)

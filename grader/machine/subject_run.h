@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "call_supervisor.h"
-#include "protocol.h"
+#include "machine/call_supervisor.h"
+#include "machine/protocol.h"
 
 /* A received RUN request, taken apart; the pointers lie in the frame. */
 struct run_job {

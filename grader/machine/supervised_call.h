@@ -6,7 +6,7 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 
-#include "call_supervisor.h"
+#include "machine/call_supervisor.h"
 
 /* One call on its way from the notification to the answer. */
 struct supervised_call {

@@ -1,6 +1,6 @@
 /* trace_record.c - tracefs: the kernel's own record of every VM entry and exit. */
 #define _GNU_SOURCE
-#include "trace_record.h"
+#include "machine/trace_record.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frames.h"
+#include "machine/frames.h"
 
 #define TRACE_PAGE   4096u
 #define BUFFER_KB    "6144"

@@ -1,37 +1,21 @@
 /* report.c - verdicts for people: 80 columns, colour on a terminal only. */
 #define _GNU_SOURCE
 #include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "grading/traces.h"
+#include "lib/json.h"
+#include "report/report.h"
+#include "report/terminal.h"
 
 #define WIDTH        80
 #define DETAILS_MAX  3 /* failing checks that are explained at once */
 #define LABEL_INDENT 15
-
-bool colours(void)
-{
-    const char *no = getenv("NO_COLOR");
-
-    return isatty(1) && !(no && *no);
-}
-
-const char *paint(const char *name)
-{
-    static const struct {
-        const char *name, *code;
-    } codes[] = {
-        {"green", "\033[32m"}, {"red", "\033[31m"}, {"yellow", "\033[33m"},
-        {"dim", "\033[2m"},    {"bold", "\033[1m"}, {"off", "\033[0m"},
-    };
-
-    for (size_t i = 0; colours() && i < sizeof codes / sizeof codes[0]; i++)
-        if (strcmp(codes[i].name, name) == 0)
-            return codes[i].code;
-    return "";
-}
 
 const char *points_text(int tenths, char buffer[16])
 {
@@ -40,55 +24,6 @@ const char *points_text(int tenths, char buffer[16])
     else
         snprintf(buffer, 16, "%d", tenths / 10);
     return buffer;
-}
-
-void progress_line(const char *format, ...)
-{
-    va_list list;
-
-    if (!isatty(2))
-        return;
-    fprintf(stderr, "\r\033[K");
-    va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fflush(stderr);
-}
-
-/* How much of text goes on a line of room columns: up to the last space that fits. */
-static size_t line_break(const char *text, size_t room)
-{
-    size_t length = strcspn(text, "\n"), cut;
-
-    if (length <= room)
-        return length;
-    for (cut = room; cut > 0 && text[cut] != ' '; cut--)
-        ;
-    return cut ? cut : room;
-}
-
-/* A submission's words may carry escape codes: only printable characters pass. */
-static void print_clean(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        putchar((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?');
-}
-
-void print_wrapped(const char *text, int indent, int width)
-{
-    size_t room = (size_t)(width - indent);
-
-    while (*text) {
-        size_t n = line_break(text, room);
-
-        print_clean(text, n);
-        text += n;
-        while (*text == ' ' || *text == '\n')
-            text++;
-        if (*text)
-            printf("\n%*s", indent, "");
-    }
-    putchar('\n');
 }
 
 static void detail(const char *label, const char *text)

@@ -1,9 +1,10 @@
 /* rounds.c - finds the rounds in the kernel's records. */
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "rounds.h"
+#include "report/rounds.h"
 
 /* Moves to the next exit; an entry on the way begins the time that is the guest's. */
 static void exit_find(struct rounds *r)

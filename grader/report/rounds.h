@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "trace.h"
+#include "judge/trace.h"
 
 struct round {
     const struct kvm_event *exit;

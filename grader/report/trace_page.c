@@ -5,12 +5,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "grader.h"
-#include "rounds.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/lab.h"
+#include "report/rounds.h"
+#include "report/trace_page.h"
 
 #define PAGES      "grader/pages"
 #define MARK       ">DATA<"

@@ -23,9 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../judge/guest_image.h"
-#include "../judge/text.h"
-#include "bochs.h"
+#include "judge/guest_image.h"
+#include "judge/text.h"
+#include "silicon/bochs.h"
 
 GUEST_IMAGE(silicon_runtime, "runtime.bin");
 GUEST_IMAGE(silicon_reset, "reset.bin");

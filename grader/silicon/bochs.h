@@ -2,7 +2,7 @@
 #ifndef BOCHS_H
 #define BOCHS_H
 
-#include "silicon.h"
+#include "silicon/silicon.h"
 
 /* Files that have no name; Bochs opens them as /proc/self/fd/N. */
 struct bochs_run {

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bochs.h"
+#include "silicon/bochs.h"
 
 #define OPTION    "-debugger"
 #define KEPT      "build/cache/bochs-option"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "silicon.h"
+#include "silicon/silicon.h"
 
 #define TABLE_SIZE   4096u
 #define ENTRIES      512u

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "silicon.h"
+#include "silicon/silicon.h"
 #include "x86.h"
 
 #define WATCHDOG_TICKS 40000000u

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bochs.h"
+#include "silicon/bochs.h"
 
 #define CAUGHT     "Caught VMEXIT breakpoint"
 #define OUTPUT_MAX (4u << 20)

@@ -19,8 +19,8 @@
 #ifndef GRADER_SILICON_H
 #define GRADER_SILICON_H
 
-#include "../judge/check.h"
 #include "guest_loader.h"
+#include "judge/check.h"
 #include "silicon_job.h"
 
 /* Where our own tables are, for a check that wants to change them. */

@@ -13,10 +13,16 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "report/terminal.h"
+#include "verbs/verbs.h"
 
 #define ATTACKS     "grader/attacks"
 #define ATTACKS_MAX 200
@@ -270,7 +276,7 @@ static int attacks_run(struct run *run, const struct settings *s)
     return failed ? EXIT_POINTS : EXIT_ALL;
 }
 
-int verb_attacks(const struct settings *s)
+static int attacks_verb(const struct settings *s)
 {
     struct run *run = calloc(1, sizeof *run);
     int status;
@@ -288,3 +294,10 @@ int verb_attacks(const struct settings *s)
     free(run);
     return status;
 }
+
+const struct verb verb_attacks = {
+    .name = "attacks",
+    .run = attacks_verb,
+    .whom = FOR_MAINTAINER,
+    .help = "make attacks                hostile submissions: each must gain nothing\n",
+};

@@ -2,17 +2,23 @@
  * never time anything; this does, and only this. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "evidence.h"
-#include "grader.h"
+#include "grading/grading.h"
+#include "judge/evidence.h"
+#include "judge/qemu.h"
+#include "lib/command.h"
+#include "lib/files.h"
 #include "machine/frames.h"
-#include "qemu.h"
+#include "report/terminal.h"
 #include "subjects/bench.h"
+#include "verbs/verbs.h"
 
 #define RUNS_DEFAULT 7
 #define RUNS_MAX     101
@@ -263,7 +269,7 @@ static bool figures_save(const struct bench *b)
     return ok;
 }
 
-int verb_bench(const struct settings *s)
+static int bench_verb(const struct settings *s)
 {
     struct bench b = {.settings = s, .runs = RUNS_DEFAULT};
     int status = EXIT_ALL;
@@ -301,3 +307,10 @@ int verb_bench(const struct settings *s)
     labs_free(&b.labs);
     return status;
 }
+
+const struct verb verb_bench = {
+    .name = "bench",
+    .run = bench_verb,
+    .whom = FOR_MAINTAINER,
+    .help = "make bench [TIMES=n]        measured figures beside their bounds\n",
+};

@@ -1,13 +1,18 @@
 /* doctor.c - the verb doctor: what is here, what is missing, and the command that mends it. */
 #define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "grader.h"
-#include "sandbox.h"
+#include "judge/sandbox.h"
+#include "lib/command.h"
+#include "prepare/prepare.h"
+#include "report/terminal.h"
+#include "verbs/verbs.h"
 
 static void line(bool ok, const char *name, const char *found, const char *fix)
 {
@@ -85,7 +90,7 @@ static bool room_check(void)
     return ok;
 }
 
-int verb_doctor(const struct settings *s)
+static int doctor_verb(const struct settings *s)
 {
     bool ok, qemu, bochs;
 
@@ -97,3 +102,11 @@ int verb_doctor(const struct settings *s)
                         : "Mend the lines marked -- above, then try again: make doctor");
     return ok ? EXIT_ALL : EXIT_GRADER;
 }
+
+const struct verb verb_doctor = {
+    .name = "doctor",
+    .run = doctor_verb,
+    .whom = FOR_STUDENT,
+    .help =
+        "make doctor                 what is installed, what is missing, how to mend it\n",
+};

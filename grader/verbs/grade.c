@@ -1,12 +1,19 @@
 /* grade.c - the verb grade: one lab or all of them. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "grading/results.h"
+#include "grading/traces.h"
+#include "lib/files.h"
+#include "report/report.h"
+#include "report/terminal.h"
+#include "verbs/verbs.h"
 
 #define WORKERS 2
 
@@ -115,7 +122,7 @@ static void sandbox_mention(const struct grading *list, const struct targets_fou
             "run\nin the machine instead.\n\n");
 }
 
-int verb_grade(const struct settings *s)
+static int grade_verb(const struct settings *s)
 {
     static char traces[LABS_MAX][PATH_ROOM];
     struct grading list[LABS_MAX] = {0};
@@ -161,3 +168,17 @@ int verb_grade(const struct settings *s)
     labs_free(&labs);
     return status;
 }
+
+const struct verb verb_grade = {
+    .name = "grade",
+    .run = grade_verb,
+    .whom = FOR_STUDENT,
+    .help = "make grade [LAB=n]          grade all labs, or one\n"
+            "      CHECK=id SEED=n         just this check; the same numbers again\n"
+            "      FROM=solutions          grade the reference (or any folder) instead of "
+            "labs/\n"
+            "      OWN=1                   link your own earlier parts, not the "
+            "reference's\n"
+            "      TARGET=name             only one target: model, machine or silicon\n"
+            "      SANITIZE=1              compile with ASan and UBSan (target model)\n",
+};

@@ -1,10 +1,17 @@
 /* hint.c - the verb hint: one level at a time, the explanation after passing. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "grader.h"
+#include "grading/results.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/lab.h"
+#include "report/terminal.h"
+#include "verbs/lab_verb.h"
+#include "verbs/verbs.h"
 
 #define HINTS_PATH "build/hints.json"
 #define LEVELS     3
@@ -160,7 +167,16 @@ static int hint_give(const struct lab *lab, const struct labs *labs,
     return status;
 }
 
-int verb_hint(const struct settings *s)
+static int hint_verb(const struct settings *s)
 {
     return lab_verb(s, "a hint for which lab? make hint LAB=1", hint_give);
 }
+
+const struct verb verb_hint = {
+    .name = "hint",
+    .run = hint_verb,
+    .whom = FOR_STUDENT,
+    .help = "make hint LAB=n [CHECK=id]  the next of three hints; the explanation after "
+            "passing\n"
+            "      CHECK=list              which checks there are\n",
+};

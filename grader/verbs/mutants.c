@@ -6,10 +6,16 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "grader.h"
+#include "grading/grading.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "report/terminal.h"
+#include "verbs/verbs.h"
 
 #define MUTANTS_MAX 2000
 #define WORKERS     2
@@ -271,7 +277,7 @@ static int mutants_run(struct run *run, const struct lab *one, const struct sett
     return failed ? EXIT_POINTS : EXIT_ALL;
 }
 
-int verb_mutants(const struct settings *s)
+static int mutants_verb(const struct settings *s)
 {
     struct run *run = calloc(1, sizeof *run);
     const struct lab *one = NULL;
@@ -288,3 +294,12 @@ int verb_mutants(const struct settings *s)
     free(run);
     return status;
 }
+
+const struct verb verb_mutants = {
+    .name = "mutants",
+    .run = mutants_verb,
+    .whom = FOR_MAINTAINER,
+    .help =
+        "make mutants [LAB=n]        wrong solutions: each must lose what it names\n"
+        "      NAMED=1                 only as many as it takes to fail every check once\n",
+};

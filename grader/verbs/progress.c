@@ -1,9 +1,16 @@
 /* progress.c - the verb progress: the board, and the next step. */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "grader.h"
+#include "grading/results.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/lab.h"
+#include "report/report.h"
+#include "report/terminal.h"
+#include "verbs/verbs.h"
 
 #define BAR_WIDTH 20
 
@@ -77,7 +84,7 @@ static void next_print(const struct lab *next, const cJSON *result)
                next->number, next->name, next->number, next->number);
 }
 
-int verb_progress(const struct settings *s)
+static int progress_verb(const struct settings *s)
 {
     char path[PATH_ROOM], got[16], of[16];
     const struct lab *next = NULL;
@@ -113,3 +120,10 @@ int verb_progress(const struct settings *s)
     labs_free(&labs);
     return EXIT_ALL;
 }
+
+const struct verb verb_progress = {
+    .name = "progress",
+    .run = progress_verb,
+    .whom = FOR_STUDENT,
+    .help = "make                        where you are, and the next step\n",
+};

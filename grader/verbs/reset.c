@@ -1,12 +1,17 @@
 /* reset.c - the verb reset: the starter again, after asking, with a backup. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "grader.h"
+#include "lib/command.h"
+#include "lib/files.h"
+#include "lib/lab.h"
+#include "verbs/lab_verb.h"
+#include "verbs/verbs.h"
 
 static bool confirmed(const struct lab *lab, const struct settings *s)
 {
@@ -73,7 +78,14 @@ static int lab_reset(const struct lab *lab, const struct labs *labs,
     return EXIT_ALL;
 }
 
-int verb_reset(const struct settings *s)
+static int reset_verb(const struct settings *s)
 {
     return lab_verb(s, "reset which lab? make reset LAB=1", lab_reset);
 }
+
+const struct verb verb_reset = {
+    .name = "reset",
+    .run = reset_verb,
+    .whom = FOR_STUDENT,
+    .help = "make reset LAB=n            the starter again (asks; keeps a backup)\n",
+};

@@ -1,16 +1,22 @@
-/* run.c - the verbs run and shell: one's own VMM at work, and a look around its machine. */
+/* run.c - the verb run: one's own VMM at work. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "evidence.h"
-#include "grader.h"
+#include "judge/evidence.h"
+#include "judge/qemu.h"
+#include "lib/lab.h"
 #include "machine/frames.h"
-#include "qemu.h"
+#include "prepare/prepare.h"
+#include "submission/submission.h"
+#include "verbs/lab_verb.h"
+#include "verbs/verbs.h"
 
 #define DEADLINE_MS 20000
 
@@ -124,27 +130,15 @@ static int lab_vmm_run(const struct lab *lab, const struct labs *labs,
     return status;
 }
 
-int verb_run(const struct settings *s)
+static int run_verb(const struct settings *s)
 {
     return lab_verb(s, "run what? make run LAB=1 runs the VMM with your part 01",
                     lab_vmm_run);
 }
 
-int verb_shell(const struct settings *s)
-{
-    char kernel[PATH_ROOM], vmlinux[PATH_ROOM], initramfs[PATH_ROOM];
-    struct targets_found targets;
-    int r;
-
-    if (!targets_prepare(&targets, s))
-        return EXIT_GRADER;
-    if (targets.no_machine[0] || !kernel_prepare(kernel, s)) {
-        fprintf(stderr, "grader: no machine: %s\n", targets.no_machine);
-        return EXIT_GRADER;
-    }
-    path_make(vmlinux, "%s/vmlinux", kernel);
-    path_make(initramfs, "%s/initramfs", targets.machine);
-    fprintf(stderr, "A shell in the machine; `exit` ends it, Ctrl-A X kills it.\n");
-    r = machine_interactive(vmlinux, initramfs);
-    return r < 0 ? EXIT_GRADER : EXIT_ALL;
-}
+const struct verb verb_run = {
+    .name = "run",
+    .run = run_verb,
+    .whom = FOR_STUDENT,
+    .help = "make run LAB=n              run the VMM with your part, in the machine\n",
+};

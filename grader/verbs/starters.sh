@@ -7,7 +7,7 @@
 #   check   says which are not what they should be (status 1)
 #   print   one, on standard output
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 starter() {
     awk '

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -12,7 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "grader.h"
+#include "lib/files.h"
+#include "lib/lab.h"
+#include "verbs/verbs.h"
 
 #define SETTLE_MS 150 /* editors save in several steps */
 #define POLL_MS   700 /* where the file system does not tell */
@@ -124,7 +128,7 @@ static void grade_again(const struct watch *w)
             _exit(1);
         if (!s.seed_text)
             s.seed = seed_random();
-        int status = verb_grade(&s);
+        int status = verb_grade.run(&s);
         fflush(stdout);
         _exit(status);
     }
@@ -134,7 +138,7 @@ static void grade_again(const struct watch *w)
     fflush(stdout);
 }
 
-int verb_watch(const struct settings *s)
+static int watch_verb(const struct settings *s)
 {
     struct watch w = {.settings = s, .inotify = -1};
     struct labs labs;
@@ -154,3 +158,10 @@ int verb_watch(const struct settings *s)
     labs_free(&labs);
     return EXIT_ALL;
 }
+
+const struct verb verb_watch = {
+    .name = "watch",
+    .run = watch_verb,
+    .whom = FOR_STUDENT,
+    .help = "make watch [LAB=n]          grade again whenever you save\n",
+};

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../subjects/01-kvm-open.h"
-#include "check.h"
+#include "judge/check.h"
 #include "kvm_open.h"
+#include "subjects/01-kvm-open.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../subjects/02-memory-slots.h"
-#include "check.h"
+#include "judge/check.h"
+#include "subjects/02-memory-slots.h"
 #include "vmm.h"
 
 #define PAGE ((uint64_t)GUEST_PAGE_SIZE)

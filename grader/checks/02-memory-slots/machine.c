@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "exit_loop.h"
-#include "guest_image.h"
 #include "guest_loader.h"
+#include "judge/guest_image.h"
 #include "memory_slots.h"
 
 GUEST_IMAGE(pattern_guest, "pattern.bin");

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../subjects/03-exit-loop.h"
-#include "check.h"
+#include "judge/check.h"
+#include "subjects/03-exit-loop.h"
 
 /* --- scenario.c: a run of the loop on the pretended KVM --- */
 

@@ -7,8 +7,8 @@
 
 #include "exit_loop.h"
 #include "exit_names.h"
-#include "guest_image.h"
 #include "guest_loader.h"
+#include "judge/guest_image.h"
 
 GUEST_IMAGE(tour, "tour.bin");
 GUEST_IMAGE(ask, "ask.bin");

@@ -2,8 +2,8 @@
 #ifndef CHECKS_04_H
 #define CHECKS_04_H
 
-#include "../../subjects/04-int-iret.h"
-#include "check.h"
+#include "judge/check.h"
+#include "subjects/04-int-iret.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "guest_image.h"
+#include "judge/guest_image.h"
 #include "x86.h"
 
 GUEST_IMAGE(rings, "rings.bin");

@@ -1,14 +1,14 @@
 /* silicon.c - an emulated Intel CPU runs on the part's tables, takes the events that the part has
  * encoded, and exits as the part's exception bitmap says. */
-#include "../../silicon/silicon.h"
+#include "silicon/silicon.h"
 
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "guest_image.h"
 #include "guest_loader.h"
+#include "judge/guest_image.h"
 #include "rings.h"
 #include "x86.h"
 

@@ -13,9 +13,9 @@
 #ifndef LAB05_CHECKS_H
 #define LAB05_CHECKS_H
 
-#include "../../subjects/05-ept-walk.h"
-#include "check.h"
+#include "judge/check.h"
 #include "nested_walk.h"
+#include "subjects/05-ept-walk.h"
 
 #define KIB4 (1ull << 12)
 #define MIB2 (1ull << 21)

@@ -3,14 +3,14 @@
  *
  * Where the emulated CPU and the SDM leave room (A flags of a walk that fails; bits of the
  * qualification that depend on features that are off), nothing is compared. */
-#include "../../silicon/silicon.h"
+#include "silicon/silicon.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "checks.h"
-#include "guest_image.h"
+#include "judge/guest_image.h"
 
 GUEST_IMAGE(probe_guest, "probe.bin");
 

@@ -1,7 +1,7 @@
 /* bitmaps.c - the bitmaps: ranges, decisions, merging, devices that are passed through. */
 #include "checks.h"
 
-#include "../../silicon/silicon.h"
+#include "silicon/silicon.h"
 
 static void random_ranges_put(struct script *s, uint32_t bitmap, unsigned count)
 {

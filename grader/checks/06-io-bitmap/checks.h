@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../subjects/06-io-bitmap.h"
-#include "check.h"
 #include "io_bitmap.h"
+#include "judge/check.h"
+#include "subjects/06-io-bitmap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BORDER_PORT  0x8000u /* the first of bitmap B */

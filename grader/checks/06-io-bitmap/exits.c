@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../silicon/silicon.h"
 #include "io_exit.h"
+#include "silicon/silicon.h"
 
 struct calls *calls_new(struct judge *judge)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../silicon/silicon.h"
-#include "guest_image.h"
+#include "judge/guest_image.h"
+#include "silicon/silicon.h"
 
 GUEST_IMAGE(drive_guest, "drive.bin");
 

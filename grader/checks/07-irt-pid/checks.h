@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../subjects/07-irt-pid.h"
-#include "check.h"
+#include "judge/check.h"
+#include "subjects/07-irt-pid.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "guest_image.h"
 #include "guest_loader.h"
+#include "judge/guest_image.h"
 
 GUEST_IMAGE(counts, "counts.bin");
 

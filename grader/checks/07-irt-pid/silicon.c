@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "../../silicon/silicon.h"
-#include "guest_image.h"
+#include "judge/guest_image.h"
 #include "posted_interrupt.h"
+#include "silicon/silicon.h"
 
 GUEST_IMAGE(virtual_guest, "virtual.bin");
 

@@ -2,9 +2,9 @@
 #ifndef CHECKS_08_H
 #define CHECKS_08_H
 
-#include "../../subjects/08-vfio-passthrough.h"
+#include "subjects/08-vfio-passthrough.h"
 
-#include "check.h"
+#include "judge/check.h"
 
 #define PAGE       4096u
 #define READ_WRITE (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "exit_loop.h"
-#include "guest_image.h"
 #include "guest_loader.h"
+#include "judge/guest_image.h"
 
 #define SOURCE_ID 0x28u /* 00:05.0 */
 

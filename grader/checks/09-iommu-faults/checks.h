@@ -2,10 +2,10 @@
 #ifndef CHECKS_09_H
 #define CHECKS_09_H
 
-#include "../../subjects/09-iommu-faults.h"
+#include "subjects/09-iommu-faults.h"
 
-#include "check.h"
 #include "iommu_domain.h"
+#include "judge/check.h"
 
 #define TEXT_MAX  300
 #define READS_ANY UINT32_MAX

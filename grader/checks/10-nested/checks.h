@@ -2,8 +2,8 @@
 #ifndef CHECKS_10_H
 #define CHECKS_10_H
 
-#include "../../subjects/10-nested.h"
-#include "check.h"
+#include "judge/check.h"
+#include "subjects/10-nested.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "guest_image.h"
+#include "judge/guest_image.h"
 
 GUEST_IMAGE(probe, "probe.bin");
 

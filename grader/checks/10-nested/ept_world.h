@@ -2,8 +2,8 @@
 #ifndef EPT_WORLD_H
 #define EPT_WORLD_H
 
-#include "../../silicon/silicon.h"
 #include "checks.h"
+#include "silicon/silicon.h"
 
 #define R       EPT_READ
 #define W       EPT_WRITE

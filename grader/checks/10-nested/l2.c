@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../../judge/trace.h"
-#include "guest_image.h"
+#include "judge/guest_image.h"
+#include "judge/trace.h"
 #include "svm.h"
 #include "vmx.h"
 #include "x86.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../silicon/silicon.h"
 #include "mapping.h"
+#include "silicon/silicon.h"
 
 #define FEATURE_LOCKED 1u /* in IA32_FEATURE_CONTROL */
 #define FEATURE_VMX    4u

@@ -1,0 +1,48 @@
+/* grading.h - the room grading/: runs the labs' checks programs and collects their verdicts. */
+#ifndef GRADING_H
+#define GRADING_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/lab.h"
+#include "prepare/prepare.h"
+#include "submission/submission.h"
+
+/* One lab of one submission on its way from part file to verdicts. */
+struct grading {
+    const struct lab *lab;
+    struct submission submission;
+    const char *only;            /* a single check's id, or NULL */
+    const char *traces;          /* folder for recorded events, or NULL */
+    bool no_machine, no_silicon; /* leave these targets out */
+    uint64_t seed;
+
+    cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */
+    char *messages; /* the compiler's */
+    bool reported;  /* the worker has said how the build went */
+    bool built, ours_failed;
+    double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
+    int earned, lost, unjudged, errors; /* tenths; errors: checks */
+    bool done;
+
+    pid_t pid; /* of its worker */
+    int pipe;
+    char *line; /* received, not yet complete */
+    size_t line_size;
+    double started;
+};
+
+/* Runs gradings, `workers` at a time; calls progress (may be NULL) after each verdict. */
+void gradings_run(struct grading *list, int count, const struct labs *labs,
+                  const struct targets_found *targets, int workers,
+                  void (*progress)(const struct grading *list, int count));
+void gradings_free(struct grading *list, int count);
+
+/* Verdict of a check: "pass", "fail", "skip", "error", or "" if it was not asked for. */
+const char *grading_verdict(const struct grading *grading, const char *id);
+
+#endif

@@ -1,0 +1,18 @@
+/* results.h - what the last gradings said, kept in build/results*.json. */
+#ifndef RESULTS_H
+#define RESULTS_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#include "grading/grading.h"
+
+/* The file that keeps the results for a submission folder. */
+void results_path(char *path, const char *from);
+cJSON *results_load(const char *path); /* an empty object where there is none */
+/* What the last grading said of a check, or NULL. */
+const cJSON *results_verdict(const cJSON *results, const struct lab *lab, const char *id);
+/* Puts the gradings into the file. False with errno. */
+bool results_merge(const char *path, const struct grading *list, int count);
+
+#endif

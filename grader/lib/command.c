@@ -1,0 +1,115 @@
+/* command.c - other programs. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/command.h"
+#include "lib/files.h"
+
+#define OUTPUT_MAX 65536
+
+double now_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+bool program_there(const char *name)
+{
+    const char *path = getenv("PATH");
+    char *copy = strdup(path ? path : "/usr/bin:/bin"), file[PATH_ROOM];
+    bool found = false;
+
+    for (char *save, *dir = strtok_r(copy, ":", &save); dir && !found;
+         dir = strtok_r(NULL, ":", &save)) {
+        path_make(file, "%s/%s", dir, name);
+        found = access(file, X_OK) == 0;
+    }
+    free(copy);
+    return found;
+}
+
+/* Reads until the end, the deadline (0: none), or an error; keeps the first OUTPUT_MAX
+ * bytes. False: the deadline passed. */
+static bool output_collect(int fd, char *buffer, double deadline)
+{
+    size_t size = 0;
+
+    for (;;) {
+        char piece[4096];
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int wait = deadline > 0 ? (int)((deadline - now_seconds()) * 1000) : -1;
+
+        if (deadline > 0 && wait <= 0)
+            return false;
+        if (poll(&p, 1, wait) <= 0)
+            continue;
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n <= 0)
+            return true;
+        size_t room = OUTPUT_MAX - size;
+        size_t take = (size_t)n < room ? (size_t)n : room;
+        memcpy(buffer + size, piece, take);
+        size += take;
+        buffer[size] = 0;
+    }
+}
+
+static int status_decode(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int command_run(char *const argv[], char **output, int seconds)
+{
+    int pipes[2] = {-1, -1}, status;
+    pid_t parent = getpid(), pid;
+    bool in_time = true;
+
+    if (output) {
+        *output = calloc(1, OUTPUT_MAX + 1);
+        if (!*output || pipe2(pipes, O_CLOEXEC) < 0)
+            return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        signal(SIGPIPE, SIG_DFL); /* ignored signals stay ignored across exec */
+        if (output) {
+            setpgid(0, 0);
+            dup2(open("/dev/null", O_RDONLY), 0);
+            dup2(pipes[1], 1);
+            dup2(pipes[1], 2);
+        }
+        execvp(argv[0], argv);
+        dprintf(2, "cannot start %s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    if (output) {
+        close(pipes[1]);
+        in_time = pid < 0 ||
+                  output_collect(pipes[0], *output, seconds ? now_seconds() + seconds : 0);
+        close(pipes[0]);
+    }
+    if (pid < 0)
+        return -1;
+    if (!in_time)
+        kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return in_time ? status_decode(status) : -1;
+}

@@ -1,0 +1,78 @@
+/* targets.c - what can be graded here, and why the rest cannot. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/sandbox.h"
+#include "lib/command.h"
+#include "lib/settings.h"
+#include "prepare/prepare.h"
+
+#define PREPARE_LOCK "build/prepare.lock"
+#define HOUR         3600
+
+/* Without a sandbox, subjects of the model and silicon checks run in the machine; without
+ * both, nowhere. */
+static void model_settle(struct targets_found *found)
+{
+    if (!found->no_sandbox[0] || !found->no_machine[0])
+        return;
+    if (!found->no_model[0])
+        snprintf(found->no_model, sizeof found->no_model, "%s", found->no_sandbox);
+    if (!found->no_silicon[0])
+        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", found->no_sandbox);
+}
+
+static void target_refuse(char *why, size_t size, const char *name,
+                          const struct settings *s)
+{
+    if (s->sanitize && strcmp(name, "model") != 0)
+        snprintf(why, size, "SANITIZE=1 works on target model only");
+    else if (s->target && strcmp(s->target, name) != 0)
+        snprintf(why, size, "TARGET=%s was asked for", s->target);
+}
+
+/* What was not asked for, and what is not installed. */
+static void targets_choose(struct targets_found *found, const struct settings *s)
+{
+    target_refuse(found->no_model, sizeof found->no_model, "model", s);
+    target_refuse(found->no_machine, sizeof found->no_machine, "machine", s);
+    target_refuse(found->no_silicon, sizeof found->no_silicon, "silicon", s);
+    if (!found->no_machine[0] && !program_there("qemu-system-x86_64"))
+        snprintf(found->no_machine, sizeof found->no_machine,
+                 "QEMU is not installed: sudo apt install qemu-system-x86");
+    if (!found->no_silicon[0] && !program_there("bochs"))
+        snprintf(found->no_silicon, sizeof found->no_silicon,
+                 "Bochs is not installed: sudo apt install bochs bochs-term");
+}
+
+bool targets_prepare(struct targets_found *found, const struct settings *s)
+{
+    int lock;
+    bool ok;
+
+    *found = (struct targets_found){.machine = ""};
+    sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
+    targets_choose(found, s);
+    if (found->no_machine[0]) {
+        model_settle(found);
+        return true;
+    }
+    if (!folder_make("build") || (lock = lock_take(PREPARE_LOCK)) < 0) {
+        fprintf(stderr, "grader: cannot write to build/: %s\n", strerror(errno));
+        return false;
+    }
+    folder_prune("build/tmp", NULL, HOUR); /* of runs that were killed */
+    folder_prune("build/cache", NULL, 12 * HOUR);
+    ok = machine_prepare(found->machine, s);
+    if (!ok && !kernel_there(s)) {
+        ok = true;
+        snprintf(found->no_machine, sizeof found->no_machine,
+                 "there is no kernel for the machine (see above; a kernel of your own: "
+                 "KERNEL=bzImage MODULES=/lib/modules/VERSION)");
+        model_settle(found);
+    }
+    lock_drop(lock);
+    return ok;
+}
