@@ -1,17 +1,21 @@
 # Non-Root Mode. `make` shows where you are; `make help` lists all that can be typed.
 # This file only builds the grader and hands the verb on to it.
 
+# A word for the shell, whatever is in it.
+APART = '$(subst ','\'',$(1))'
+
 B := build
 CC = gcc
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
-CFLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' $(WARNINGS) $(WERROR)
+CFLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) $(WARNINGS) $(WERROR)
 INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
-# Everything that may stand behind a verb, handed on as it is.
-SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES
-# (From the command line only: an exported KERNEL= is somebody else's.)
-GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
+# Everything that is set on the command line is handed on as it is (an exported KERNEL= is somebody
+# else's); the grader knows what it knows, and refuses the rest by name.
+OURS := B CC WERROR SUITE CFLAGS WARNINGS MAKEFLAGS
+SET = $(sort $(foreach word,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(word)))))
+GRADER_ARGS = $(foreach name,$(filter-out $(OURS),$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
 
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
@@ -116,7 +120,7 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@$(CC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
-GUEST_FLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+GUEST_FLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
 	-mgeneral-regs-only -Wall -Wextra -Icommon/guest -nostdlib -static \
 	-Wl,--build-id=none,-z,noexecstack -T common/guest/guest.ld

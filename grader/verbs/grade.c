@@ -175,8 +175,7 @@ const struct verb verb_grade = {
     .whom = FOR_STUDENT,
     .help = "make grade [LAB=n]          grade all labs, or one\n"
             "      CHECK=id SEED=n         just this check; the same numbers again\n"
-            "      FROM=solutions          grade the reference (or any folder) instead of "
-            "labs/\n"
+            "      FROM=solutions          grade the reference (or any folder), not labs/\n"
             "      OWN=1                   link your own earlier parts, not the "
             "reference's\n"
             "      TARGET=name             only one target: model, machine or silicon\n"

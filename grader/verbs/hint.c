@@ -176,7 +176,6 @@ const struct verb verb_hint = {
     .name = "hint",
     .run = hint_verb,
     .whom = FOR_STUDENT,
-    .help = "make hint LAB=n [CHECK=id]  the next of three hints; the explanation after "
-            "passing\n"
+    .help = "make hint LAB=n [CHECK=id]  the next of three hints; passed: the explanation\n"
             "      CHECK=list              which checks there are\n",
 };

@@ -199,7 +199,5 @@ const struct verb verb_trace = {
     .name = "trace",
     .run = trace_verb,
     .whom = FOR_STUDENT,
-    .help = "make trace LAB=n [CHECK=id] the exits of your last graded run, as a page "
-            "(TEXT=1:\n"
-            "                            here)\n",
+    .help = "make trace LAB=n [CHECK=id] your last graded run as a page; TEXT=1: as text\n",
 };
