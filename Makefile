@@ -171,7 +171,7 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 # --- the checks: one program a lab -------------------------------------------------------------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
 	$(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/agent/frames.o $(B)/obj/grader/lib/child.o $(B)/lib/core.a
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
