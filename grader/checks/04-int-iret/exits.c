@@ -30,10 +30,10 @@ static struct exception_wish wish_random(struct judge *judge, uint32_t i)
         break;
     case 2:
     case 3:
-        w.match |= 1u << below(judge, 32);
+        w.match |= 1u << judge_random_below(judge, 32);
         break;
     case 4:
-        w.page_faults = (enum page_fault_exits)(4 + below(judge, 100));
+        w.page_faults = (enum page_fault_exits)(4 + judge_random_below(judge, 100));
         break;
     default:
         break;
@@ -123,15 +123,17 @@ void bitmap_says_what_exits(struct judge *judge)
 
         in.wishes[i] = wish_random(judge, i);
         c->page_fault_error_code_mask &= 7;
-        c->page_fault_error_code_match &= coin(judge) ? c->page_fault_error_code_mask : 7;
+        c->page_fault_error_code_match &=
+            random_bool(judge) ? c->page_fault_error_code_mask : 7;
     }
     for (uint32_t i = 0; i < LAB04_QUERIES; i++) {
         in.queries[i] = event_good(judge, good_types[i % COUNT(good_types)]).event;
         if (i % 3 == 0)
-            in.queries[i] = (struct entry_event){.type = 3,
-                                                 .vector = 14,
-                                                 .has_error_code = true,
-                                                 .error_code = (uint32_t)below(judge, 8)};
+            in.queries[i] =
+                (struct entry_event){.type = 3,
+                                     .vector = 14,
+                                     .has_error_code = true,
+                                     .error_code = (uint32_t)judge_random_below(judge, 8)};
         if (i % 16 == 1) /* its vector looks like a page fault's */
             in.queries[i] =
                 (struct entry_event){.type = 4, .vector = 14, .instruction_length = 2};

@@ -133,8 +133,8 @@ static void map_check(const struct script *s, uint32_t op)
           ", access %#x) on a device with %u address lines returned %s; due is %s: %s",
           o->at, o->offset == LAB08_NO_HVA ? "NULL, " : "ram + ",
           o->offset == LAB08_NO_HVA ? 0 : o->offset, o->size, o->flags, s->in.dma_bits,
-          number_name(s->out->results[op].result, is, sizeof is),
-          number_name(due, was, sizeof was), map_reason(o, due));
+          errno_number_text(s->out->results[op].result, is, sizeof is),
+          errno_number_text(due, was, sizeof was), map_reason(o, due));
     if (due == 0) {
         map_made_check(s, op, asked);
         return;

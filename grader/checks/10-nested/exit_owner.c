@@ -41,8 +41,8 @@ static void owner_expect(struct judge *judge, const struct lab10_owners_output *
 
 static const struct lab10_owners_output *owners_run(struct judge *judge)
 {
-    return answer_of(judge, LAB10_OWNERS, &owners, sizeof owners,
-                     sizeof(struct lab10_owners_output));
+    return part_run(judge, LAB10_OWNERS, &owners, sizeof owners,
+                    sizeof(struct lab10_owners_output));
 }
 
 /* Reasons that always exit (no bit), or for which one bit decides. All others never go to L1. */
@@ -367,8 +367,8 @@ void merged_bitmaps_miss_nothing(struct judge *judge)
         bitmaps_random(judge, &in.cases[i].bitmaps01);
         bitmaps_random(judge, &in.cases[i].bitmaps12);
     }
-    const struct lab10_bitmaps_output *out = answer_of(judge, LAB10_BITMAPS, &in, sizeof in,
-                                                       sizeof(struct lab10_bitmaps_output));
+    const struct lab10_bitmaps_output *out =
+        part_run(judge, LAB10_BITMAPS, &in, sizeof in, sizeof(struct lab10_bitmaps_output));
 
     for (uint32_t i = 0; i < LAB10_LEVELS; i++)
         for (uint32_t n = 0; n < 3 * 0x8000; n++) {
