@@ -181,26 +181,30 @@ static void note_expect(struct judge *judge, const struct happenings *h,
 
 #define INJECTED 60u
 
+/* Hardware exceptions 0 to 20 first, each once; then all types but this. */
+static struct lab04_event injected_make(struct judge *judge, uint32_t i)
+{
+    struct lab04_event e =
+        event_good(judge, i <= 20 ? 3 : good_types[i % COUNT(good_types)]);
+
+    if (i <= 20)
+        e.event.vector = i;
+    if (e.event.type == 3 && (i > 20 || i == 2))
+        e = event_good(judge, 0);
+    e.guest = (struct entry_guest){.cr0 = CR0_PE | CR0_PG, .rflags = 0x202};
+    e.event.has_error_code = oracle_has_code(&e);
+    e.event.error_code &= 0xffff;
+    return e;
+}
+
 void events_arrive_on_silicon(struct judge *judge)
 {
     static struct lab04_events_input in;
     char what[200];
 
     happenings_begin(judge, &happenings);
-    for (; in.count < INJECTED; in.count++) {
-        struct lab04_event *e = &in.events[in.count];
-
-        /* Hardware exceptions 0 to 20 first, each once; then all types but this. */
-        *e = event_good(judge,
-                        in.count <= 20 ? 3 : good_types[in.count % COUNT(good_types)]);
-        if (in.count <= 20)
-            e->event.vector = in.count;
-        if (e->event.type == 3 && (in.count > 20 || in.count == 2))
-            *e = event_good(judge, 0);
-        e->guest = (struct entry_guest){.cr0 = CR0_PE | CR0_PG, .rflags = 0x202};
-        e->event.has_error_code = oracle_has_code(e);
-        e->event.error_code &= 0xffff;
-    }
+    for (; in.count < INJECTED; in.count++)
+        in.events[in.count] = injected_make(judge, in.count);
     happenings.count = INJECTED; /* operation 0: ask for the next event */
     const struct lab04_events_output *out =
         part_run(judge, LAB04_EVENTS, &in, sizeof in, sizeof *out);

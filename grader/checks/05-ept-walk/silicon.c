@@ -379,10 +379,8 @@ static void orders_expect(const struct lab_cpu *c, const struct lab05_result *re
                     si->log.record_count, next);
 }
 
-/* All page sizes, split pages, holes; HPAs in the memory under test. */
-static void places_build(struct lab_cpu *c, bool huge)
+static void places_map(struct lab_cpu *c, bool huge)
 {
-    static const char asked[] = "the tables map what they were asked to";
     struct judge *judge = c->judge;
 
     if (huge) {
@@ -402,6 +400,13 @@ static void places_build(struct lab_cpu *c, bool huge)
         else
             place_add(c, area, hpa, MIB2 * large, random_rights(judge));
     }
+}
+
+/* Some of the places get other rights in a part of them, or a hole. */
+static void places_change(struct lab_cpu *c, const char *asked)
+{
+    struct judge *judge = c->judge;
+
     for (unsigned i = 0; i < 12; i++) {
         const unsigned p =
             i * 2 + (unsigned)judge_random_below(judge, 2); /* each once at most */
@@ -421,6 +426,15 @@ static void places_build(struct lab_cpu *c, bool huge)
                 .size = size >= MIB2 ? (1 + judge_random_below(judge, 60)) * KIB4 : KIB4,
                 .access = random_rights(judge)});
     }
+}
+
+/* All page sizes, split pages, holes; HPAs in the memory under test. */
+static void places_build(struct lab_cpu *c, bool huge)
+{
+    static const char asked[] = "the tables map what they were asked to";
+
+    places_map(c, huge);
+    places_change(c, asked);
     place_add(c, GIB1 * 40, TARGET_FROM, MIB2, RWX); /* split for the rights that it has */
     BUILD(c->build, c->world, asked, .kind = LAB05_PROTECT, .gpa = GIB1 * 40 + 7 * KIB4,
           .size = KIB4, .access = RWX);

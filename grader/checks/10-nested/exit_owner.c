@@ -197,26 +197,33 @@ static void exceptions_add(struct judge *judge, uint32_t level, bool *want)
     }
 }
 
-/* Masks and matches of five bits, with every error code of five bits in turn; and of all bits. */
+/* Masks and matches of five bits; and of all bits. */
+static void page_fault_filter_make(struct judge *judge, uint32_t level)
+{
+    struct vmx_controls *c = &owners.controls[level];
+
+    c->exception_bitmap = ((uint32_t)judge_random(judge) & ~(1u << 14)) | (level & 1) << 14;
+    c->page_fault_error_code_mask = level < 2 ? 0 : 1 + random_below(judge, 31);
+    c->page_fault_error_code_match =
+        level < 4 ? 0 : random_below(judge, 32) & c->page_fault_error_code_mask;
+    if (level == 6) {
+        c->page_fault_error_code_mask = (uint32_t)judge_random(judge);
+        c->page_fault_error_code_match =
+            (uint32_t)judge_random(judge) & c->page_fault_error_code_mask;
+    }
+    if (level == 7) /* a match that no error code has */
+        c->page_fault_error_code_match |= 1u << 9;
+}
+
+/* Every error code of five bits in turn, and some of all bits that match. */
 void page_faults_are_filtered(struct judge *judge)
 {
     bool want[LAB10_EXITS];
 
     for (uint32_t level = 0; level < LAB10_LEVELS; level++) {
-        struct vmx_controls *c = &owners.controls[level];
+        const struct vmx_controls *c = &owners.controls[level];
 
-        c->exception_bitmap = ((uint32_t)judge_random(judge) & ~(1u << 14)) | (level & 1)
-                                                                                  << 14;
-        c->page_fault_error_code_mask = level < 2 ? 0 : 1 + random_below(judge, 31);
-        c->page_fault_error_code_match =
-            level < 4 ? 0 : random_below(judge, 32) & c->page_fault_error_code_mask;
-        if (level == 6) {
-            c->page_fault_error_code_mask = (uint32_t)judge_random(judge);
-            c->page_fault_error_code_match =
-                (uint32_t)judge_random(judge) & c->page_fault_error_code_mask;
-        }
-        if (level == 7) /* a match that no error code has */
-            c->page_fault_error_code_match |= 1u << 9;
+        page_fault_filter_make(judge, level);
         exceptions_add(judge, level, want);
         for (uint32_t code = 0; code < 32; code++)
             page_fault_add(judge, level, code, want);
