@@ -1,4 +1,4 @@
-/* judge.h - inside of the judge: what check.c, targets.c and main.c share. */
+/* judge.h - inside of the judge: what its files share. */
 #ifndef JUDGE_H
 #define JUDGE_H
 
@@ -102,5 +102,21 @@ void targets_close(struct targets *targets);
 
 /* Runs one check under cmocka, in this process. */
 void check_execute(struct judge *judge);
+/* Ends the check here and now; outcome's texts are its caller's. */
+_Noreturn void check_end(struct judge *judge, enum verdict verdict);
+
+/* --- keep.c -------------------------------------------------------------------------------- */
+
+/* Keeps what the machine recorded: the check's latest run. */
+void judge_trace_keep(struct judge *judge, const struct evidence *e,
+                      const struct run_spec *spec);
+/* Counts up to the exit that judge_points_at_event() named. When it matters, that is after a
+ * failure: a check may look at every one. */
+void judge_point_settle(struct judge *judge);
+
+/* --- run_end.c ----------------------------------------------------------------------------- */
+
+/* Fails the check: says how a run ended that did not answer. */
+_Noreturn void run_end_explain(struct judge *judge, const struct evidence *e);
 
 #endif
