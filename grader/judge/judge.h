@@ -105,6 +105,36 @@ void check_execute(struct judge *judge);
 /* Ends the check here and now; outcome's texts are its caller's. */
 _Noreturn void check_end(struct judge *judge, enum verdict verdict);
 
+/* --- one_check.c --------------------------------------------------------------------------- */
+
+/* Runs one check in a child, in its place, and reports its outcome. */
+void check_judge(struct targets *targets, const struct check *check);
+/* CPU seconds of this process alone. Its children's are not the judge's: they are Bochs. */
+double cpu_self(void);
+
+/* --- judge_report.c ------------------------------------------------------------------------ */
+
+/* The declarations of all checks, to standard output; the program's exit status. */
+int checks_list(void);
+/* How a check ended. note: "", or what else happened. */
+void outcome_report(const struct judge_options *options, const struct check *check,
+                    const struct outcome *outcome, double seconds, const char *note);
+/* What judging cost, without the machine: for make bench. */
+void cost_report(const struct targets *targets);
+
+/* --- place_lost.c -------------------------------------------------------------------------- */
+
+/* Why did the place where the check ran go away, and whose fault is that? *outcome says it.
+ * True: the machine's own; run the check once more. */
+bool place_lost_explain(struct targets *targets, const struct check *check,
+                        struct outcome *outcome);
+
+/* --- random.c ------------------------------------------------------------------------------ */
+
+/* Where a check's numbers begin. The same check has the same sequence for a seed, whichever
+ * others run before it. */
+uint64_t random_seed(uint64_t seed, const char *id);
+
 /* --- keep.c -------------------------------------------------------------------------------- */
 
 /* Keeps what the machine recorded: the check's latest run. */

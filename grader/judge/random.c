@@ -2,6 +2,13 @@
 #define _GNU_SOURCE
 #include "judge/judge.h"
 
+uint64_t random_seed(uint64_t seed, const char *id)
+{
+    for (; *id; id++)
+        seed = (seed ^ (uint8_t)*id) * 0x100000001b3ull;
+    return seed;
+}
+
 uint64_t judge_random(struct judge *j)
 {
     uint64_t z = j->random += 0x9e3779b97f4a7c15ull;
