@@ -9,7 +9,7 @@
 
 #include "judge/judge.h"
 
-/* --- verdicts -------------------------------------------------------------------------------- */
+/* --- verdicts ----------------------------------------------------------------------------- */
 
 _Noreturn void check_end(struct judge *j, enum verdict verdict)
 {
@@ -46,7 +46,7 @@ _Noreturn void judge_error(struct judge *j, const char *format, ...)
     check_end(j, VERDICT_ERROR);
 }
 
-/* --- numbers for people ------------------------------------------------------------------------ */
+/* --- numbers for people --------------------------------------------------------------------- */
 
 void judge_figure(struct judge *j, const char *name, double value, const char *unit)
 {
@@ -60,7 +60,7 @@ void judge_figure(struct judge *j, const char *name, double value, const char *u
     j->outcome.figure_count++;
 }
 
-/* --- under cmocka ------------------------------------------------------------------------------ */
+/* --- under cmocka --------------------------------------------------------------------------- */
 
 static void cmocka_body(void **state)
 {

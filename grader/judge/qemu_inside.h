@@ -1,5 +1,5 @@
-/* qemu_inside.h - inside of the machine seen from the host: what qemu.c, qemu_monitor.c, snapshot.c,
- * machine_wake.c and machine_look.c share. */
+/* qemu_inside.h - inside of qemu.h: what qemu.c, qemu_monitor.c, snapshot.c, machine_wake.c and
+ * machine_look.c share. */
 #ifndef QEMU_INSIDE_H
 #define QEMU_INSIDE_H
 

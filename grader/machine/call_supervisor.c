@@ -1,5 +1,5 @@
-/* call_supervisor.c - takes the subject's calls, one by one: answers them, by the plan, from outside
- * its process (pretended_kvm.c, pretended_vfio.c), and logs them. */
+/* call_supervisor.c - takes the subject's calls, one by one: answers them, by the plan, from
+ * outside its process (pretended_kvm.c, pretended_vfio.c), and logs them. */
 #define _GNU_SOURCE
 #include "machine/call_supervisor.h"
 
