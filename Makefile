@@ -168,21 +168,27 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
 
-# --- the checks: one program a lab -------------------------------------------------------------
+# --- the judge: an archive, for the checks and for the grader, which takes what it needs ----------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
-	$(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/obj/grader/lib/child.o $(B)/lib/core.a
+	$(B)/obj/agent/frames.o $(B)/obj/grader/lib/child.o
+SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
+$(B)/lib/judge.a: $(JUDGE_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+# --- the checks: one program a lab -------------------------------------------------------------
 # (grader/checks/LAB.c has the table; what is too long for one file stands in the folder LAB/.)
 define CHECK_RULES
 $(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
-$(B)/checks/$(1): $(2) $(JUDGE_OBJECTS)
+$(B)/checks/$(1): $(2) $(SILICON_OBJECTS) $(B)/lib/judge.a $(B)/lib/core.a
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
@@ -193,8 +199,7 @@ $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(la
 # --- the grader ---------------------------------------------------------------------------------
 ROOMS := verbs submission grading report prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
-	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
-	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/lib/judge.a $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)

@@ -16,6 +16,7 @@
 #include "grading/results.h"
 #include "judge/crash.h"
 #include "judge/evidence.h"
+#include "judge/words.h"
 #include "lib/command.h"
 #include "lib/files.h"
 #include "lib/hash.h"
@@ -511,6 +512,24 @@ static void places_of_code_are_read_as_addr2line_says_them(void **state)
     assert_string_equal(places[2].line, "");
 }
 
+/* --- results in words ----------------------------------------------------------------------------- */
+
+static void results_are_named_where_they_are_an_errno(void **state)
+{
+    char text[40];
+
+    (void)state;
+    assert_string_equal(errno_text(-ENOENT, text, sizeof text), "-ENOENT");
+    assert_string_equal(errno_text(5, text, sizeof text), "5");
+    assert_string_equal(errno_text(-1, text, sizeof text), "-EPERM");
+    assert_string_equal(errno_text_or_minus_1(-1, text, sizeof text), "-1");
+    assert_string_equal(errno_text_or_minus_1(-ENOENT, text, sizeof text), "-ENOENT");
+    assert_string_equal(errno_number_text(-ENOENT, text, sizeof text), "-2 (-ENOENT)");
+    assert_string_equal(errno_number_text(0, text, sizeof text), "0");
+    assert_string_equal(errno_text(INT64_MIN, text, sizeof text), "-9223372036854775808");
+    assert_null(errno_name(-150));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +558,7 @@ int main(void)
         cmocka_unit_test(ept_whose_root_is_elsewhere_is_not_confined),
         cmocka_unit_test(exit_of_l2_is_kept_or_handed_on),
         cmocka_unit_test(places_of_code_are_read_as_addr2line_says_them),
+        cmocka_unit_test(results_are_named_where_they_are_an_errno),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

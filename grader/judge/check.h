@@ -26,6 +26,9 @@ enum target { TARGET_MODEL = 1, TARGET_MACHINE, TARGET_SILICON };
 
 struct judge;
 
+/* Elements of an array. */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 struct check {
     const char *id;    /* a sentence without spaces: read_only_slot_refuses_writes */
     const char *title; /* for the report, at most 58 characters */

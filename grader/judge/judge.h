@@ -1,4 +1,4 @@
-/* judge.h - inside of the judge: what check.c, targets.c and main.c share. */
+/* judge.h - inside of the judge: what its files share. */
 #ifndef JUDGE_H
 #define JUDGE_H
 
@@ -102,5 +102,51 @@ void targets_close(struct targets *targets);
 
 /* Runs one check under cmocka, in this process. */
 void check_execute(struct judge *judge);
+/* Ends the check here and now; outcome's texts are its caller's. */
+_Noreturn void check_end(struct judge *judge, enum verdict verdict);
+
+/* --- one_check.c --------------------------------------------------------------------------- */
+
+/* Runs one check in a child, in its place, and reports its outcome. */
+void check_judge(struct targets *targets, const struct check *check);
+/* CPU seconds of this process alone. Its children's are not the judge's: they are Bochs. */
+double cpu_self(void);
+
+/* --- judge_report.c ------------------------------------------------------------------------ */
+
+/* The declarations of all checks, to standard output; the program's exit status. */
+int checks_list(void);
+/* How a check ended. note: "", or what else happened. */
+void outcome_report(const struct judge_options *options, const struct check *check,
+                    const struct outcome *outcome, double seconds, const char *note);
+/* What judging cost, without the machine: for make bench. */
+void cost_report(const struct targets *targets);
+
+/* --- place_lost.c -------------------------------------------------------------------------- */
+
+/* Why did the place where the check ran go away, and whose fault is that? *outcome says it.
+ * True: the machine's own; run the check once more. */
+bool place_lost_explain(struct targets *targets, const struct check *check,
+                        struct outcome *outcome);
+
+/* --- random.c ------------------------------------------------------------------------------ */
+
+/* Where a check's numbers begin. The same check has the same sequence for a seed, whichever
+ * others run before it. */
+uint64_t random_seed(uint64_t seed, const char *id);
+
+/* --- keep.c -------------------------------------------------------------------------------- */
+
+/* Keeps what the machine recorded: the check's latest run. */
+void judge_trace_keep(struct judge *judge, const struct evidence *e,
+                      const struct run_spec *spec);
+/* Counts up to the exit that judge_points_at_event() named. When it matters, that is after a
+ * failure: a check may look at every one. */
+void judge_point_settle(struct judge *judge);
+
+/* --- run_end.c ----------------------------------------------------------------------------- */
+
+/* Fails the check: says how a run ended that did not answer. */
+_Noreturn void run_end_explain(struct judge *judge, const struct evidence *e);
 
 #endif

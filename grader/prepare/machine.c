@@ -30,6 +30,7 @@ static void machine_folder(char *folder, const char *kernel)
     hash_file(hash, "build/bin/agent");
     hash_file(hash, "grader/machine/initramfs.sh");
     hash_file(hash, "grader/judge/qemu.c");
+    hash_file(hash, "grader/judge/snapshot.c");
     if (command_run(argv, &version, 30) == 0)
         hash_text(hash, version);
     free(version);

@@ -7,6 +7,8 @@
  *   only: check          runs that one (what takes a machine's time is tried once)
  *   says: text           what the report has to contain (a compiler's message, or what a
  *                        check has seen); several lines: any of them
+ *   with: file           C that more than one attack needs, from the same folder (a .h): it is
+ *                        appended before the attack
  * NAME.c is appended to the lab's starter (or replaces it, with "whole: yes"); NAME.sh is run
  * in a copy of the starter's folder and may do to it what it likes.
  */
@@ -75,6 +77,13 @@ static bool number_listed(const char *list, int number)
     return false;
 }
 
+static bool name_ends(const char *name, const char *end)
+{
+    size_t length = strlen(name), ending = strlen(end);
+
+    return length > ending && strcmp(name + length - ending, end) == 0;
+}
+
 static bool text_append(const char *path, const char *text, bool whole)
 {
     FILE *file = fopen(path, whole ? "we" : "ae");
@@ -83,13 +92,30 @@ static bool text_append(const char *path, const char *text, bool whole)
     return file && fclose(file) == 0 && ok;
 }
 
+/* Puts the attack, behind what it shares with others, into a part. */
+static bool attack_append(const struct attack *a, const char *part)
+{
+    char whole[8], with[100], path[PATH_ROOM];
+    char *shared = NULL;
+    bool ok;
+
+    value_find(a, "whole", 0, whole, sizeof whole);
+    value_find(a, "with", 0, with, sizeof with);
+    path_make(path, ATTACKS "/%s", with);
+    if (with[0] && !(shared = file_read(path, 1u << 20, NULL)))
+        return false;
+    ok = text_append(part, shared ? shared : "", whole[0] != 0) &&
+         text_append(part, a->text, false);
+    free(shared);
+    return ok;
+}
+
 /* The submission's folder: the starter, with the attack in it. */
 static bool attack_prepare(struct attack *a)
 {
     const struct lab *lab = a->lab;
-    char from[PATH_ROOM], to[PATH_ROOM], place[PATH_ROOM], whole[8];
+    char from[PATH_ROOM], to[PATH_ROOM], place[PATH_ROOM];
     char *argv[] = {"sh", "-c", "cd \"$1\" && sh -e \"$2\"", "sh", place, to, NULL};
-    size_t length = strlen(a->name);
     bool ok;
 
     path_make(a->folder, "build/tmp/attack.XXXXXX");
@@ -106,10 +132,9 @@ static bool attack_prepare(struct attack *a)
              file_write(to, starter, strlen(starter));
         free(starter);
     }
-    if (length > 2 && strcmp(a->name + length - 2, ".c") == 0) {
-        value_find(a, "whole", 0, whole, sizeof whole);
+    if (name_ends(a->name, ".c")) {
         path_make(to, "%s/%s/%s", a->folder, lab->name, lab->parts[0]);
-        return ok && text_append(to, a->text, whole[0] != 0);
+        return ok && attack_append(a, to);
     }
     path_make(from, ATTACKS "/%s", a->name);
     char *script = realpath(from, NULL);
@@ -179,7 +204,8 @@ static int attacks_find(struct run *run, const struct settings *s)
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
 
-        if (name[0] != '.' && (!s->check || strcmp(s->check, name) == 0))
+        if (name[0] != '.' && !name_ends(name, ".h") &&
+            (!s->check || strcmp(s->check, name) == 0))
             attack_read(run, s, name);
         free(entries[i]);
     }

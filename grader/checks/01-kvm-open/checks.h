@@ -7,10 +7,9 @@
 #include <stdint.h>
 
 #include "judge/check.h"
+#include "judge/words.h"
 #include "kvm_open.h"
 #include "subjects/01-kvm-open.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- life.c: one life of the three objects, and its numbers in words --- */
 

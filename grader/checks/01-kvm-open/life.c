@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define PAGE 4096u
 
@@ -53,14 +52,11 @@ const struct lab01_output *output_of(const struct evidence *e)
 struct text result_text(int result)
 {
     struct text text;
-    const char *name = result < 0 ? strerrorname_np(-result) : NULL;
 
-    if (result == -ENOTSUP)
-        name = "ENOTSUP"; /* also called EOPNOTSUPP; the contract says ENOTSUP */
-    if (name)
-        snprintf(text.is, sizeof text.is, "%d (-%s)", result, name);
+    if (result == -ENOTSUP) /* also called EOPNOTSUPP; the contract says ENOTSUP */
+        snprintf(text.is, sizeof text.is, "%d (-ENOTSUP)", result);
     else
-        snprintf(text.is, sizeof text.is, "%d", result);
+        errno_number_text(result, text.is, sizeof text.is);
     return text;
 }
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "memory_slots.h"
@@ -195,10 +194,8 @@ struct copies {
 
 static struct copies *copies_new(struct judge *judge, uint64_t base)
 {
-    struct copies *c = calloc(1, sizeof *c);
+    struct copies *c = memory_get(judge, sizeof *c);
 
-    if (!c)
-        judge_error(judge, "out of memory");
     c->s = script_new(judge, 1);
     c->s->in.rams[0].size = COPY_RAM;
     c->world = (struct world){.base = base, .pages = COPY_PAGES};

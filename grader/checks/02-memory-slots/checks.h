@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
+#include "judge/words.h"
 #include "subjects/02-memory-slots.h"
 #include "vmm.h"
 
@@ -57,7 +60,6 @@ void op_calls(struct script *s);
 void add_put(struct script *s, uint32_t slot, const char *asked, struct lab02_op op);
 void mirror_put(struct script *s);
 uint64_t random_pages(struct judge *judge, uint64_t limit);
-void random_fill(struct judge *judge, void *buffer, size_t size);
 void objects_expect(const struct script *s);
 struct run_spec script_spec(const struct script *s, const struct run_spec *how);
 size_t answer_size(const struct script *s);

@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MODEL_MS 4000 /* up to some hundred calls go to the agent and back */
@@ -16,13 +15,10 @@
 
 const char handed_on[] = "a failing ioctl makes the function fail with its errno";
 
-/* Lives as long as the check's process. */
 struct script *script_new(struct judge *judge, uint32_t vms)
 {
-    struct script *s = calloc(1, sizeof *s);
+    struct script *s = memory_get(judge, sizeof *s);
 
-    if (!s)
-        judge_error(judge, "out of memory");
     s->judge = judge;
     s->in.vm_count = vms;
     s->in.rams[0].size = 0x10000;
@@ -33,10 +29,8 @@ struct script *script_new(struct judge *judge, uint32_t vms)
 
 void op_put(struct script *s, int64_t want, const char *asked, struct lab02_op op)
 {
-    uint32_t i = s->in.op_count++;
+    const uint32_t i = script_place(s->judge, &s->in.op_count, LAB02_OPS);
 
-    if (i >= LAB02_OPS)
-        judge_error(s->judge, "the check's script is too long");
     s->in.ops[i] = op;
     s->wants[i] = want;
     s->asked[i] = asked;
@@ -94,14 +88,6 @@ uint64_t random_pages(struct judge *judge, uint64_t limit)
     return judge_random_below(judge, limit) * PAGE;
 }
 
-void random_fill(struct judge *judge, void *buffer, size_t size)
-{
-    uint8_t *bytes = buffer;
-
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)judge_random(judge);
-}
-
 /* What the reference parts make is there; with OWN=1, the student's may not be. */
 void objects_expect(const struct script *s)
 {
@@ -111,16 +97,16 @@ void objects_expect(const struct script *s)
                                         [LAB02_STEP_VCPU_CREATE] = "vcpu_create"};
     const uint32_t step = s->out->step;
     const int32_t result = s->out->result;
-    const char *name = strerrorname_np(-result);
+    char text[40];
 
     if (step == LAB02_STEP_READY)
         return;
     CHECK(s->judge, step > LAB02_STEP_RAM && step < LAB02_STEP_READY, asked,
           "there is no memory for the guest: %d (step %u)", result, step);
     CHECK(s->judge, false, asked,
-          "%s() of part 01 returned %d%s%s%s: with OWN=1 your own parts are linked; mend "
+          "%s() of part 01 returned %s: with OWN=1 your own parts are linked; mend "
           "it with make grade LAB=1, or leave OWN=1 out",
-          names[step], result, name ? " (-" : "", name ? name : "", name ? ")" : "");
+          names[step], errno_number_text(result, text, sizeof text));
 }
 
 struct run_spec script_spec(const struct script *s, const struct run_spec *how)

@@ -1,10 +1,8 @@
 /* words.c - operations and their results in words, for messages. */
-#define _GNU_SOURCE
 #include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "exit_loop.h"
 
@@ -86,19 +84,14 @@ static void run_describe(int64_t value, char *buffer, size_t size)
 
 void value_describe(uint32_t kind, int64_t value, char *buffer, size_t size)
 {
-    /* -1 is more likely an ioctl's own result than -EPERM. */
-    const char *name = value < -1 && value > -200 ? strerrorname_np((int)-value) : NULL;
-
     if (kind == LAB02_TO_HVA)
         hva_describe(value, buffer, size);
-    else if (kind == LAB02_RUN && !name)
+    else if (kind == LAB02_RUN && (value == -1 || !errno_name(value)))
         run_describe(value, buffer, size);
     else if (value == WANT_SLOT)
         snprintf(buffer, size, "a slot number");
-    else if (name)
-        snprintf(buffer, size, "-%s", name);
     else
-        snprintf(buffer, size, "%" PRId64, value);
+        errno_text_or_minus_1(value, buffer, size);
 }
 
 void region_describe(const struct kvm_userspace_memory_region *region, uint64_t ram_hva,

@@ -2,7 +2,6 @@
  *
  * The oracle reckons in 128 bits: a range may end at 2^64.
  */
-#define _GNU_SOURCE
 #include "checks.h"
 
 #include <errno.h>
@@ -62,11 +61,7 @@ static int bus_model_find(const struct bus_model *bus, uint64_t address, uint32_
 static const struct lab03_bus_output *bus_run(struct judge *judge,
                                               const struct lab03_bus_input *in)
 {
-    const struct run_spec spec = {
-        .entry = LAB03_BUS, .input = in, .input_size = sizeof *in};
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab03_bus_output));
-
-    return (const struct lab03_bus_output *)(const void *)e->answer;
+    return part_run(judge, LAB03_BUS, in, sizeof *in, sizeof(struct lab03_bus_output));
 }
 
 static void bus_op_add(struct lab03_bus_input *in, struct lab03_op op)
@@ -76,7 +71,7 @@ static void bus_op_add(struct lab03_bus_input *in, struct lab03_op op)
 
 static const char *add_answer(int result)
 {
-    return result == 0 ? "0" : strerrorname_np(-result) ? strerrorname_np(-result) : "?";
+    return result == 0 ? "0" : errno_name(result) ? errno_name(result) : "?";
 }
 
 /* Adds devices 0 to count - 1 and compares every answer. */

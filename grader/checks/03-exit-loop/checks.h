@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
+#include "judge/words.h"
 #include "subjects/03-exit-loop.h"
 
 /* --- scenario.c: a run of the loop on the pretended KVM --- */
@@ -24,8 +27,6 @@ struct scenario {
 #define MMIO_DEVICE 1u
 
 extern struct scenario scene; /* one a process: each check has its own */
-bool random_bool(struct judge *judge);
-void random_fill(struct judge *judge, void *bytes, size_t size);
 uint64_t number_of(const uint8_t *data, uint32_t size);
 void scenario_begin(struct judge *judge, struct scenario *s);
 struct kvm_run *exit_add(struct judge *judge, struct scenario *s, uint32_t reason);

@@ -219,11 +219,9 @@ static void kick_log_follow(struct judge *judge, const struct evidence *e,
 static void steps_judge(struct judge *judge, bool kick_waiting)
 {
     const uint32_t exits = 3 * (POSITIONS + 2);
-    struct plan_exit *plan = calloc(exits, sizeof *plan);
+    struct plan_exit *plan = memory_get(judge, exits * sizeof *plan);
     struct kick_log log = {.pending = false};
 
-    if (!plan)
-        judge_error(judge, "out of memory");
     scenario_begin(judge, &scene);
     scene.in.positions = POSITIONS;
     scene.in.steps[0] = kick_waiting ? LAB03_STEP_KICK : LAB03_STEP_RUN;

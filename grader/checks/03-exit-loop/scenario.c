@@ -8,19 +8,6 @@
 
 #define PIO_DATA_AT 4096u /* of struct kvm_run: where the pretended KVM has its PIO data */
 
-bool random_bool(struct judge *judge)
-{
-    return judge_random(judge) & 1;
-}
-
-void random_fill(struct judge *judge, void *bytes, size_t size)
-{
-    uint8_t *at = bytes;
-
-    for (size_t i = 0; i < size; i++)
-        at[i] = (uint8_t)judge_random(judge);
-}
-
 /* The bytes as a number, for messages. */
 uint64_t number_of(const uint8_t *data, uint32_t size)
 {

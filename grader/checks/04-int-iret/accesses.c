@@ -247,7 +247,7 @@ static void access_end_expect(struct judge *judge, const struct access_case *k,
 
     CHECK(judge, r->error == k->error, "traps->error says why it gave up",
           "%s: it is %d, not %s%s", k->what, r->error, k->error ? "-" : "",
-          errno_name(k->error));
+          result_name(k->error));
     CHECK(judge, !!r->kicked == (k->error != 0),
           "a kick ends the run when the emulation gives up, and only then",
           "%s: the vCPU was %s", k->what, r->kicked ? "kicked" : "not kicked");

@@ -3,20 +3,16 @@
 #define CHECKS_04_H
 
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
+#include "judge/words.h"
 #include "subjects/04-int-iret.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- values.c --------------------------------------------------------------------------- */
 
-const char *errno_name(int result);
-bool coin(struct judge *judge);
-uint64_t below(struct judge *judge, uint64_t limit);
-void random_fill(struct judge *judge, void *bytes, size_t size);
+/* "0", "GUEST_FAULTS", or the name of the errno. */
+const char *result_name(int result);
 uint64_t random_canonical(struct judge *judge);
-/* One run of the subject, on the check's target; its answer. */
-const void *part_run(struct judge *judge, uint32_t entry, const void *in, size_t size,
-                     size_t answer);
 /* A number of `size` bytes in memory, lowest byte first. */
 uint64_t bytes_value(const uint8_t *at, unsigned size);
 void bytes_set(uint8_t *at, uint64_t value, unsigned size);

@@ -10,13 +10,13 @@
 /* A stack of which not all is memory, or not all can be written. */
 static uint64_t stack_bad(struct judge *judge)
 {
-    switch (below(judge, 3)) {
+    switch (judge_random_below(judge, 3)) {
     case 0:
-        return below(judge, 32);
+        return judge_random_below(judge, 32);
     case 1:
-        return LAB04_RAM + 16 * below(judge, 9) + 16;
+        return LAB04_RAM + 16 * judge_random_below(judge, 9) + 16;
     default:
-        return LAB04_ROM + 16 + below(judge, LAB04_RAM - LAB04_ROM - 16);
+        return LAB04_ROM + 16 + judge_random_below(judge, LAB04_RAM - LAB04_ROM - 16);
     }
 }
 
@@ -31,23 +31,25 @@ static void handler_segment_spoil(struct judge *judge, struct lab04_case *c,
 
     switch (step) {
     case 6:
-        gate->selector = selector_make(no_code[below(judge, 4)], (unsigned)below(judge, 4));
-        if (below(judge, 3) == 0)
+        gate->selector = selector_make(no_code[judge_random_below(judge, 4)],
+                                       (unsigned)judge_random_below(judge, 4));
+        if (judge_random_below(judge, 3) == 0)
             gate->selector = selector_make(D_KERNEL_CODE, 4); /* of an LDT */
-        else if (coin(judge)) /* one byte is past the limit */
+        else if (random_bool(judge)) /* one byte is past the limit */
             c->cpu.sregs.gdt.limit = (uint16_t)((gate->selector & 0xfff8) + 6);
         else if (cpl < 3)
             gate->selector = selector_make(code_of_ring[cpl + 1], 0);
         break;
     case 7:
-        gate->selector = selector_make(D_KERNEL_CODE_ABSENT, (unsigned)below(judge, 4));
+        gate->selector =
+            selector_make(D_KERNEL_CODE_ABSENT, (unsigned)judge_random_below(judge, 4));
         break;
     case 8:
-        gate->selector = selector_make(coin(judge) ? D_CODE32_0 : D_CODE_LD, 0);
+        gate->selector = selector_make(random_bool(judge) ? D_CODE32_0 : D_CODE_LD, 0);
         break;
     default:
-        gate->selector =
-            selector_make(conforming[below(judge, 4)], (unsigned)below(judge, 4));
+        gate->selector = selector_make(conforming[judge_random_below(judge, 4)],
+                                       (unsigned)judge_random_below(judge, 4));
     }
 }
 
@@ -61,29 +63,30 @@ static void deliver_spoil(struct judge *judge, struct lab04_case *c,
 
     switch (step) {
     case 1:
-        c->cpu.sregs.idt.limit = (uint16_t)(c->event.vector * 16 + below(judge, 15));
+        c->cpu.sregs.idt.limit =
+            (uint16_t)(c->event.vector * 16 + judge_random_below(judge, 15));
         break;
     case 2:
         do
-            gate->type = (uint8_t)below(judge, 32);
+            gate->type = (uint8_t)judge_random_below(judge, 32);
         while (gate->type == GATE_INTERRUPT || gate->type == GATE_TRAP);
         break;
     case 3:
         c->event.software = true;
         c->event.has_error_code = false;
-        gate->dpl = (uint8_t)below(judge, cpl ? cpl : 1);
+        gate->dpl = (uint8_t)judge_random_below(judge, cpl ? cpl : 1);
         break;
     case 4:
         gate->present = 0;
         break;
     case 5:
-        gate->selector = (uint16_t)below(judge, 4);
+        gate->selector = (uint16_t)judge_random_below(judge, 4);
         break;
     case 9:
-        c->cpu.sregs.tr.limit = stack + (uint32_t)below(judge, 7);
+        c->cpu.sregs.tr.limit = stack + (uint32_t)judge_random_below(judge, 7);
         break;
     case 10:
-        gate->handler ^= 1ull << (47 + below(judge, 17));
+        gate->handler ^= 1ull << (47 + judge_random_below(judge, 17));
         break;
     case 11:
         c->write_at[0] = TSS_AT + stack;
@@ -101,7 +104,7 @@ static void deliver_tighten(struct judge *judge, struct lab04_case *c,
                             const struct guest_gate *gate)
 {
     c->cpu.sregs.idt.limit = (uint16_t)(c->event.vector * 16 + 15);
-    if (coin(judge))
+    if (random_bool(judge))
         c->cpu.sregs.gdt.limit = (uint16_t)((gate->selector & 0xfff8) + 7);
     if (gate->ist)
         c->cpu.sregs.tr.limit = 28u + 8 * gate->ist + 7;
@@ -124,28 +127,31 @@ static void deliver_make(struct judge *judge, struct lab04_emulate_input *in, un
     /* Steps 3, 9 and 11 only happen to programs in an outer ring; what comes of a conforming
      * segment of ring 3 (12) can only be seen in an inner one. */
     const unsigned cpl =
-        (spoil != 12 && coin(judge)) || spoil == 3 || spoil == 9 || spoil == 11
+        (spoil != 12 && random_bool(judge)) || spoil == 3 || spoil == 9 || spoil == 11
             ? 3
-            : (unsigned)below(judge, spoil == 12 ? 3 : 4);
-    struct guest_gate gate = {.handler = random_canonical(judge),
-                              .type = coin(judge) ? GATE_TRAP : GATE_INTERRUPT,
-                              .ist = (uint8_t)(coin(judge) ? below(judge, 8) : 0),
-                              .present = 1};
-    unsigned target = coin(judge) ? 0 : (unsigned)below(judge, cpl + 1);
+            : (unsigned)judge_random_below(judge, spoil == 12 ? 3 : 4);
+    struct guest_gate gate = {
+        .handler = random_canonical(judge),
+        .type = random_bool(judge) ? GATE_TRAP : GATE_INTERRUPT,
+        .ist = (uint8_t)(random_bool(judge) ? judge_random_below(judge, 8) : 0),
+        .present = 1};
+    unsigned target = random_bool(judge) ? 0 : (unsigned)judge_random_below(judge, cpl + 1);
     const unsigned nth = i / DELIVER_STEPS;
 
     case_begin(judge, c, cpl);
-    c->cpu.regs.rflags |= coin(judge) ? RFLAGS_VM : 0; /* to be cleared, whatever it says */
-    gate.selector = selector_make(target == 0 && coin(judge) ? D_CODE_EXECUTE_ONLY
-                                                             : code_of_ring[target],
-                                  (unsigned)below(judge, 4));
+    c->cpu.regs.rflags |=
+        random_bool(judge) ? RFLAGS_VM : 0; /* to be cleared, whatever it says */
+    gate.selector = selector_make(target == 0 && random_bool(judge) ? D_CODE_EXECUTE_ONLY
+                                                                    : code_of_ring[target],
+                                  (unsigned)judge_random_below(judge, 4));
     c->event.vector = (uint8_t)i;
-    c->event.software = coin(judge);
-    c->event.has_error_code = !c->event.software && coin(judge);
+    c->event.software = random_bool(judge);
+    c->event.has_error_code = !c->event.software && random_bool(judge);
     c->event.error_code = (uint32_t)judge_random(judge);
     c->event.return_rip = judge_random(judge);
-    gate.dpl = (uint8_t)(c->event.software ? cpl + below(judge, 4 - cpl) : below(judge, 4));
-    if (spoil == 0 && coin(judge))
+    gate.dpl = (uint8_t)(c->event.software ? cpl + judge_random_below(judge, 4 - cpl)
+                                           : judge_random_below(judge, 4));
+    if (spoil == 0 && random_bool(judge))
         deliver_tighten(judge, c, &gate);
     if (spoil == 9 || spoil == 11)
         gate.selector = selector_make(D_KERNEL_CODE, 0);
@@ -174,7 +180,7 @@ static void return_code_spoil(struct judge *judge, unsigned cpl, uint64_t frame[
 
     switch (how) {
     case 2:
-        frame[1] = below(judge, 4);
+        frame[1] = judge_random_below(judge, 4);
         break;
     case 3: /* to a more privileged ring */
         frame[1] = cpl ? selector_make(code_of_ring[cpl - 1], cpl - 1)
@@ -185,15 +191,17 @@ static void return_code_spoil(struct judge *judge, unsigned cpl, uint64_t frame[
                             : selector_make(code_of_ring[rpl], rpl + 1);
         break;
     case 5:
-        frame[1] =
-            coin(judge) ? selector_make(D_USER_CODE, 4 + 3) : selector_make(DESCRIPTORS, 3);
+        frame[1] = random_bool(judge) ? selector_make(D_USER_CODE, 4 + 3)
+                                      : selector_make(DESCRIPTORS, 3);
         break;
     case 6:
-        frame[1] = selector_make(coin(judge) ? D_USER_CODE_ABSENT : D_CODE32_3_ABSENT, 3);
+        frame[1] =
+            selector_make(random_bool(judge) ? D_USER_CODE_ABSENT : D_CODE32_3_ABSENT, 3);
         break;
     default:
-        frame[1] = selector_make(not_ours[below(judge, COUNT(not_ours))],
-                                 coin(judge) ? 3 : (unsigned)below(judge, 4));
+        frame[1] =
+            selector_make(not_ours[judge_random_below(judge, COUNT(not_ours))],
+                          random_bool(judge) ? 3 : (unsigned)judge_random_below(judge, 4));
     }
 }
 
@@ -206,24 +214,26 @@ static void return_stack_spoil(struct judge *judge, uint64_t frame[5], unsigned 
 
     switch (how) {
     case 7:
-        frame[4] = rpl == 3 ? (coin(judge) ? 3 : below(judge, 3)) : (rpl + 1) % 4;
+        frame[4] = rpl == 3 ? (random_bool(judge) ? 3 : judge_random_below(judge, 3))
+                            : (rpl + 1) % 4;
         break;
     case 8:
-        frame[4] = selector_make(coin(judge) ? D_USER_READONLY_ABSENT
-                                             : no_stack[below(judge, COUNT(no_stack))],
+        frame[4] = selector_make(random_bool(judge)
+                                     ? D_USER_READONLY_ABSENT
+                                     : no_stack[judge_random_below(judge, COUNT(no_stack))],
                                  rpl);
         break;
     case 9: /* a stack of another ring, or asked for with another RPL */
-        frame[4] = coin(judge) ? selector_make(data_of_ring[(rpl + 1) % 4], rpl)
-                               : selector_make(data_of_ring[rpl], (rpl + 1) % 4);
+        frame[4] = random_bool(judge) ? selector_make(data_of_ring[(rpl + 1) % 4], rpl)
+                                      : selector_make(data_of_ring[rpl], (rpl + 1) % 4);
         break;
     case 10:
         frame[1] = selector_make(D_USER_CODE, 3);
         frame[4] = selector_make(D_USER_DATA_ABSENT, 3);
         break;
     default:
-        frame[4] = coin(judge) ? selector_make(DESCRIPTORS + 3, rpl)
-                               : selector_make(data_of_ring[rpl], 4 + rpl);
+        frame[4] = random_bool(judge) ? selector_make(DESCRIPTORS + 3, rpl)
+                                      : selector_make(data_of_ring[rpl], 4 + rpl);
     }
 }
 
@@ -234,8 +244,8 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
     switch (how) {
     case 1:
         c->cpu.regs.rflags |= RFLAGS_NT;
-        if (coin(judge)) /* seen before the stack is */
-            c->cpu.regs.rsp = LAB04_RAM - below(judge, 40);
+        if (random_bool(judge)) /* seen before the stack is */
+            c->cpu.regs.rsp = LAB04_RAM - judge_random_below(judge, 40);
         break;
     case 2:
     case 3:
@@ -246,10 +256,10 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
         return_code_spoil(judge, c->cpu.sregs.cs.selector % 4, frame, how);
         break;
     case 11:
-        frame[0] ^= 1ull << (47 + below(judge, 17));
+        frame[0] ^= 1ull << (47 + judge_random_below(judge, 17));
         break;
     case 13:
-        c->cpu.regs.rsp = LAB04_RAM - 39 + below(judge, 100);
+        c->cpu.regs.rsp = LAB04_RAM - 39 + judge_random_below(judge, 100);
         break;
     default:
         return_stack_spoil(judge, frame, how);
@@ -263,8 +273,9 @@ static void return_make(struct judge *judge, struct lab04_emulate_input *in, uns
                         unsigned spoil)
 {
     struct lab04_case *c = &in->cases[i];
-    const unsigned cpl = coin(judge) ? 0 : (unsigned)below(judge, 4);
-    const unsigned to = coin(judge) ? 3 : cpl + (unsigned)below(judge, 4 - cpl);
+    const unsigned cpl = random_bool(judge) ? 0 : (unsigned)judge_random_below(judge, 4);
+    const unsigned to =
+        random_bool(judge) ? 3 : cpl + (unsigned)judge_random_below(judge, 4 - cpl);
     const unsigned nth = i / RETURN_SPOILS;
     uint64_t frame[5] = {random_canonical(judge), selector_make(code_of_ring[to], to),
                          judge_random(judge), judge_random(judge),
@@ -273,10 +284,10 @@ static void return_make(struct judge *judge, struct lab04_emulate_input *in, uns
     case_begin(judge, c, cpl);
     c->is_return = 1;
     c->cpu.regs.rflags &= ~RFLAGS_NT;
-    c->cpu.regs.rsp = 0x8000 + i * 48 + below(judge, 8);
-    if (to == 3 && coin(judge))
+    c->cpu.regs.rsp = 0x8000 + i * 48 + judge_random_below(judge, 8);
+    if (to == 3 && random_bool(judge))
         frame[4] = selector_make(D_USER_DOWN, 3);
-    if (to != 3 && coin(judge))
+    if (to != 3 && random_bool(judge))
         frame[4] = to; /* null */
     if (spoil)
         return_spoil(judge, c, frame, spoil);
@@ -387,8 +398,8 @@ static void case_expect(struct judge *judge, const struct lab04_emulate_input *i
         oracle_deliver(c, ram, &w);
     situation_describe(c, what);
     CHECK(judge, r->result == w.result, "each step in the header's order, and its result",
-          "%s, step %d: returned %s (%d), not %s", what, w.step, errno_name(r->result),
-          r->result, errno_name(w.result));
+          "%s, step %d: returned %s (%d), not %s", what, w.step, result_name(r->result),
+          r->result, result_name(w.result));
     CHECK(judge,
           w.result != GUEST_FAULTS || (r->fault.vector == w.fault.vector &&
                                        r->fault.error_code == w.fault.error_code),

@@ -56,29 +56,30 @@ struct lab04_event event_good(struct judge *judge, uint32_t type)
     static const uint32_t vectors[] = {0, 0, 2, 0, 0, 1, 3, 0};
     struct lab04_event e = {
         .event = {.type = type, .vector = vectors[type]},
-        .guest = {.cr0 = (judge_random(judge) & ~1ull) | (below(judge, 4) != 0),
+        .guest = {.cr0 =
+                      (judge_random(judge) & ~1ull) | (judge_random_below(judge, 4) != 0),
                   .rflags = judge_random(judge) | 0x200,
                   .interruptibility_state = (uint32_t)judge_random(judge) & ~11u}};
 
     if (type == 0 || type == 4)
-        e.event.vector = (uint32_t)below(judge, 256);
+        e.event.vector = (uint32_t)judge_random_below(judge, 256);
     if (type == 3)
         do
-            e.event.vector = (uint32_t)below(judge, 32);
+            e.event.vector = (uint32_t)judge_random_below(judge, 32);
         while (e.event.vector == 2);
     if (type == 6)
-        e.event.vector += coin(judge);
+        e.event.vector += random_bool(judge);
     if (type >= 4)
-        e.event.instruction_length = 1 + (uint32_t)below(judge, 15);
+        e.event.instruction_length = 1 + (uint32_t)judge_random_below(judge, 15);
     e.event.has_error_code = oracle_has_code(&e);
-    e.event.error_code = (uint32_t)below(judge, 0x10000);
-    if (!e.event.has_error_code && coin(judge))
+    e.event.error_code = (uint32_t)judge_random_below(judge, 0x10000);
+    if (!e.event.has_error_code && random_bool(judge))
         e.event.error_code = (uint32_t)judge_random(judge); /* ignored */
     if (type != 0) /* these blockings are nothing to them */
-        e.guest.rflags ^= coin(judge) ? 0x200 : 0;
+        e.guest.rflags ^= random_bool(judge) ? 0x200 : 0;
     if (type >= 3)
-        e.guest.interruptibility_state |= (uint32_t)below(judge, 16);
-    if (type == 0 && coin(judge))
+        e.guest.interruptibility_state |= (uint32_t)judge_random_below(judge, 16);
+    if (type == 0 && random_bool(judge))
         e.guest.interruptibility_state |= BLOCKING_BY_NMI;
     return e;
 }
@@ -87,13 +88,13 @@ static void event_spoil(struct judge *judge, struct lab04_event *e, unsigned how
 {
     switch (how) {
     case 0:
-        e->event = (struct entry_event){.type = coin(judge) ? 1 : 7};
+        e->event = (struct entry_event){.type = random_bool(judge) ? 1 : 7};
         break;
     case 1:
-        e->event.type = 8 + (uint32_t)below(judge, 8);
+        e->event.type = 8 + (uint32_t)judge_random_below(judge, 8);
         break;
     case 2:
-        e->event.vector = (uint32_t)below(judge, 300);
+        e->event.vector = (uint32_t)judge_random_below(judge, 300);
         break;
     case 3:
         e->event.has_error_code = !e->event.has_error_code;
@@ -102,13 +103,15 @@ static void event_spoil(struct judge *judge, struct lab04_event *e, unsigned how
         do
             *e = event_good(judge, 3);
         while (!e->event.has_error_code);
-        e->event.error_code |= 1u << (16 + (coin(judge) ? 0 : below(judge, 16)));
+        e->event.error_code |=
+            1u << (16 + (random_bool(judge) ? 0 : judge_random_below(judge, 16)));
         break;
     case 5:
-        e->event.instruction_length = coin(judge) ? 0 : 16 + (uint32_t)below(judge, 3);
+        e->event.instruction_length =
+            random_bool(judge) ? 0 : 16 + (uint32_t)judge_random_below(judge, 3);
         break;
     case 6:
-        e->event.instruction_length ^= 1u << below(judge, 5);
+        e->event.instruction_length ^= 1u << judge_random_below(judge, 5);
         break;
     case 7:
         e->guest.cr0 ^= 1;
@@ -117,7 +120,7 @@ static void event_spoil(struct judge *judge, struct lab04_event *e, unsigned how
         e->guest.rflags &= ~0x200ull;
         break;
     default:
-        e->guest.interruptibility_state |= 1u << below(judge, 4);
+        e->guest.interruptibility_state |= 1u << judge_random_below(judge, 4);
     }
 }
 
@@ -148,7 +151,7 @@ static void event_expect(struct judge *judge, const struct lab04_events_input *i
     event_describe(e, what);
     CHECK(judge, r->result == want,
           "good events are taken, others refused with their reason",
-          "%s: returned %d, not %s%s", what, r->result, want ? "-" : "", errno_name(want));
+          "%s: returned %d, not %s%s", what, r->result, want ? "-" : "", result_name(want));
     if (want) {
         info = in->controls.entry_interruption_info;
         code = in->controls.entry_exception_error_code;
@@ -183,13 +186,13 @@ static void events_judge(struct judge *judge, bool spoil)
     for (; in.count < LAB04_EVENTS_MAX; in.count++) {
         struct lab04_event *e = &in.events[in.count];
 
-        *e = event_good(judge, good_types[below(judge, COUNT(good_types))]);
+        *e = event_good(judge, good_types[judge_random_below(judge, COUNT(good_types))]);
         if (in.count % 20 == 3) /* spoilt, it is the one whose error code is wrong */
             *e = exception_good(judge, in.count / 20);
         if (spoil)
             event_spoil(judge, e, in.count % 10);
-        if (spoil && coin(judge)) /* -EINVAL comes before -EAGAIN */
-            event_spoil(judge, e, 8 + (unsigned)below(judge, 2));
+        if (spoil && random_bool(judge)) /* -EINVAL comes before -EAGAIN */
+            event_spoil(judge, e, 8 + (unsigned)judge_random_below(judge, 2));
     }
     const struct lab04_events_output *out =
         part_run(judge, LAB04_EVENTS, &in, sizeof in, sizeof *out);

@@ -30,10 +30,10 @@ static struct exception_wish wish_random(struct judge *judge, uint32_t i)
         break;
     case 2:
     case 3:
-        w.match |= 1u << below(judge, 32);
+        w.match |= 1u << judge_random_below(judge, 32);
         break;
     case 4:
-        w.page_faults = (enum page_fault_exits)(4 + below(judge, 100));
+        w.page_faults = (enum page_fault_exits)(4 + judge_random_below(judge, 100));
         break;
     default:
         break;
@@ -111,47 +111,66 @@ static bool oracle_exits(const struct vmx_controls *c, const struct entry_event 
     return c->exception_bitmap >> e->vector & 1;
 }
 
+static void wishes_make(struct judge *judge, struct lab04_exits_input *in)
+{
+    in->wish_count = LAB04_WISHES;
+    random_fill(judge, in->controls, sizeof in->controls);
+    for (uint32_t i = 0; i < LAB04_WISHES; i++) {
+        struct vmx_controls *c = &in->controls[i];
+
+        in->wishes[i] = wish_random(judge, i);
+        c->page_fault_error_code_mask &= 7;
+        c->page_fault_error_code_match &=
+            random_bool(judge) ? c->page_fault_error_code_mask : 7;
+    }
+}
+
+static void queries_make(struct judge *judge, struct lab04_exits_input *in)
+{
+    in->query_count = LAB04_QUERIES;
+    for (uint32_t i = 0; i < LAB04_QUERIES; i++) {
+        in->queries[i] = event_good(judge, good_types[i % COUNT(good_types)]).event;
+        if (i % 3 == 0)
+            in->queries[i] =
+                (struct entry_event){.type = 3,
+                                     .vector = 14,
+                                     .has_error_code = true,
+                                     .error_code = (uint32_t)judge_random_below(judge, 8)};
+        if (i % 16 == 1) /* its vector looks like a page fault's */
+            in->queries[i] =
+                (struct entry_event){.type = 4, .vector = 14, .instruction_length = 2};
+    }
+}
+
+/* What event_exits() says of each query while this wish is granted. */
+static void queries_expect(struct judge *judge, const struct lab04_exits_input *in,
+                           const struct lab04_exits_output *out, uint32_t i)
+{
+    const struct vmx_controls *c = &in->controls[i];
+
+    for (uint32_t q = 0; q < LAB04_QUERIES; q++) {
+        const struct entry_event *e = &in->queries[q];
+        const bool want = oracle_exits(c, e);
+
+        CHECK(judge, out->exits[i][q] == want, "event_exits() says what the CPU will do",
+              "type %u, vector %u, error code %#x; pin %#x, bitmap %#x, mask %#x, match "
+              "%#x: it %s",
+              e->type, e->vector, e->error_code, c->pin, c->exception_bitmap,
+              c->page_fault_error_code_mask, c->page_fault_error_code_match,
+              want ? "exits" : "stays in the guest");
+    }
+}
+
 void bitmap_says_what_exits(struct judge *judge)
 {
     static struct lab04_exits_input in;
+    const struct lab04_exits_output *out;
 
-    in.wish_count = LAB04_WISHES;
-    in.query_count = LAB04_QUERIES;
-    random_fill(judge, in.controls, sizeof in.controls);
-    for (uint32_t i = 0; i < LAB04_WISHES; i++) {
-        struct vmx_controls *c = &in.controls[i];
-
-        in.wishes[i] = wish_random(judge, i);
-        c->page_fault_error_code_mask &= 7;
-        c->page_fault_error_code_match &= coin(judge) ? c->page_fault_error_code_mask : 7;
-    }
-    for (uint32_t i = 0; i < LAB04_QUERIES; i++) {
-        in.queries[i] = event_good(judge, good_types[i % COUNT(good_types)]).event;
-        if (i % 3 == 0)
-            in.queries[i] = (struct entry_event){.type = 3,
-                                                 .vector = 14,
-                                                 .has_error_code = true,
-                                                 .error_code = (uint32_t)below(judge, 8)};
-        if (i % 16 == 1) /* its vector looks like a page fault's */
-            in.queries[i] =
-                (struct entry_event){.type = 4, .vector = 14, .instruction_length = 2};
-    }
-    const struct lab04_exits_output *out =
-        part_run(judge, LAB04_EXITS, &in, sizeof in, sizeof *out);
+    wishes_make(judge, &in);
+    queries_make(judge, &in);
+    out = part_run(judge, LAB04_EXITS, &in, sizeof in, sizeof *out);
     for (uint32_t i = 0; i < LAB04_WISHES; i++) {
         wish_expect(judge, &in, out, i);
-        for (uint32_t q = 0; q < LAB04_QUERIES; q++) {
-            const bool want = oracle_exits(&in.controls[i], &in.queries[q]);
-
-            CHECK(
-                judge, out->exits[i][q] == want, "event_exits() says what the CPU will do",
-                "type %u, vector %u, error code %#x; pin %#x, bitmap %#x, mask %#x, match "
-                "%#x: it %s",
-                in.queries[q].type, in.queries[q].vector, in.queries[q].error_code,
-                in.controls[i].pin, in.controls[i].exception_bitmap,
-                in.controls[i].page_fault_error_code_mask,
-                in.controls[i].page_fault_error_code_match,
-                want ? "exits" : "stays in the guest");
-        }
+        queries_expect(judge, &in, out, i);
     }
 }

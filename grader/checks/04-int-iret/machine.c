@@ -111,7 +111,8 @@ static void rings_end_expect(struct judge *judge, const struct rings *g,
     const uint32_t want = rings_number(g);
 
     CHECK(judge, r->trap_error == 0, "traps->error stays 0",
-          "it is %d (%s): the emulation gave up", r->trap_error, errno_name(r->trap_error));
+          "it is %d (%s): the emulation gave up", r->trap_error,
+          result_name(r->trap_error));
     CHECK(
         judge, final && r->run_result == 0 && r->status == RUN_HALTED,
         "the guest runs to its end and halts",
@@ -416,7 +417,7 @@ static void hopeless_expect(struct judge *judge, const struct hopeless *h,
     const uint64_t site = guest.sites[S_OPS + h->operation];
 
     CHECK(judge, r->trap_error == h->error, "traps->error says why it gave up",
-          "%s: it is %d, not -%s", h->what, r->trap_error, errno_name(h->error));
+          "%s: it is %d, not -%s", h->what, r->trap_error, result_name(h->error));
     CHECK(judge, r->run_result == 0 && r->status == RUN_KICKED,
           "a kick ends the run when the emulation gives up",
           "%s: vcpu_run() returned %d, status %u", h->what, r->run_result, r->status);

@@ -12,13 +12,14 @@ static void text_make(struct judge *judge, struct lab04_patch *p, unsigned sites
     unsigned at = 0;
 
     for (unsigned i = 0; i < LAB04_TEXT; i++)
-        p->text[i] = coin(judge) ? likely[below(judge, 5)] : (uint8_t)judge_random(judge);
-    p->text_at = LAB04_TEXT_SLOT + below(judge, LAB04_ROM - 1 - LAB04_TEXT);
+        p->text[i] = random_bool(judge) ? likely[judge_random_below(judge, 5)]
+                                        : (uint8_t)judge_random(judge);
+    p->text_at = LAB04_TEXT_SLOT + judge_random_below(judge, LAB04_ROM - 1 - LAB04_TEXT);
     p->site_count = sites;
     for (unsigned i = 0; i < sites; i++) {
-        at += (unsigned)below(judge, LAB04_TEXT / (sites + 1) - 2);
+        at += (unsigned)judge_random_below(judge, LAB04_TEXT / (sites + 1) - 2);
         p->sites[i] = p->text_at + at;
-        p->text[at] = coin(judge) ? 0x48 : 0xcd;
+        p->text[at] = random_bool(judge) ? 0x48 : 0xcd;
         p->text[at + 1] = p->text[at] == 0x48 ? 0xcf : (uint8_t)judge_random(judge);
         if (p->text[at + 1] == 0x7e)
             p->text[at + 1] = 0xcf;
@@ -26,7 +27,7 @@ static void text_make(struct judge *judge, struct lab04_patch *p, unsigned sites
     }
     /* In no particular order. */
     for (unsigned i = sites; i > 1; i--) {
-        unsigned j = (unsigned)below(judge, i);
+        unsigned j = (unsigned)judge_random_below(judge, i);
         uint64_t site = p->sites[i - 1];
 
         p->sites[i - 1] = p->sites[j];
@@ -89,7 +90,8 @@ static int patch_spoil_late(struct judge *judge, struct lab04_patch *p, unsigned
     case BAD_READ_ONLY_BUS_FULL:
         p->occupied = DEVICE_BUS_MAX; /* fall through */
     case BAD_READ_ONLY:
-        site_move(p, last, LAB04_ROM + below(judge, LAB04_RAM - LAB04_ROM - 1));
+        site_move(p, last,
+                  LAB04_ROM + judge_random_below(judge, LAB04_RAM - LAB04_ROM - 1));
         return -EROFS;
     case BAD_HALF_READ_ONLY:
         site_move(p, last, LAB04_ROM - 1);
@@ -108,7 +110,7 @@ static int patch_spoil_late(struct judge *judge, struct lab04_patch *p, unsigned
 /* Makes a request that has to be refused; returns how. */
 static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
 {
-    const unsigned site = (unsigned)below(judge, p->site_count);
+    const unsigned site = (unsigned)judge_random_below(judge, p->site_count);
 
     switch (how) {
     case BAD_NO_SITES:
@@ -123,19 +125,20 @@ static int patch_spoil(struct judge *judge, struct lab04_patch *p, unsigned how)
         p->site_count = 2;
         return -EINVAL;
     case BAD_BELOW_MEMORY:
-        site_move(p, site, ~below(judge, 2));
+        site_move(p, site, ~judge_random_below(judge, 2));
         return -EFAULT;
     case BAD_HALF_BEHIND:
         site_move(p, site, LAB04_RAM - 1);
         return -EFAULT;
     case BAD_OTHER_OPCODE:
-        opcode_spoil(p, site, coin(judge) ? 0xcc : 0xce, (uint8_t)judge_random(judge));
+        opcode_spoil(p, site, random_bool(judge) ? 0xcc : 0xce,
+                     (uint8_t)judge_random(judge));
         return -EILSEQ;
     case BAD_OTHER_48:
-        opcode_spoil(p, site, 0x48, coin(judge) ? 0xcd : 0x80);
+        opcode_spoil(p, site, 0x48, random_bool(judge) ? 0xcd : 0x80);
         return -EILSEQ;
     case BAD_OTHER_CF: /* IRET with another REX prefix */
-        opcode_spoil(p, site, (uint8_t)(0x49 + below(judge, 7)), 0xcf);
+        opcode_spoil(p, site, (uint8_t)(0x49 + judge_random_below(judge, 7)), 0xcf);
         return -EILSEQ;
     case BAD_PATCHED:
         site_bytes(p, site)[0] = 0xe6;
@@ -221,7 +224,7 @@ void only_named_sites_are_patched(struct judge *judge)
     in.count = PATCH_GOOD + PATCH_SPOILS + 2;
     for (unsigned i = 0; i < in.count; i++)
         text_make(judge, &in.patches[i],
-                  i == 0 ? TRAP_SITES_MAX : 2 + (unsigned)below(judge, 20));
+                  i == 0 ? TRAP_SITES_MAX : 2 + (unsigned)judge_random_below(judge, 20));
     for (unsigned i = 0; i < PATCH_SPOILS; i++)
         results[PATCH_GOOD + i] = patch_spoil(judge, &in.patches[PATCH_GOOD + i], i);
     /* One site too many; sites that touch are no overlap; and INT 7Fh is like others. */
@@ -243,7 +246,7 @@ void only_named_sites_are_patched(struct judge *judge)
               "int_traps_install() returns what the header says",
               "request %u (%u sites): it returned %d, not %s%s", i,
               in.patches[i].site_count, r->result, results[i] ? "-" : "",
-              errno_name(results[i]));
+              result_name(results[i]));
         patch_text_expect(judge, &in.patches[i], r, results[i] == 0);
         if (results[i] == 0)
             patch_sites_expect(judge, &in.patches[i], r);
@@ -251,6 +254,6 @@ void only_named_sites_are_patched(struct judge *judge)
             CHECK(judge, r->site_count == 0 && r->devices == in.patches[i].occupied,
                   "a call that fails leaves no site and no device",
                   "after -%s: traps->count %u, %u devices on the bus",
-                  errno_name(results[i]), r->site_count, r->devices);
+                  result_name(results[i]), r->site_count, r->devices);
     }
 }

@@ -60,12 +60,12 @@ static void rings_tables_make(struct judge *judge, struct rings *g)
     };
     struct lab04_tables *t = &g->tables;
 
-    t->gdt = 0x4800 + 8 * below(judge, 64);
-    t->tss = 0x5000 + 8 * below(judge, 64);
-    t->idt = 0x5800 + 16 * below(judge, 64);
-    t->rsp0 = 0x24000 + below(judge, 0x1000);
+    t->gdt = 0x4800 + 8 * judge_random_below(judge, 64);
+    t->tss = 0x5000 + 8 * judge_random_below(judge, 64);
+    t->idt = 0x5800 + 16 * judge_random_below(judge, 64);
+    t->rsp0 = 0x24000 + judge_random_below(judge, 0x1000);
     for (unsigned i = 0; i < 7; i++)
-        t->ist[i] = 0x26000 + below(judge, 0x1000);
+        t->ist[i] = 0x26000 + judge_random_below(judge, 0x1000);
     for (t->gate_count = 0; t->gate_count < COUNT(gates); t->gate_count++)
         t->gates[t->gate_count] = (struct guest_gate){
             .handler = g->handlers[gates[t->gate_count].handler],
@@ -90,8 +90,9 @@ void rings_begin(struct judge *judge, struct rings *g, uint64_t pairs, uint64_t 
     for (uint64_t i = 0; i < steps; i++) {
         /* Each at least once; all flags but TF and RF; IOPL stays 3. */
         g->script[i].operation =
-            operations[i < operation_count ? i : below(judge, operation_count)];
-        g->script[i].below = below(judge, 0x1000);
+            operations[i < operation_count ? i
+                                           : judge_random_below(judge, operation_count)];
+        g->script[i].below = judge_random_below(judge, 0x1000);
         g->script[i].flags = (judge_random(judge) & 0x244ed5) | 0x3002;
     }
 }

@@ -108,16 +108,16 @@ static void happenings_begin(struct judge *judge, struct happenings *h)
     memset(h, 0, sizeof *h);
     h->program = table[0];
     h->asked = table[2];
-    h->tables.gdt = 0x4800 + 8 * below(judge, 64);
-    h->tables.tss = 0x5000 + 8 * below(judge, 64);
-    h->tables.idt = 0x5800 + 16 * below(judge, 64);
-    h->tables.rsp0 = 0x24000 + below(judge, 0x1000);
+    h->tables.gdt = 0x4800 + 8 * judge_random_below(judge, 64);
+    h->tables.tss = 0x5000 + 8 * judge_random_below(judge, 64);
+    h->tables.idt = 0x5800 + 16 * judge_random_below(judge, 64);
+    h->tables.rsp0 = 0x24000 + judge_random_below(judge, 0x1000);
     for (h->tables.gate_count = 0; h->tables.gate_count < 256; h->tables.gate_count++)
         h->tables.gates[h->tables.gate_count] =
             (struct guest_gate){.handler = table[1] + 16 * h->tables.gate_count,
                                 .selector = KERNEL_CODE_SELECTOR,
                                 .vector = (uint8_t)h->tables.gate_count,
-                                .type = coin(judge) ? GATE_TRAP : GATE_INTERRUPT,
+                                .type = random_bool(judge) ? GATE_TRAP : GATE_INTERRUPT,
                                 .dpl = 3,
                                 .present = 1};
 }
@@ -181,26 +181,30 @@ static void note_expect(struct judge *judge, const struct happenings *h,
 
 #define INJECTED 60u
 
+/* Hardware exceptions 0 to 20 first, each once; then all types but this. */
+static struct lab04_event injected_make(struct judge *judge, uint32_t i)
+{
+    struct lab04_event e =
+        event_good(judge, i <= 20 ? 3 : good_types[i % COUNT(good_types)]);
+
+    if (i <= 20)
+        e.event.vector = i;
+    if (e.event.type == 3 && (i > 20 || i == 2))
+        e = event_good(judge, 0);
+    e.guest = (struct entry_guest){.cr0 = CR0_PE | CR0_PG, .rflags = 0x202};
+    e.event.has_error_code = oracle_has_code(&e);
+    e.event.error_code &= 0xffff;
+    return e;
+}
+
 void events_arrive_on_silicon(struct judge *judge)
 {
     static struct lab04_events_input in;
     char what[200];
 
     happenings_begin(judge, &happenings);
-    for (; in.count < INJECTED; in.count++) {
-        struct lab04_event *e = &in.events[in.count];
-
-        /* Hardware exceptions 0 to 20 first, each once; then all types but this. */
-        *e = event_good(judge,
-                        in.count <= 20 ? 3 : good_types[in.count % COUNT(good_types)]);
-        if (in.count <= 20)
-            e->event.vector = in.count;
-        if (e->event.type == 3 && (in.count > 20 || in.count == 2))
-            *e = event_good(judge, 0);
-        e->guest = (struct entry_guest){.cr0 = CR0_PE | CR0_PG, .rflags = 0x202};
-        e->event.has_error_code = oracle_has_code(e);
-        e->event.error_code &= 0xffff;
-    }
+    for (; in.count < INJECTED; in.count++)
+        in.events[in.count] = injected_make(judge, in.count);
     happenings.count = INJECTED; /* operation 0: ask for the next event */
     const struct lab04_events_output *out =
         part_run(judge, LAB04_EVENTS, &in, sizeof in, sizeof *out);
@@ -294,19 +298,20 @@ void exceptions_exit_on_silicon(struct judge *judge)
 
     happenings_begin(judge, &happenings);
     for (happenings.count = 0; happenings.count < 40; happenings.count++)
-        happenings.script[happenings.count] = happenings.count < COUNT(raised) - 1
-                                                  ? happenings.count + 1
-                                                  : 1 + below(judge, COUNT(raised) - 1);
+        happenings.script[happenings.count] =
+            happenings.count < COUNT(raised) - 1
+                ? happenings.count + 1
+                : 1 + judge_random_below(judge, COUNT(raised) - 1);
     /* One bit of the error code decides, or two. */
     in.wish_count = 2;
     in.wishes[0] =
         (struct exception_wish){.vectors = (uint32_t)judge_random(judge) & ~0x4004u,
                                 .page_faults = PAGE_FAULTS_MATCHING,
-                                .mask = coin(judge) ? 0x12 : 3,
+                                .mask = random_bool(judge) ? 0x12 : 3,
                                 .match = 2};
     in.wishes[1] = (struct exception_wish){.vectors = ~in.wishes[0].vectors & ~0x4004u,
                                            .page_faults = PAGE_FAULTS_OTHER,
-                                           .mask = coin(judge) ? 5 : 0x11,
+                                           .mask = random_bool(judge) ? 5 : 0x11,
                                            .match = 1};
     const struct lab04_exits_output *out =
         part_run(judge, LAB04_EXITS, &in, sizeof in, sizeof *out);

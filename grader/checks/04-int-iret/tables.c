@@ -12,10 +12,10 @@ static struct guest_gate random_gate(struct judge *judge)
     return (struct guest_gate){.handler = random_canonical(judge),
                                .selector = (uint16_t)judge_random(judge),
                                .vector = (uint8_t)judge_random(judge),
-                               .type = coin(judge) ? GATE_TRAP : GATE_INTERRUPT,
-                               .dpl = (uint8_t)below(judge, 4),
-                               .ist = (uint8_t)below(judge, 8),
-                               .present = coin(judge)};
+                               .type = random_bool(judge) ? GATE_TRAP : GATE_INTERRUPT,
+                               .dpl = (uint8_t)judge_random_below(judge, 4),
+                               .ist = (uint8_t)judge_random_below(judge, 8),
+                               .present = random_bool(judge)};
 }
 
 /* The gate byte by byte (SDM 3A figure 6-8). */
@@ -59,7 +59,7 @@ void gates_are_encoded(struct judge *judge)
 
     for (unsigned i = 0; i < LAB04_ENCODINGS; i++) {
         in.gates[i] = random_gate(judge);
-        in.bases[i] = judge_random(judge) >> below(judge, 64);
+        in.bases[i] = judge_random(judge) >> judge_random_below(judge, 64);
     }
     const struct lab04_encode_output *out =
         part_run(judge, LAB04_ENCODE, &in, sizeof in, sizeof *out);
@@ -105,15 +105,15 @@ static void tables_draw(const struct lab04_tables *t, uint8_t *ram)
 static void tables_place(struct judge *judge, struct lab04_tables *t)
 {
     uint64_t *order[] = {&t->gdt, &t->tss, &t->idt};
-    uint64_t at = 0x1000 + below(judge, 256);
+    uint64_t at = 0x1000 + judge_random_below(judge, 256);
 
-    for (unsigned i = 0, from = (unsigned)below(judge, 3); i < 3; i++) {
+    for (unsigned i = 0, from = (unsigned)judge_random_below(judge, 3); i < 3; i++) {
         *order[(from + i) % 3] = at;
-        at += 0x1000 + below(judge, 0x800);
+        at += 0x1000 + judge_random_below(judge, 0x800);
     }
     t->rsp0 = judge_random(judge);
     random_fill(judge, t->ist, sizeof t->ist);
-    t->gate_count = (uint32_t)below(judge, LAB04_GATES);
+    t->gate_count = (uint32_t)judge_random_below(judge, LAB04_GATES);
     for (uint32_t i = 0; i < t->gate_count; i++)
         t->gates[i] = random_gate(judge);
 }
@@ -129,7 +129,7 @@ static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned 
 
     *at[how % 3] = (read_only ? LAB04_ROM : LAB04_RAM) - sizes[how % 3] + 1;
     if (read_only && how % 3)
-        *at[how % 3] += below(judge, 0x800);
+        *at[how % 3] += judge_random_below(judge, 0x800);
     return read_only ? -EROFS : -EFAULT;
 }
 
@@ -137,13 +137,14 @@ static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how
 {
     struct guest_gate *gate;
 
-    t->gate_count = 8 + (uint32_t)below(judge, 100);
+    t->gate_count = 8 + (uint32_t)judge_random_below(judge, 100);
     for (uint32_t i = 0; i < t->gate_count; i++)
         t->gates[i] = random_gate(judge);
-    gate = &t->gates[how % 2 ? t->gate_count - 1 : below(judge, t->gate_count)];
+    gate =
+        &t->gates[how % 2 ? t->gate_count - 1 : judge_random_below(judge, t->gate_count)];
     switch (how) {
     case 0:
-        gate->type = (uint8_t)below(judge, 14);
+        gate->type = (uint8_t)judge_random_below(judge, 14);
         return -EINVAL;
     case 1:
         gate->dpl = 4;
@@ -152,7 +153,7 @@ static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how
         gate->ist = 8;
         return -EINVAL;
     case 3:
-        gate->handler ^= 1ull << (47 + below(judge, 17));
+        gate->handler ^= 1ull << (47 + judge_random_below(judge, 17));
         return -EINVAL;
     case 4:
         gate->type = 16 + GATE_TRAP;
@@ -211,7 +212,7 @@ void tables_are_written(struct judge *judge)
               : results[i] == -EFAULT ? "a table that ends one byte behind memory"
               : results[i] == -EROFS  ? "a table that ends in read-only memory"
                                       : "one gate is bad",
-              out->results[i], results[i] ? "-" : "", errno_name(results[i]));
+              out->results[i], results[i] ? "-" : "", result_name(results[i]));
         memset(want, in.fill[i], sizeof want);
         if (results[i] == -EFAULT || results[i] == -EROFS)
             continue; /* what has been written by then is not promised */

@@ -15,7 +15,7 @@ static void bad_maps_put(struct script *s, struct world *w, const struct lab05_o
 {
     struct judge *judge = s->judge;
     const uint64_t end = 1ull << 48, hpa_end = 1ull << 46;
-    const uint64_t gpa = good->gpa, odd = 1 + below(judge, KIB4 - 1);
+    const uint64_t gpa = good->gpa, odd = 1 + judge_random_below(judge, KIB4 - 1);
 
 #define BUT(...)                                                                           \
     do {                                                                                   \
@@ -34,7 +34,7 @@ static void bad_maps_put(struct script *s, struct world *w, const struct lab05_o
         BUT(access = rights); /* the possible ones: already mapped */
     for (unsigned bit = 3; bit < 9; bit++)
         BUT(access = EPT_READ | 1ull << bit);
-    BUT(access = RWX | 1ull << (9 + below(judge, 55)));
+    BUT(access = RWX | 1ull << (9 + judge_random_below(judge, 55)));
     for (uint32_t type = 0; type < 9; type++)
         BUT(type = type);
     BUT(gpa = end - 2 * KIB4);
@@ -53,7 +53,7 @@ static void bad_maps_put(struct script *s, struct world *w, const struct lab05_o
 static void bad_changes_put(struct script *s, struct world *w, uint64_t gpa,
                             const char *asked)
 {
-    const uint64_t end = 1ull << 48, odd = 1 + below(s->judge, KIB4 - 1);
+    const uint64_t end = 1ull << 48, odd = 1 + judge_random_below(s->judge, KIB4 - 1);
     const struct {
         uint64_t gpa, size;
     } ranges[] = {{gpa, 0},    {gpa + odd, KIB4}, {gpa, odd},
@@ -74,7 +74,7 @@ void bad_ranges_are_refused(struct judge *judge)
         "what can never be mapped is refused, in the contract's order";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t gpa = below(judge, 1 << 20) * KIB4;
+    const uint64_t gpa = judge_random_below(judge, 1 << 20) * KIB4;
     const struct lab05_op good = {.kind = LAB05_MAP,
                                   .gpa = gpa,
                                   .hpa = 8 * gpa,
@@ -100,10 +100,10 @@ void execute_only_needs_the_cpu(struct judge *judge)
     for (unsigned i = 0; i < 2; i++) {
         struct script *s = script_new(judge, POOL, POOL);
         struct world *w = world_new(s);
-        const uint64_t gpa = below(judge, 1 << 20) * KIB4;
+        const uint64_t gpa = judge_random_below(judge, 1 << 20) * KIB4;
 
         s->in.cpu[0].execute_only = i == 0;
-        s->in.cpu[0].physical_bits = 36 + (uint8_t)below(judge, 10);
+        s->in.cpu[0].physical_bits = 36 + (uint8_t)judge_random_below(judge, 10);
         s->in.cpu[0].access_dirty = i == 1;
         create_put(s);
         VALUE(s, (int64_t)(HPA_BASE | 6 | 3 << 3 | (uint64_t)i << 6),
@@ -133,12 +133,13 @@ void execute_only_needs_the_cpu(struct judge *judge)
 static uint64_t random_border(struct judge *judge)
 {
     static const uint64_t sizes[] = {KIB4, MIB2, GIB1};
-    uint64_t at = (1 + below(judge, 3)) * GIB1 + below(judge, 4) * MIB2;
+    uint64_t at =
+        (1 + judge_random_below(judge, 3)) * GIB1 + judge_random_below(judge, 4) * MIB2;
 
-    if (below(judge, 2))
-        at += (below(judge, 5) - 2) * sizes[below(judge, 3)];
-    if (below(judge, 3) == 0)
-        at += (below(judge, 9) - 4) * KIB4;
+    if (judge_random_below(judge, 2))
+        at += (judge_random_below(judge, 5) - 2) * sizes[judge_random_below(judge, 3)];
+    if (judge_random_below(judge, 3) == 0)
+        at += (judge_random_below(judge, 9) - 4) * KIB4;
     return at;
 }
 
@@ -150,7 +151,7 @@ void pages_are_as_large_as_possible(struct judge *judge)
         struct script *s = script_new(judge, 2 * POOL, 2 * POOL);
         struct world *w = world_new(s);
         const uint64_t hpa_shifts[] = {0, KIB4, MIB2, GIB1, 3 * MIB2, 5 * GIB1 - 2 * KIB4};
-        uint64_t base = below(judge, 1 << 16) * 8 * GIB1;
+        uint64_t base = judge_random_below(judge, 1 << 16) * 8 * GIB1;
 
         s->in.cpu[0].page_1g = i != 3;
         create_put(s);
@@ -160,13 +161,15 @@ void pages_are_as_large_as_possible(struct judge *judge)
 
             BUILD(s, w, asked, .kind = LAB05_MAP,
                   .gpa = (base + (a < b ? a : b)) % (1ull << 47),
-                  .hpa = GIB1 * 8 + (a < b ? a : b) + hpa_shifts[n ? below(judge, 6) : 0],
+                  .hpa = GIB1 * 8 + (a < b ? a : b) +
+                         hpa_shifts[n ? judge_random_below(judge, 6) : 0],
                   .size = size + KIB4, .access = random_rights(judge),
                   .type = random_type(judge));
         }
         BUILD(s, w, "pages of 1 GiB only if the CPU has them", .kind = LAB05_MAP,
-              .gpa = (1ull << 47) + below(judge, 1 << 16) * GIB1, .hpa = 4 * GIB1,
-              .size = 5 * GIB1 / 2 + 3 * MIB2 / 2, .access = RW, .type = MT_WB);
+              .gpa = (1ull << 47) + judge_random_below(judge, 1 << 16) * GIB1,
+              .hpa = 4 * GIB1, .size = 5 * GIB1 / 2 + 3 * MIB2 / 2, .access = RW,
+              .type = MT_WB);
         build_expect(s, w, asked);
     }
 }
@@ -182,9 +185,10 @@ static void overlaps_put(struct script *s, struct world *w, uint64_t base, uint6
         BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 2 * n * size, .hpa = 8 * GIB1,
               .size = size, .access = RW, .type = MT_WB);
     for (int n = 0; n < 24; n++) {
-        uint64_t a = (below(judge, 9) * size) / 2, b = (below(judge, 9) * size) / 2;
+        uint64_t a = (judge_random_below(judge, 9) * size) / 2,
+                 b = (judge_random_below(judge, 9) * size) / 2;
 
-        if (below(judge, 2))
+        if (judge_random_below(judge, 2))
             a += KIB4, b -= KIB4;
         a = (base - 2 * size + (a < b ? a : b)) & ~(KIB4 - 1);
         b = ((b > size ? b : size) + KIB4) & ~(KIB4 - 1);
@@ -202,7 +206,8 @@ void mapped_pages_are_not_mapped_again(struct judge *judge)
 
     create_put(s);
     for (int level = 1; level <= 3; level++) /* far from each other */
-        overlaps_put(s, w, (2048 * (uint64_t)level + below(judge, 1000)) * GIB1,
+        overlaps_put(s, w,
+                     (2048 * (uint64_t)level + judge_random_below(judge, 1000)) * GIB1,
                      KIB4 << 9 * (level - 1));
     build_expect(s, w, "what was refused has left nothing behind");
 }
@@ -211,8 +216,8 @@ void mapped_pages_are_not_mapped_again(struct judge *judge)
 static void use_pages(struct script *s, struct world *w, unsigned count)
 {
     for (unsigned i = 0; i < count && w->count; i++) {
-        struct leaf *leaf = &w->leaves[below(s->judge, w->count)];
-        const bool write = leaf->bits & EPT_WRITE && below(s->judge, 2);
+        struct leaf *leaf = &w->leaves[judge_random_below(s->judge, w->count)];
+        const bool write = leaf->bits & EPT_WRITE && judge_random_below(s->judge, 2);
 
         OP(s, "", .kind = LAB05_TOUCH, .gpa = leaf->gpa, .access = write ? 2 : 1)->any =
             true;
@@ -224,8 +229,8 @@ static void use_pages(struct script *s, struct world *w, unsigned count)
 /* Some operation on and around the pages that are there. */
 static struct lab05_op random_change(struct judge *judge, const struct world *w)
 {
-    const bool used = below(judge, 3); /* rather one that has A, or D, too */
-    const struct leaf *leaf = &w->leaves[below(judge, w->count)];
+    const bool used = judge_random_below(judge, 3); /* rather one that has A, or D, too */
+    const struct leaf *leaf = &w->leaves[judge_random_below(judge, w->count)];
 
     for (unsigned i = 0; used && i < w->count; i++)
         if (w->leaves[i].gpa == w->touched)
@@ -234,18 +239,20 @@ static struct lab05_op random_change(struct judge *judge, const struct world *w)
     const uint64_t size = leaf_size(leaf);
     uint64_t from = leaf->gpa, to = from + size;
 
-    if (leaf->level > 1 && below(judge, 4)) {
-        const uint64_t unit = below(judge, 2) ? KIB4 : size / 512;
+    if (leaf->level > 1 && judge_random_below(judge, 4)) {
+        const uint64_t unit = judge_random_below(judge, 2) ? KIB4 : size / 512;
 
-        from += below(judge, size / unit) * unit;
-        to = below(judge, 2) ? from + (1 + below(judge, (to - from) / unit)) * unit
-                             : to + below(judge, 3) * unit;
-    } else if (below(judge, 3) == 0) {
-        to += below(judge, 4) * size;
+        from += judge_random_below(judge, size / unit) * unit;
+        to = judge_random_below(judge, 2)
+                 ? from + (1 + judge_random_below(judge, (to - from) / unit)) * unit
+                 : to + judge_random_below(judge, 3) * unit;
+    } else if (judge_random_below(judge, 3) == 0) {
+        to += judge_random_below(judge, 4) * size;
     }
     if (to > 1ull << 48)
         to = 1ull << 48;
-    return (struct lab05_op){.kind = below(judge, 2) ? LAB05_UNMAP : LAB05_PROTECT,
+    return (struct lab05_op){.kind =
+                                 judge_random_below(judge, 2) ? LAB05_UNMAP : LAB05_PROTECT,
                              .gpa = from,
                              .size = to - from,
                              .access = random_rights(judge)};
@@ -258,7 +265,8 @@ static void used_page_splits(struct judge *judge)
     static const char asked[] = "pages are split even if they have these rights already";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t base = (below(judge, 400) * 512 + below(judge, 500)) * GIB1;
+    const uint64_t base =
+        (judge_random_below(judge, 400) * 512 + judge_random_below(judge, 500)) * GIB1;
 
     s->in.cpu[0].access_dirty = 1;
     create_put(s);
@@ -270,8 +278,9 @@ static void used_page_splits(struct judge *judge)
     w->kept_level = 3;
     BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + GIB1, .hpa = 0, .size = 2 * KIB4,
           .access = RW, .type = MT_WB);
-    BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + below(judge, 500) * KIB4,
-          .size = 3 * KIB4, .access = RWX);
+    BUILD(s, w, asked, .kind = LAB05_PROTECT,
+          .gpa = base + judge_random_below(judge, 500) * KIB4, .size = 3 * KIB4,
+          .access = RWX);
     build_expect(s, w, asked);
 }
 
@@ -283,7 +292,7 @@ void large_pages_split_where_they_must(struct judge *judge)
     for (unsigned i = 0; i < 5; i++) {
         struct script *s = script_new(judge, 2 * POOL, 2 * POOL);
         struct world *w = world_new(s);
-        const uint64_t base = below(judge, 100000) * 2 * GIB1;
+        const uint64_t base = judge_random_below(judge, 100000) * 2 * GIB1;
 
         s->in.cpu[0].access_dirty = 1;
         create_put(s);
@@ -318,7 +327,7 @@ void protect_needs_every_page(struct judge *judge)
     static const char asked[] = "protecting a range with a hole changes nothing";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t base = below(judge, 1000) * 4 * GIB1;
+    const uint64_t base = judge_random_below(judge, 1000) * 4 * GIB1;
 
     create_put(s);
     BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base, .hpa = 16 * GIB1,
@@ -326,15 +335,15 @@ void protect_needs_every_page(struct judge *judge)
     BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = base + 4 * MIB2, .hpa = 16 * GIB1,
           .size = GIB1, .access = RW, .type = MT_WT);
     for (uint64_t i = 0; i < 20; i++) {
-        const uint64_t from = below(judge, 4 * 512 + 8) * KIB4;
+        const uint64_t from = judge_random_below(judge, 4 * 512 + 8) * KIB4;
 
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + from,
-              .size = (1 + below(judge, 900)) * KIB4, .access = RX);
+              .size = (1 + judge_random_below(judge, 900)) * KIB4, .access = RX);
         BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
               .size = 2 * MIB2 + (8 - i) * KIB4); /* all but the last page is there */
         BUILD(s, w, "both ends of the range are mapped, the hole is between them",
               .kind = LAB05_PROTECT, .gpa = base + i * KIB4, .access = RX,
-              .size = 4 * MIB2 + (1 + below(judge, 400)) * KIB4);
+              .size = 4 * MIB2 + (1 + judge_random_below(judge, 400)) * KIB4);
     }
     for (unsigned i = 0; i < 3; i++) /* in a page, a whole one, in that one again */
         BUILD(s, w, "a range without a hole is protected", .kind = LAB05_PROTECT,
@@ -353,7 +362,7 @@ static void pool_stays_full(struct judge *judge)
 {
     static const char asked[] = "mapping and unmapping can be repeated for ever";
     struct script *s = script_new(judge, 10, 10);
-    const uint64_t gpa = below(judge, 1 << 20) * GIB1 / 4 + 511 * KIB4;
+    const uint64_t gpa = judge_random_below(judge, 1 << 20) * GIB1 / 4 + 511 * KIB4;
     const struct lab05_op map = {.kind = LAB05_MAP,
                                  .gpa = gpa,
                                  .hpa = 16 * GIB1,
@@ -386,12 +395,15 @@ void empty_tables_go_back(struct judge *judge)
         create_put(s);
         for (unsigned n = 0; n < 50; n++) {
             /* few distinct bits, so that paths share tables at every level */
-            const uint64_t gpa = below(judge, 2) << 46 | below(judge, 2) * 511 << 30 |
-                                 below(judge, 3) * 255 << 21 | below(judge, 2) * 511 << 12;
+            const uint64_t gpa = judge_random_below(judge, 2) << 46 |
+                                 judge_random_below(judge, 2) * 511 << 30 |
+                                 judge_random_below(judge, 3) * 255 << 21 |
+                                 judge_random_below(judge, 2) * 511 << 12;
 
             BUILD(s, w, asked, .kind = n % 3 == 2 ? LAB05_UNMAP : LAB05_MAP, .gpa = gpa,
-                  .hpa = KIB4 * below(judge, 1000),
-                  .size = KIB4 << 9 * (below(judge, 4) == 0), .access = RW, .type = MT_WB);
+                  .hpa = KIB4 * judge_random_below(judge, 1000),
+                  .size = KIB4 << 9 * (judge_random_below(judge, 4) == 0), .access = RW,
+                  .type = MT_WB);
         }
         for (uint64_t n = 0; n < 2; n++) /* the last entry keeps a table alone */
             BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = (1ull << 45) + n * 511 * KIB4,
@@ -430,19 +442,23 @@ static void tries_make(struct judge *judge, struct lab05_op tries[TRIES])
 {
     const struct lab05_op all[TRIES] = {
         /* both ends in one page of 2 MiB, in one of 1 GiB, in two, at a border */
-        {.kind = LAB05_UNMAP, .gpa = (1 + below(judge, 500)) * KIB4, .size = 2 * KIB4},
+        {.kind = LAB05_UNMAP,
+         .gpa = (1 + judge_random_below(judge, 500)) * KIB4,
+         .size = 2 * KIB4},
         {.kind = LAB05_PROTECT,
          .gpa = 5 * KIB4,
-         .size = (1 + below(judge, 500)) * MIB2,
+         .size = (1 + judge_random_below(judge, 500)) * MIB2,
          .access = EPT_READ},
         {.kind = LAB05_UNMAP,
-         .gpa = GIB1 - KIB4 * (1 + below(judge, 500)),
+         .gpa = GIB1 - KIB4 * (1 + judge_random_below(judge, 500)),
          .size = GIB1 + MIB2},
-        {.kind = LAB05_UNMAP, .gpa = MIB2, .size = MIB2 * (1 + below(judge, 500)) + KIB4},
+        {.kind = LAB05_UNMAP,
+         .gpa = MIB2,
+         .size = MIB2 * (1 + judge_random_below(judge, 500)) + KIB4},
         /* both ends in the same 2 MiB, which begin, or end, with the range */
         {.kind = LAB05_UNMAP,
-         .gpa = MIB2 * (1 + below(judge, 500)),
-         .size = KIB4 * (1 + below(judge, 510))},
+         .gpa = MIB2 * (1 + judge_random_below(judge, 500)),
+         .size = KIB4 * (1 + judge_random_below(judge, 510))},
         {.kind = LAB05_PROTECT, .gpa = 9 * MIB2 - KIB4, .size = KIB4, .access = EPT_READ},
         {.kind = LAB05_PROTECT, .gpa = GIB1, .size = GIB1 + 3 * MIB2, .access = RX},
         /* elsewhere: tables at all levels, for many pages */
@@ -464,7 +480,7 @@ void a_full_pool_changes_nothing(struct judge *judge)
     static const char asked[] = "what lacks pages leaves the tables as they were";
     struct script *s = script_new(judge, POOL, POOL);
     struct world *w = world_new(s);
-    const uint64_t base = below(judge, 1000) * 128 * GIB1 + 16 * GIB1;
+    const uint64_t base = judge_random_below(judge, 1000) * 128 * GIB1 + 16 * GIB1;
     struct lab05_op tries[TRIES];
     unsigned needs[TRIES];
 

@@ -26,21 +26,22 @@ static void crowd_page_make(struct guest *g, uint64_t gva, bool large)
 {
     static const uint64_t rights[] = {RWX, RWX, RWX, RX, RW};
     struct judge *judge = g->image->s->judge;
-    const uint64_t gpa = (1ull << 46) + below(judge, 40) * MIB2 + below(judge, 512) * KIB4;
+    const uint64_t gpa = (1ull << 46) + judge_random_below(judge, 40) * MIB2 +
+                         judge_random_below(judge, 512) * KIB4;
     const int level = large ? 2 : 1;
     uint64_t *above = image_word(g->image, guest_entry(g, gva, 2));
 
     if (*above & GUEST_LARGE || (large && *above))
         return;
     guest_leaf(g, gva, gpa, level,
-               (judge_random(judge) & 2) | 4 | below(judge, 4) / 3 << 63);
+               (judge_random(judge) & 2) | 4 | judge_random_below(judge, 4) / 3 << 63);
     if (!large) /* the entries above allow less, too */
-        table_limit(above, below(judge, 7));
+        table_limit(above, judge_random_below(judge, 7));
     if (ept_entry(g->image, g->root, gpa, level) == 0)
         return;
     ept_leaf(g->image, g->root, gpa, judge_random(judge) % (1ull << 46), level,
-             rights[below(judge, 5)] | 6 << 3);
-    if (below(judge, 3) == 0) /* the tables above allow less than the page */
+             rights[judge_random_below(judge, 5)] | 6 << 3);
+    if (judge_random_below(judge, 3) == 0) /* the tables above allow less than the page */
         *image_word(g->image, ept_entry(g->image, g->root, gpa, 2)) &= ~EPT_WRITE;
 }
 
@@ -51,13 +52,14 @@ static void crowd_make(struct crowd *c, struct script *s)
     c->image = image_new(s);
     for (unsigned i = 0; i < GVAS; i++) /* near, at the same place of a cache, far */
         c->gvas[i] = i == 0   ? random_gva(judge)
-                     : i < 4  ? c->gvas[i - 1] ^ KIB4 << below(judge, 5)
-                     : i < 10 ? c->gvas[i - 4] ^ MIB2 << below(judge, 5)
+                     : i < 4  ? c->gvas[i - 1] ^ KIB4 << judge_random_below(judge, 5)
+                     : i < 10 ? c->gvas[i - 4] ^ MIB2 << judge_random_below(judge, 5)
                               : random_gva(judge);
     for (unsigned v = 0; v < 2; v++) {
         struct guest *g = &c->guests[v];
 
-        *g = guest_new(c->image, image_page(c->image), 1 + (int)below(judge, 2));
+        *g = guest_new(c->image, image_page(c->image),
+                       1 + (int)judge_random_below(judge, 2));
         for (unsigned i = 0; i < GVAS; i++)
             crowd_page_make(g, c->gvas[i], i == 9 && c->gvas[9] >> 21 != c->gvas[5] >> 21);
         for (uint64_t n = 0; n < 2; n++)
@@ -68,19 +70,20 @@ static void crowd_make(struct crowd *c, struct script *s)
 
 static uint64_t crowd_gva(struct judge *judge, const struct crowd *c)
 {
-    const uint64_t i = below(judge, GVAS), page = c->gvas[i] & ~(KIB4 - 1);
+    const uint64_t i = judge_random_below(judge, GVAS), page = c->gvas[i] & ~(KIB4 - 1);
 
-    return page + below(judge, KIB4) +
-           (i == 9 ? (page ^ below(judge, 512) * KIB4) - page : 0);
+    return page + judge_random_below(judge, KIB4) +
+           (i == 9 ? (page ^ judge_random_below(judge, 512) * KIB4) - page : 0);
 }
 
 static void crowd_walk(struct model *m, const struct crowd *c, const char *asked)
 {
     struct judge *judge = m->s->judge;
-    const uint64_t kind = below(judge, 3) ? EPT_READ : 1ull << below(judge, 3);
+    const uint64_t kind =
+        judge_random_below(judge, 3) ? EPT_READ : 1ull << judge_random_below(judge, 3);
 
-    nested_put(m, (uint32_t)below(judge, 2), crowd_gva(judge, c),
-               kind | below(judge, 4) / 3 << 3, true, asked);
+    nested_put(m, (uint32_t)judge_random_below(judge, 2), crowd_gva(judge, c),
+               kind | judge_random_below(judge, 4) / 3 << 3, true, asked);
 }
 
 /* Each page read first, then written to, read again, and fetched from (a read before: what is
@@ -118,7 +121,7 @@ enum { PATTERN_WALKS = 300, COLD_WALKS = 30, PATTERN_REGIONS = 20, PATTERN_PAGES
 static uint64_t pattern_at(struct judge *judge, unsigned pattern, uint64_t i)
 {
     return pattern == 0   ? i * 512
-           : pattern == 1 ? below(judge, PATTERN_PAGES * KIB4)
+           : pattern == 1 ? judge_random_below(judge, PATTERN_PAGES * KIB4)
                           : i % PATTERN_REGIONS * MIB2;
 }
 
@@ -193,10 +196,10 @@ void caches_save_references(struct judge *judge)
         neighbours_walk(m);
         crowd_sweep(m, &c, asked);
         for (unsigned i = 0; i < 250; i++) {
-            const uint32_t n = (uint32_t)below(judge, 2);
+            const uint32_t n = (uint32_t)judge_random_below(judge, 2);
 
             if (i % 5 == 4) /* ept_walk() itself has a cache, too: the same one */
-                walk_put(m, n, c.guests[n].tables + below(judge, 8 * KIB4),
+                walk_put(m, n, c.guests[n].tables + judge_random_below(judge, 8 * KIB4),
                          EPT_ACCESS_LINEAR | EPT_READ, true, asked);
             else
                 crowd_walk(m, &c, asked);
@@ -229,20 +232,22 @@ static void crowd_change(struct model *m, struct crowd *c, uint32_t n, uint64_t 
 {
     struct judge *judge = m->s->judge;
     struct guest *g = &c->guests[n];
-    uint64_t at = entry_now(m, g->cr3, gva, 1 + (int)below(judge, 2), g), *word;
+    uint64_t at = entry_now(m, g->cr3, gva, 1 + (int)judge_random_below(judge, 2), g),
+             *word;
 
-    if (below(judge, 3) ==
+    if (judge_random_below(judge, 3) ==
         0) { /* in the EPT: what maps the page, or the guest's page table */
-        const uint64_t entry = entry_now(m, g->cr3, gva, 1 + (int)below(judge, 2), g);
+        const uint64_t entry =
+            entry_now(m, g->cr3, gva, 1 + (int)judge_random_below(judge, 2), g);
 
         at = entry ? entry_now(m, g->root, *model_word(m, entry) & EPT_ADDRESS,
-                               1 + (int)below(judge, 2), NULL)
+                               1 + (int)judge_random_below(judge, 2), NULL)
                    : 0;
     }
     word = model_word(m, at);
     if (!word || !*word)
         return;
-    switch (below(judge, 4)) {
+    switch (judge_random_below(judge, 4)) {
     case 0:
         poke_put(m, at, *word ^ 1); /* there or not: P, or R (W without R: misconfigured) */
         break;
@@ -251,7 +256,7 @@ static void crowd_change(struct model *m, struct crowd *c, uint32_t n, uint64_t 
         break;
     default:
         if (word && *word & 0x80) /* large: another page */
-            poke_put(m, at, *word ^ MIB2 << below(judge, 3));
+            poke_put(m, at, *word ^ MIB2 << judge_random_below(judge, 3));
         else if (at % KIB4 / 8 != 511)
             poke_put(m, at, (*word & ~EPT_ADDRESS) | (*(word + 1) & EPT_ADDRESS));
         break;
@@ -262,7 +267,7 @@ static const char *crowd_invalidate(struct model *m, uint32_t n, uint64_t gva)
 {
     struct judge *judge = m->s->judge;
 
-    switch (below(judge, 5)) {
+    switch (judge_random_below(judge, 5)) {
     case 0:
         invlpg_put(m, n, gva);
         return "after INVLPG, nothing stale of that page is used, and the rest is kept";
@@ -326,7 +331,7 @@ void stale_translations_are_forgotten(struct judge *judge)
         crowd_make(&c, s);
         m = model_start(c.image, c.guests, 2);
         invept_put(m, 0, 0);
-        invept_put(m, 3 + (uint32_t)below(judge, 9), 0);
+        invept_put(m, 3 + (uint32_t)judge_random_below(judge, 9), 0);
         neighbours_walk(m);
         crowd_sweep(m, &c, asked);
         for (uint32_t i = 0; i < 8; i++) {
@@ -335,9 +340,9 @@ void stale_translations_are_forgotten(struct judge *judge)
             other_vm_invalidates(m, i % 2, c.gvas[i / 2]);
         }
         for (unsigned i = 0; i < 40; i++) {
-            const uint32_t n = (uint32_t)below(judge, 2);
-            const uint64_t gva = c.gvas[below(judge, GVAS)];
-            const uint64_t mode = below(judge, 2) ? NESTED_USER : 0;
+            const uint32_t n = (uint32_t)judge_random_below(judge, 2);
+            const uint64_t gva = c.gvas[judge_random_below(judge, GVAS)];
+            const uint64_t mode = judge_random_below(judge, 2) ? NESTED_USER : 0;
 
             for (unsigned k = 0; k < 6; k++)
                 crowd_walk(m, &c, asked);

@@ -14,6 +14,8 @@
 #define LAB05_CHECKS_H
 
 #include "judge/check.h"
+#include "judge/script.h"
+#include "judge/words.h"
 #include "nested_walk.h"
 #include "subjects/05-ept-walk.h"
 
@@ -62,9 +64,6 @@ struct script {
     struct answer out;
 };
 
-/* Zeros; it lives until the check ends. */
-void *memory_get(struct judge *judge, size_t size);
-
 struct script *script_new(struct judge *judge, uint32_t memory_pages, uint32_t pool);
 
 /* Appends an operation. Returns what is expected of it, to be filled in. */
@@ -84,7 +83,7 @@ void result_describe(uint32_t kind, const struct lab05_result *r, char *buffer,
 void script_run(struct script *s);
 void results_expect(const struct script *s);
 
-uint64_t below(struct judge *judge, uint64_t limit); /* 0 to limit - 1 */
+uint64_t judge_random_below(struct judge *judge, uint64_t limit); /* 0 to limit - 1 */
 uint64_t random_rights(struct judge *judge);
 uint32_t random_type(struct judge *judge);
 uint64_t random_gpa(struct judge *judge);

@@ -14,7 +14,7 @@ struct image *image_new(struct script *s)
     for (unsigned i = 0; i < count; i++)
         image->order[i] = (uint8_t)i;
     for (unsigned i = count; i-- > 1;) {
-        const unsigned other = (unsigned)below(s->judge, i + 1);
+        const unsigned other = (unsigned)judge_random_below(s->judge, i + 1);
         const uint8_t page = image->order[i];
 
         image->order[i] = image->order[other];
@@ -80,7 +80,7 @@ struct guest guest_new(struct image *image, uint64_t root, int level)
     struct judge *judge = image->s->judge;
     struct guest g = {.image = image, .root = root, .level = level, .bits = RWX | 6 << 3};
 
-    g.tables = (1 + below(judge, 1 << 15)) * GIB1;
+    g.tables = (1 + judge_random_below(judge, 1 << 15)) * GIB1;
     g.cr3 = guest_page(&g);
     return g;
 }
@@ -118,7 +118,7 @@ struct model *model_start(struct image *image, const struct guest *guests, unsig
     for (unsigned i = 0; i < count; i++) {
         m->roots[i] = guests[i].root;
         VALUE(image->s, 0, "", .kind = LAB05_ADOPT, .ept = i, .hpa = guests[i].root);
-        load_cr3_put(m, i, guests[i].cr3 | below(image->s->judge, 2) << 4);
+        load_cr3_put(m, i, guests[i].cr3 | judge_random_below(image->s->judge, 2) << 4);
     }
     return m;
 }

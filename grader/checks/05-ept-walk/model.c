@@ -74,6 +74,31 @@ static struct step model_end(struct model *m, struct step step, uint64_t root, u
     return step;
 }
 
+static int entry_outcome(const struct lab05_cpu *cpu, const struct step *step,
+                         uint64_t access, bool leaf)
+{
+    if ((step->entry & 7) == 0)
+        return EPT_VIOLATION;
+    if (entry_is_bad(cpu, step->entry, step->level, leaf))
+        return EPT_MISCONFIGURATION;
+    return leaf && (access & ~step->rights & 7) ? EPT_VIOLATION : EPT_TRANSLATED;
+}
+
+/* Accessed in each entry of a walk that ended at this level, dirty in the last; at[]: where they
+ * are, 0 for those that a cache has saved. */
+static void flags_set(struct model *m, const uint64_t at[5], int leaf_level, bool write)
+{
+    for (int level = leaf_level; level <= 4; level++) {
+        uint64_t *word = at[level] ? model_word(m, at[level]) : NULL;
+        const uint64_t bits = level == leaf_level && write ? 0x300 : 0x100;
+
+        if (word && (*word & bits) != bits) {
+            *word |= bits;
+            m->want->r.writes++;
+        }
+    }
+}
+
 struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t access,
                       bool cached)
 {
@@ -93,11 +118,7 @@ struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t access
         leaf = step.level == 1 || (step.level < 4 && step.entry & EPT_LARGE);
         upper = step.rights;
         step.rights &= step.entry;
-        step.outcome = (step.entry & 7) == 0 ? EPT_VIOLATION
-                       : entry_is_bad(cpu, step.entry, step.level, leaf)
-                           ? EPT_MISCONFIGURATION
-                       : leaf && (access & ~step.rights & 7) ? EPT_VIOLATION
-                                                             : EPT_TRANSLATED;
+        step.outcome = entry_outcome(cpu, &step, access, leaf);
         if (step.outcome == EPT_VIOLATION)
             step.qualification = access | step.rights << 3;
         if (step.outcome != EPT_TRANSLATED)
@@ -107,15 +128,8 @@ struct step model_ept(struct model *m, uint32_t n, uint64_t gpa, uint64_t access
         table = step.entry & EPT_ADDRESS;
     }
     step.hpa = (step.entry & EPT_ADDRESS) + gpa % (KIB4 << 9 * (step.level - 1));
-    for (int level = step.level; cpu->access_dirty && !m->dry && level <= 4; level++) {
-        uint64_t *word = at[level] ? model_word(m, at[level]) : NULL;
-        const uint64_t bits = level == step.level && access & 2 ? 0x300 : 0x100;
-
-        if (word && (*word & bits) != bits) {
-            *word |= bits;
-            m->want->r.writes++;
-        }
-    }
+    if (cpu->access_dirty && !m->dry)
+        flags_set(m, at, step.level, access & 2);
     if (cached && !hit && step.level == 1)
         m->regions[(gpa >> 21) % 16] = (struct line){.valid = true,
                                                      .root = m->roots[n],
@@ -178,6 +192,23 @@ static void model_page(struct model *m, const struct lab05_op *op, uint64_t gpa,
                           .flags = kinds & step.rights & (op->access & 2 ? 7 : 5)};
 }
 
+/* Where an entry of the guest's tables is in the memory. False: the EPT does not say, and the
+ * walk has ended. */
+static bool guest_entry_find(struct model *m, const struct lab05_op *op, uint64_t gpa,
+                             uint64_t *hpa)
+{
+    const struct step step = model_ept(m, op->ept, gpa, 0x81, op->cached);
+    struct lab05_result *r = &m->want->r;
+
+    *hpa = step.hpa;
+    if (step.outcome == EPT_TRANSLATED)
+        return true;
+    r->value = step.outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
+    r->gpa = gpa;
+    r->qualification = step.qualification;
+    return false;
+}
+
 static void model_guest(struct model *m, const struct lab05_op *op)
 {
     static const char *const labels[] = {"", "the guest's PT entry", "the guest's PD entry",
@@ -193,18 +224,11 @@ static void model_guest(struct model *m, const struct lab05_op *op)
         flags = hit->flags;
     for (;; level--) {
         const uint64_t index = op->gpa >> (3 + 9 * level) & 511;
-        struct step step = {.hpa = hit ? hit->target + 8 * index : 0};
 
-        if (!hit)
-            step = model_ept(m, op->ept, next + 8 * index, 0x81, op->cached);
-        if (!hit && step.outcome != EPT_TRANSLATED) {
-            r->value =
-                step.outcome == EPT_VIOLATION ? NESTED_VIOLATION : NESTED_MISCONFIGURATION;
-            r->gpa = next + 8 * index;
-            r->qualification = step.qualification;
+        if (hit)
+            at = hit->target + 8 * index;
+        else if (!guest_entry_find(m, op, next + 8 * index, &at))
             return;
-        }
-        at = step.hpa;
         entry = model_read(m, at, labels[level]);
         if (!(entry & 1)) {
             r->value = NESTED_PAGE_FAULT;

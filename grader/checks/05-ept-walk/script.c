@@ -2,22 +2,12 @@
  *
  * The subject carries a script out in one run; then each result is compared, of a walk also
  * the address of each reference. */
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checks.h"
-
-void *memory_get(struct judge *judge, size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (!memory)
-        judge_error(judge, "out of memory");
-    return memory;
-}
 
 struct script *script_new(struct judge *judge, uint32_t memory_pages, uint32_t pool)
 {
@@ -35,10 +25,8 @@ struct script *script_new(struct judge *judge, uint32_t memory_pages, uint32_t p
 /* Returns what is expected of it, to be filled in. */
 struct want *op_put(struct script *s, const char *asked, struct lab05_op op)
 {
-    const uint32_t i = s->in.op_count++;
+    const uint32_t i = script_place(s->judge, &s->in.op_count, LAB05_OPS);
 
-    if (i >= LAB05_OPS)
-        judge_error(s->judge, "the check's script is too long");
     s->ops[i] = op;
     s->asked[i] = asked;
     s->wants[i].ref_at = s->ref_count;
@@ -52,16 +40,6 @@ void value_put(struct script *s, int64_t value, const char *asked, struct lab05_
 }
 
 /* --- in words ----------------------------------------------------------------------------- */
-
-static void errno_describe(int64_t value, char *buffer, size_t size)
-{
-    const char *name = value < 0 && value > -200 ? strerrorname_np((int)-value) : NULL;
-
-    if (name)
-        snprintf(buffer, size, "-%s", name);
-    else
-        snprintf(buffer, size, "%" PRId64, value);
-}
 
 void rights_describe(uint64_t rights, char text[4])
 {
@@ -126,7 +104,7 @@ static void build_describe(const struct lab05_result *r, char *buffer, size_t si
 {
     char value[40];
 
-    errno_describe(r->value, value, sizeof value);
+    errno_text(r->value, value, sizeof value);
     snprintf(buffer, size, "%s, %u pages of the pool are free then", value, r->free_count);
 }
 
@@ -173,7 +151,7 @@ void result_describe(uint32_t kind, const struct lab05_result *r, char *buffer, 
     else if (kind == LAB05_MAP || kind == LAB05_UNMAP || kind == LAB05_PROTECT)
         build_describe(r, buffer, size);
     else
-        errno_describe(r->value, buffer, size);
+        errno_text(r->value, buffer, size);
 }
 
 /* --- running it and comparing --------------------------------------------------------------- */
@@ -289,23 +267,18 @@ void results_expect(const struct script *s)
 
 /* --- values that nobody foresees ---------------------------------------------------------- */
 
-uint64_t below(struct judge *judge, uint64_t limit)
-{
-    return judge_random_below(judge, limit);
-}
-
 uint64_t random_rights(struct judge *judge)
 {
     static const uint64_t rights[] = {1, 3, 5, 7};
 
-    return rights[below(judge, 4)];
+    return rights[judge_random_below(judge, 4)];
 }
 
 uint32_t random_type(struct judge *judge)
 {
     static const uint32_t types[] = {0, 1, 4, 5, 6};
 
-    return types[below(judge, 5)];
+    return types[judge_random_below(judge, 5)];
 }
 
 uint64_t random_gpa(struct judge *judge)

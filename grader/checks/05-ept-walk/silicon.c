@@ -98,7 +98,8 @@ static struct lab_cpu *cpu_new(struct judge *judge, bool access_dirty)
     BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = ALIAS + TARGET_FROM,
           .hpa = TARGET_FROM, .size = TARGET_SIZE, .access = RW, .type = MT_WB);
     for (unsigned i = 0; i < BAD_TABLES; i++) {
-        c->bad_tables[i] = 0xb000000000ull + i * MIB2 + below(judge, 512) * KIB4;
+        c->bad_tables[i] =
+            0xb000000000ull + i * MIB2 + judge_random_below(judge, 512) * KIB4;
         if (rights[i])
             BUILD(c->build, c->world, asked, .kind = LAB05_MAP, .gpa = c->bad_tables[i],
                   .hpa = SILICON_RAM_HPA + TABLES_GPA + KIB4, .size = KIB4,
@@ -208,16 +209,16 @@ static void probe_put(struct lab_cpu *c, uint64_t gpa, uint64_t kind, uint64_t t
 static void random_probe(struct lab_cpu *c)
 {
     struct judge *judge = c->judge;
-    const unsigned i = (unsigned)below(judge, c->place_count);
-    const uint64_t size = c->places[i].size, kind = 1ull << below(judge, 3);
-    uint64_t gpa = c->places[i].gpa + below(judge, size), table = 0;
+    const unsigned i = (unsigned)judge_random_below(judge, c->place_count);
+    const uint64_t size = c->places[i].size, kind = 1ull << judge_random_below(judge, 3);
+    uint64_t gpa = c->places[i].gpa + judge_random_below(judge, size), table = 0;
 
     if (size >= GIB1)
-        gpa = c->places[i].gpa + TARGET_FROM + below(judge, TARGET_SIZE);
-    else if (below(judge, 10) == 0) /* next to it */
-        gpa = c->places[i].gpa + (below(judge, 2) ? size : -KIB4);
-    if (below(judge, 8) == 0 && gpa < 1ull << 39)
-        table = 2 + below(judge, BAD_TABLES);
+        gpa = c->places[i].gpa + TARGET_FROM + judge_random_below(judge, TARGET_SIZE);
+    else if (judge_random_below(judge, 10) == 0) /* next to it */
+        gpa = c->places[i].gpa + (judge_random_below(judge, 2) ? size : -KIB4);
+    if (judge_random_below(judge, 8) == 0 && gpa < 1ull << 39)
+        table = 2 + judge_random_below(judge, BAD_TABLES);
     probe_put(c, gpa, kind, table);
 }
 
@@ -378,10 +379,8 @@ static void orders_expect(const struct lab_cpu *c, const struct lab05_result *re
                     si->log.record_count, next);
 }
 
-/* All page sizes, split pages, holes; HPAs in the memory under test. */
-static void places_build(struct lab_cpu *c, bool huge)
+static void places_map(struct lab_cpu *c, bool huge)
 {
-    static const char asked[] = "the tables map what they were asked to";
     struct judge *judge = c->judge;
 
     if (huge) {
@@ -390,31 +389,52 @@ static void places_build(struct lab_cpu *c, bool huge)
     }
     for (unsigned i = 0; i < 30; i++) {
         const uint64_t area = GIB1 * (8 + i / 4) + MIB2 * 8 * (i % 4);
-        const uint64_t large = 1 + below(judge, 3);
-        const uint64_t hpa = TARGET_FROM + MIB2 * below(judge, TARGET_2M + 1 - large);
+        const uint64_t large = 1 + judge_random_below(judge, 3);
+        const uint64_t hpa =
+            TARGET_FROM + MIB2 * judge_random_below(judge, TARGET_2M + 1 - large);
 
         if (i % 3)
-            place_add(c, area + KIB4 * below(judge, 512), hpa + KIB4 * below(judge, 512),
-                      KIB4 * (1 + below(judge, 4)), random_rights(judge));
+            place_add(c, area + KIB4 * judge_random_below(judge, 512),
+                      hpa + KIB4 * judge_random_below(judge, 512),
+                      KIB4 * (1 + judge_random_below(judge, 4)), random_rights(judge));
         else
             place_add(c, area, hpa, MIB2 * large, random_rights(judge));
     }
+}
+
+/* Some of the places get other rights in a part of them, or a hole. */
+static void places_change(struct lab_cpu *c, const char *asked)
+{
+    struct judge *judge = c->judge;
+
     for (unsigned i = 0; i < 12; i++) {
-        const unsigned p = i * 2 + (unsigned)below(judge, 2); /* each once at most */
+        const unsigned p =
+            i * 2 + (unsigned)judge_random_below(judge, 2); /* each once at most */
         uint64_t from = c->places[p].gpa;
         const uint64_t size = c->places[p].size;
 
         if (size >= GIB1)
-            from += TARGET_FROM + below(judge, TARGET_2M) * MIB2 + below(judge, 400) * KIB4;
+            from += TARGET_FROM + judge_random_below(judge, TARGET_2M) * MIB2 +
+                    judge_random_below(judge, 400) * KIB4;
         else if (size >= MIB2)
-            from += below(judge, 400) * KIB4;
+            from += judge_random_below(judge, 400) * KIB4;
         build_put(
             c->build, c->world, asked,
-            (struct lab05_op){.kind = i % 3 || size < MIB2 ? LAB05_PROTECT : LAB05_UNMAP,
-                              .gpa = from,
-                              .size = size >= MIB2 ? (1 + below(judge, 60)) * KIB4 : KIB4,
-                              .access = random_rights(judge)});
+            (struct lab05_op){
+                .kind = i % 3 || size < MIB2 ? LAB05_PROTECT : LAB05_UNMAP,
+                .gpa = from,
+                .size = size >= MIB2 ? (1 + judge_random_below(judge, 60)) * KIB4 : KIB4,
+                .access = random_rights(judge)});
     }
+}
+
+/* All page sizes, split pages, holes; HPAs in the memory under test. */
+static void places_build(struct lab_cpu *c, bool huge)
+{
+    static const char asked[] = "the tables map what they were asked to";
+
+    places_map(c, huge);
+    places_change(c, asked);
     place_add(c, GIB1 * 40, TARGET_FROM, MIB2, RWX); /* split for the rights that it has */
     BUILD(c->build, c->world, asked, .kind = LAB05_PROTECT, .gpa = GIB1 * 40 + 7 * KIB4,
           .size = KIB4, .access = RWX);
@@ -487,8 +507,9 @@ void cpu_agrees_on_misconfigurations(struct judge *judge)
     for (unsigned i = 0; i < 56; i++) { /* each in a table of its own */
         const uint64_t gpa = i < 36 ? 8 * GIB1 + i * MIB2 : (16 + i) * GIB1;
 
-        place_add(c, gpa + (i % 4 ? below(judge, 512) * KIB4 : 0),
-                  TARGET_FROM + MIB2 * below(judge, TARGET_2M), i % 4 ? KIB4 : MIB2, RWX);
+        place_add(c, gpa + (i % 4 ? judge_random_below(judge, 512) * KIB4 : 0),
+                  TARGET_FROM + MIB2 * judge_random_below(judge, TARGET_2M),
+                  i % 4 ? KIB4 : MIB2, RWX);
     }
     build_expect(c->build, c->world, asked);
     tables_confined(c);

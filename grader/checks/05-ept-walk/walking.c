@@ -6,10 +6,10 @@
  * are drawn freely can meet, and the large page of one then covers the other. */
 static void apart_draw(struct judge *judge, uint64_t *addresses, unsigned count)
 {
-    const uint64_t first = below(judge, 512);
+    const uint64_t first = judge_random_below(judge, 512);
 
     for (uint64_t i = 0; i < count; i++)
-        addresses[i] = (first + 57 * i) % 512 << 39 | below(judge, 1ull << 39);
+        addresses[i] = (first + 57 * i) % 512 << 39 | judge_random_below(judge, 1ull << 39);
 }
 
 /* An access of some kind, in one of the three forms that there are. */
@@ -17,9 +17,10 @@ static uint64_t random_access(struct judge *judge)
 {
     static const uint64_t forms[] = {0, EPT_ACCESS_LINEAR,
                                      EPT_ACCESS_LINEAR | EPT_ACCESS_FINAL};
-    const uint64_t form = forms[below(judge, 3)];
+    const uint64_t form = forms[judge_random_below(judge, 3)];
 
-    return form | (form == EPT_ACCESS_LINEAR ? EPT_READ : 1ull << below(judge, 3));
+    return form |
+           (form == EPT_ACCESS_LINEAR ? EPT_READ : 1ull << judge_random_below(judge, 3));
 }
 
 #define PLACES       24
@@ -33,18 +34,19 @@ static void places_make(struct image *image, uint64_t root, uint64_t places[PLAC
     struct judge *judge = image->s->judge;
 
     for (unsigned i = 0; i < PLACES; i++) {
-        const int level = i == 0 ? 1 : 1 + (int)below(judge, 3);
+        const int level = i == 0 ? 1 : 1 + (int)judge_random_below(judge, 3);
         uint64_t at;
 
-        places[i] = i % 3 && i > 2 ? (places[i - 1] & ~(GIB1 - 1)) | below(judge, GIB1)
-                                   : random_gpa(judge);
+        places[i] = i % 3 && i > 2
+                        ? (places[i - 1] & ~(GIB1 - 1)) | judge_random_below(judge, GIB1)
+                        : random_gpa(judge);
         if (i % 3 && i > 2 && level == 3)
             places[i] = random_gpa(judge);
         at = ept_entry(image, root, places[i], level);
         if (at == 0 || *image_word(image, at) & RWX)
             continue; /* another page, or a table, is there already */
         for (int n = 4; n > level; n--)
-            if (below(judge, 3) == 0) { /* some tables allow less than all */
+            if (judge_random_below(judge, 3) == 0) { /* some tables allow less than all */
                 uint64_t *word = image_word(image, ept_entry(image, root, places[i], n));
 
                 *word = (*word & ~RWX) | random_rights(judge);
@@ -58,15 +60,15 @@ static void places_make(struct image *image, uint64_t root, uint64_t places[PLAC
 
 static uint64_t place_near(struct judge *judge, const uint64_t places[PLACES])
 {
-    const uint64_t gpa = places[below(judge, PLACES)];
+    const uint64_t gpa = places[judge_random_below(judge, PLACES)];
 
-    switch (below(judge, 6)) {
+    switch (judge_random_below(judge, 6)) {
     case 0:
         return random_gpa(judge);
     case 1: /* a neighbour at some level */
-        return (gpa ^ (KIB4 << 9 * below(judge, 4))) % (1ull << 48);
+        return (gpa ^ (KIB4 << 9 * judge_random_below(judge, 4))) % (1ull << 48);
     default:
-        return (gpa & ~(KIB4 - 1)) | below(judge, KIB4);
+        return (gpa & ~(KIB4 - 1)) | judge_random_below(judge, KIB4);
     }
 }
 
@@ -144,10 +146,10 @@ void misconfigured_entries_are_found(struct judge *judge)
         uint64_t gpas[3];
         struct model *m;
 
-        s->in.cpu[0] =
-            (struct lab05_cpu){.physical_bits = (uint8_t)(i ? 36 + below(judge, 17) : 52),
-                               .execute_only = i % 2,
-                               .page_1g = i >= 2};
+        s->in.cpu[0] = (struct lab05_cpu){
+            .physical_bits = (uint8_t)(i ? 36 + judge_random_below(judge, 17) : 52),
+            .execute_only = i % 2,
+            .page_1g = i >= 2};
         apart_draw(judge, gpas, 3);
         for (int level = 1; level <= 3; level++)
             ept_leaf(image, root, gpas[level - 1], judge_random(judge) % (1ull << 35),
@@ -181,7 +183,8 @@ void a_cold_walk_makes_24_references(struct judge *judge)
         s->in.cpu[0].access_dirty = tables != 2;
         apart_draw(judge, gvas, 9);
         for (int i = 0; i < 9; i++) {
-            const uint64_t gpa = (1ull << 46) + ((uint64_t)i << 39) + below(judge, GIB1);
+            const uint64_t gpa =
+                (1ull << 46) + ((uint64_t)i << 39) + judge_random_below(judge, GIB1);
 
             gvas[i] = canonical(gvas[i]);
             guest_leaf(&g, gvas[i], gpa, 1 + i / 3, GUEST_WRITABLE | GUEST_USER);
@@ -195,9 +198,11 @@ void a_cold_walk_makes_24_references(struct judge *judge)
         OP(s, "without caches, a CR3 load just stores it", .kind = LAB05_LOAD_CR3,
            .gpa = m->cr3[0]);
         for (int i = 0; i < 27; i++) {
-            const struct want *want = nested_put(
-                m, 0, gvas[i % 9],
-                kinds[below(judge, 3)] | (below(judge, 2) ? NESTED_USER : 0), false, asked);
+            const struct want *want =
+                nested_put(m, 0, gvas[i % 9],
+                           kinds[judge_random_below(judge, 3)] |
+                               (judge_random_below(judge, 2) ? NESTED_USER : 0),
+                           false, asked);
 
             if (tables == 1 && i == 0 && want->ref_count != 24)
                 judge_error(judge, "the model makes %u references", want->ref_count);
@@ -215,14 +220,17 @@ static void forbidden_make(struct guest *g, uint64_t gvas[SOME_GVAS])
     struct judge *judge = g->image->s->judge;
 
     for (unsigned i = 0; i < SOME_GVAS; i++) {
-        const uint64_t gpa = (1ull << 46) + below(judge, 1 << 15) * KIB4;
-        const uint64_t bits = (judge_random(judge) & 6) | below(judge, 2) << 63;
+        const uint64_t gpa = (1ull << 46) + judge_random_below(judge, 1 << 15) * KIB4;
+        const uint64_t bits = (judge_random(judge) & 6) | judge_random_below(judge, 2)
+                                                              << 63;
 
         g->bits = (i % 4 ? RWX : random_rights(judge)) | 6 << 3; /* of further tables */
         gvas[i] = i % 3 ? gvas[i - 1] + MIB2 * (i % 2) + KIB4 : random_gva(judge);
         guest_leaf(g, gvas[i], gpa, 1, bits);
         ept_leaf(g->image, g->root, gpa, gpa % (1ull << 45) + HPA_BASE, 1,
-                 below(judge, 6) ? random_rights(judge) | below(judge, 8) / 7 << 4 : 0);
+                 judge_random_below(judge, 6)
+                     ? random_rights(judge) | judge_random_below(judge, 8) / 7 << 4
+                     : 0);
     }
     g->bits = RWX | 6 << 3;
 }
@@ -233,9 +241,9 @@ static void guest_damage(struct guest *g, const uint64_t gvas[SOME_GVAS], bool u
     struct judge *judge = g->image->s->judge;
 
     for (unsigned i = 0; i < 4; i++) {
-        const uint64_t gva = gvas[below(judge, SOME_GVAS)];
-        uint64_t *entry =
-            image_word(g->image, guest_entry(g, gva, 1 + (int)below(judge, 4)));
+        const uint64_t gva = gvas[judge_random_below(judge, SOME_GVAS)];
+        uint64_t *entry = image_word(
+            g->image, guest_entry(g, gva, 1 + (int)judge_random_below(judge, 4)));
 
         *entry ^= i < 3 ? 1ull << (i == 2 ? 63 : 1 + i) : 1;
         if (i == 3 && unmapped)
@@ -279,8 +287,12 @@ void faults_and_violations_differ(struct judge *judge)
         for (unsigned i = 0; i < 24; i++)
             nested_put(m, 0, clean[i / 6], 1ull << i % 3 | i / 3 % 2 << 3, false, asked);
         for (unsigned i = 0; i < 200; i++)
-            nested_put(m, 0, gvas[below(judge, SOME_GVAS)] + below(judge, KIB4),
-                       1ull << below(judge, 3) | below(judge, 2) << 3, false, asked);
+            nested_put(m, 0,
+                       gvas[judge_random_below(judge, SOME_GVAS)] +
+                           judge_random_below(judge, KIB4),
+                       1ull << judge_random_below(judge, 3) | judge_random_below(judge, 2)
+                                                                  << 3,
+                       false, asked);
         model_expect(m, "a walk that fails changes nothing");
     }
 }

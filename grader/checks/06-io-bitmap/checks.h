@@ -8,10 +8,11 @@
 
 #include "io_bitmap.h"
 #include "judge/check.h"
+#include "judge/script.h"
+#include "judge/words.h"
 #include "subjects/06-io-bitmap.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define BORDER_PORT  0x8000u /* the first of bitmap B */
+#define BORDER_PORT 0x8000u /* the first of bitmap B */
 
 /* --- script.c: calls on the bitmaps, and the port space that they are replayed on --- */
 
@@ -38,7 +39,6 @@ void assign_put(struct script *s, uint32_t at, bool conflict_wanted);
 void range_make(struct judge *judge, uint32_t *first, uint32_t *count);
 bool access_due(const struct space *space, uint32_t primary, uint32_t port, uint32_t size);
 bool device_has(const struct lab06_device *device, uint32_t port);
-void result_describe(int64_t value, char *buffer, size_t size);
 bool page_bit(const uint8_t *pages, uint32_t port);
 void result_expect(const struct script *s, uint32_t i, int64_t due);
 void script_run(struct script *s);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io_exit.h"
@@ -14,10 +13,8 @@
 
 struct calls *calls_new(struct judge *judge)
 {
-    struct calls *c = calloc(1, sizeof *c);
+    struct calls *c = memory_get(judge, sizeof *c);
 
-    if (!c)
-        judge_error(judge, "out of memory");
     c->judge = judge;
     return c;
 }
@@ -34,16 +31,10 @@ struct lab06_call *call_put(struct calls *c, enum lab06_call_kind kind)
 
 void calls_run(struct calls *c)
 {
-    const struct run_spec spec = {
-        .entry = LAB06_EXITS,
-        .input = &c->in,
-        .input_size =
-            offsetof(struct lab06_calls, calls) + c->in.count * sizeof c->in.calls[0],
-    };
-
-    c->out = (const void *)judge_run(c->judge, &spec,
-                                     c->in.count * sizeof(struct lab06_returned))
-                 ->answer;
+    c->out =
+        part_run(c->judge, LAB06_EXITS, &c->in,
+                 offsetof(struct lab06_calls, calls) + c->in.count * sizeof c->in.calls[0],
+                 c->in.count * sizeof(struct lab06_returned));
 }
 
 /* Compares two structs of uint64_t and names the first field that differs. */
@@ -242,7 +233,7 @@ static void refused_expect(const struct calls *c, uint32_t i)
                  ", rep %" PRIu64 ", immediate %" PRIu64 ")",
                  call->io.port, call->io.size, call->io.string, call->io.rep,
                  call->io.immediate);
-    result_describe(got->result, result, sizeof result);
+    errno_text(got->result, result, sizeof result);
     CHECK(c->judge, got->result == -EINVAL, asked, "%s returned %s; due: -EINVAL", about,
           result);
     if (call->kind == LAB06_DECODE)
@@ -400,7 +391,7 @@ void registers_move_with_the_elements(struct judge *judge)
                  call->io.rep ? "REP " : "", call->io.in ? "IN" : "OUT",
                  call->io.string ? "S" : "", call->io.size, call->io.address_size,
                  (call->registers.rflags & RFLAGS_DF) != 0, call->done, call->io.count);
-        result_describe(c->out->returns[i].result, result, sizeof result);
+        errno_text(c->out->returns[i].result, result, sizeof result);
         CHECK(judge, c->out->returns[i].result == (refused ? -EINVAL : 0), asked,
               "%s: io_exit_advance() returned %s; due: %s", about, result,
               refused ? "-EINVAL" : "0");

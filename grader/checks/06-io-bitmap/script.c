@@ -1,21 +1,17 @@
 /* script.c - a script of calls on the bitmaps; the oracle replays it on one flag per port
  * and compares.
  */
-#define _GNU_SOURCE
 #include "checks.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct script *script_new(struct judge *judge, const char *asked)
 {
-    struct script *s = calloc(1, sizeof *s);
+    struct script *s = memory_get(judge, sizeof *s);
 
-    if (!s)
-        judge_error(judge, "out of memory");
     s->judge = judge;
     s->asked = asked;
     s->in.fill = 1 + (uint32_t)judge_random_below(judge, 254); /* neither 00h nor ffh */
@@ -24,9 +20,7 @@ struct script *script_new(struct judge *judge, const char *asked)
 
 void op_put(struct script *s, struct lab06_op op)
 {
-    if (s->in.op_count == LAB06_OPS)
-        judge_error(s->judge, "the check's script is too long");
-    s->in.ops[s->in.op_count++] = op;
+    s->in.ops[script_place(s->judge, &s->in.op_count, LAB06_OPS)] = op;
 }
 
 void save_put(struct script *s, uint32_t bitmap)
@@ -140,16 +134,6 @@ static int assign_due(const struct script *s, const struct lab06_op *op,
 
 /* --- in words ----------------------------------------------------------------------- */
 
-void result_describe(int64_t value, char *buffer, size_t size)
-{
-    const char *name = value < 0 && value > -200 ? strerrorname_np((int)-value) : NULL;
-
-    if (name)
-        snprintf(buffer, size, "-%s", name);
-    else
-        snprintf(buffer, size, "%" PRId64, value);
-}
-
 static void op_describe(const struct lab06_op *op, char *buffer, size_t size)
 {
     switch (op->kind) {
@@ -261,8 +245,8 @@ void result_expect(const struct script *s, uint32_t i, int64_t due)
     if (s->out->results[i] == due)
         return;
     op_describe(&s->in.ops[i], what, sizeof what);
-    result_describe(s->out->results[i], got_text, sizeof got_text);
-    result_describe(due, due_text, sizeof due_text);
+    errno_text(s->out->results[i], got_text, sizeof got_text);
+    errno_text(due, due_text, sizeof due_text);
     check_fail(s->judge, s->asked, "%s returned %s; due: %s", what, got_text, due_text);
 }
 
@@ -332,22 +316,17 @@ static void borders_expect(const struct script *s)
 
 void script_run(struct script *s)
 {
-    const struct run_spec spec = {
-        .entry = LAB06_SCRIPT, .input = &s->in, .input_size = sizeof s->in};
-
     if (s->snapshots > LAB06_SNAPSHOTS || s->decisions > LAB06_DECISIONS ||
         s->devices > LAB06_DEVICES || s->parties > LAB06_PARTIES)
         judge_error(s->judge, "the check's script wants too much");
-    s->out = (const void *)judge_run(s->judge, &spec, sizeof *s->out)->answer;
+    s->out = part_run(s->judge, LAB06_SCRIPT, &s->in, sizeof s->in, sizeof *s->out);
 }
 
 /* What was in the bitmaps before is known to both sides. */
 void script_judge(struct script *s)
 {
-    struct space *spaces = calloc(LAB06_BITMAPS, sizeof *spaces);
+    struct space *spaces = memory_get(s->judge, LAB06_BITMAPS * sizeof *spaces);
 
-    if (!spaces)
-        judge_error(s->judge, "out of memory");
     for (uint32_t i = 0; i < LAB06_BITMAPS; i++)
         for (uint32_t port = 0; port < IO_PORTS; port++)
             spaces[i].exits[port] = s->in.fill >> (port % 8) & 1;
@@ -355,5 +334,4 @@ void script_judge(struct script *s)
     for (uint32_t i = 0; i < s->in.op_count; i++)
         op_replay(s, i, spaces);
     borders_expect(s);
-    free(spaces);
 }

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "judge/guest_image.h"
@@ -48,10 +47,8 @@ static bool port_harmless(uint32_t port)
 static struct program *program_new(struct judge *judge, uint32_t io_controls,
                                    const char *asked)
 {
-    struct program *p = calloc(1, sizeof *p);
+    struct program *p = memory_get(judge, sizeof *p);
 
-    if (!p)
-        judge_error(judge, "out of memory");
     p->io_controls = io_controls;
     p->silicon = silicon_new(judge);
     p->silicon->job.controls.primary |= io_controls;

@@ -9,11 +9,6 @@
 
 #include "posted_interrupt.h"
 
-bool random_bool(struct judge *judge)
-{
-    return judge_random(judge) & 1;
-}
-
 /* A vector that a device may use. */
 uint32_t random_vector(struct judge *judge)
 {
@@ -48,10 +43,8 @@ static void words_set(const uint64_t words[LAB07_WORDS])
 
 const struct lab07_script_output *script_run(struct judge *judge)
 {
-    const struct run_spec spec = {
-        .entry = LAB07_SCRIPT, .input = &script, .input_size = sizeof script};
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_script_output));
-    const struct lab07_script_output *out = (const void *)e->answer;
+    const struct lab07_script_output *out =
+        part_run(judge, LAB07_SCRIPT, &script, sizeof script, sizeof *out);
 
     stray_judge(judge, &out->stray);
     CHECK(judge, out->call_count == script.call_count, "all calls return", "%u of %u did",

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
 #include "subjects/07-irt-pid.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- calls.c: calls one by one --- */
 
@@ -17,7 +17,6 @@ struct vectors {
     uint64_t bits[4];
 };
 
-bool random_bool(struct judge *judge);
 uint32_t random_vector(struct judge *judge);
 bool vectors_has(const struct vectors *set, unsigned v);
 void vectors_put(struct vectors *set, unsigned v, bool in);

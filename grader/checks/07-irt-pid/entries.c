@@ -204,10 +204,8 @@ static void route_compare(struct judge *judge, const struct lab07_request *r,
 
 static void requests_judge(struct judge *judge, const struct lab07_irt_input *in)
 {
-    const struct run_spec spec = {
-        .entry = LAB07_IRT, .input = in, .input_size = sizeof *in};
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_irt_output));
-    const struct lab07_irt_output *out = (const void *)e->answer;
+    const struct lab07_irt_output *out =
+        part_run(judge, LAB07_IRT, in, sizeof *in, sizeof *out);
 
     CHECK(judge, !out->outside, "no entry past the table is read",
           "request %u (address %#x, data %#x) made irt_lookup() read past a table of %u",

@@ -5,6 +5,8 @@
 #include "subjects/08-vfio-passthrough.h"
 
 #include "judge/check.h"
+#include "judge/script.h"
+#include "judge/words.h"
 
 #define PAGE       4096u
 #define READ_WRITE (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
@@ -64,7 +66,6 @@ void fault_set(struct script *s, unsigned n, uint32_t kind, uint32_t request, ui
 void script_run(struct script *s, const struct window *windows, uint32_t count);
 
 const char *op_name(const struct script *s, uint32_t op);
-const char *number_name(int value, char *buffer, size_t size);
 size_t call_at(const struct script *s, uint32_t op, struct call_id id, unsigned n);
 unsigned calls_of(const struct script *s, uint32_t op, struct call_id id);
 const void *payload_at(const struct script *s, size_t at, size_t size);

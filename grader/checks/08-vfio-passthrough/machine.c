@@ -5,7 +5,6 @@
 #include "checks.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "exit_loop.h"
@@ -37,10 +36,8 @@ struct drive {
 
 static struct drive *drive_new(struct judge *judge, uint32_t what)
 {
-    struct drive *d = calloc(1, sizeof *d);
+    struct drive *d = memory_get(judge, sizeof *d);
 
-    if (!d)
-        judge_error(judge, "out of memory");
     d->judge = judge;
     d->in = (struct lab08_guest){
         .bar_gpa = 0x40000000u + judge_random_below(judge, 1024) * 0x100000u,
@@ -77,8 +74,9 @@ static void drive_explain(const struct drive *d)
         vfio_error_describe(&d->out->error, words, sizeof words);
     CHECK(d->judge, d->out->step == LAB08_STEP_DONE,
           "the true device can be given to a guest", "%s returned %s%s%s",
-          step ? steps[step] : "?", number_name(d->out->result, number, sizeof number),
-          words[0] ? ": " : "", words);
+          step ? steps[step] : "?",
+          errno_number_text(d->out->result, number, sizeof number), words[0] ? ": " : "",
+          words);
     CHECK(d->judge, d->out->status == RUN_KICKED, "the guest's driver runs to its end",
           "the run ended with status %u (3: as asked, 2: triple fault)", d->out->status);
 }

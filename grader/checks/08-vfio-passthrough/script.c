@@ -1,12 +1,10 @@
 /* script.c - a script of operations that the subject carries out on target model, where the
  * agent answers for VFIO and KVM as the check's plan says; then the log of the calls that
  * each operation has made, and what may be asked of it. */
-#define _GNU_SOURCE
 #include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RUN_AREA 12288
@@ -43,13 +41,10 @@ static struct vfio_plan plan_random(struct judge *judge)
     return plan;
 }
 
-/* Lives as long as the check's process. */
 struct script *script_new(struct judge *judge)
 {
-    struct script *s = calloc(1, sizeof *s);
+    struct script *s = memory_get(judge, sizeof *s);
 
-    if (!s)
-        judge_error(judge, "out of memory");
     s->judge = judge;
     s->plan = (struct kvm_plan){
         .api_version = KVM_API_VERSION, .run_size = RUN_AREA, .vfio = plan_random(judge)};
@@ -66,10 +61,8 @@ struct script *script_new(struct judge *judge)
 /* Adds an operation and returns its number. */
 uint32_t op_add(struct script *s, struct lab08_op op)
 {
-    uint32_t n = s->in.op_count++;
+    const uint32_t n = script_place(s->judge, &s->in.op_count, LAB08_OPS);
 
-    if (n >= LAB08_OPS)
-        judge_error(s->judge, "the check's script is too long");
     s->in.ops[n] = op;
     return n;
 }
@@ -128,25 +121,14 @@ const char *op_name(const struct script *s, uint32_t op)
     return names[s->in.ops[op].kind];
 }
 
-const char *number_name(int value, char *buffer, size_t size)
-{
-    const char *name = value < 0 && value > -200 ? strerrorname_np(-value) : NULL;
-
-    if (name)
-        snprintf(buffer, size, "%d (-%s)", value, name);
-    else
-        snprintf(buffer, size, "%d", value);
-    return buffer;
-}
-
 void op_returns(const struct script *s, uint32_t op, int wanted, const char *asked)
 {
     char is[40], was[40];
 
     CHECK(s->judge, s->out->results[op].result == wanted, asked,
           "%s returned %s; asked for was %s", op_name(s, op),
-          number_name(s->out->results[op].result, is, sizeof is),
-          number_name(wanted, was, sizeof was));
+          errno_number_text(s->out->results[op].result, is, sizeof is),
+          errno_number_text(wanted, was, sizeof was));
 }
 
 /* --- the log ----------------------------------------------------------------------- */

@@ -6,6 +6,9 @@
 
 #include "iommu_domain.h"
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
+#include "judge/words.h"
 
 #define TEXT_MAX  300
 #define READS_ANY UINT32_MAX
@@ -13,11 +16,6 @@
 static inline uint64_t random_bits(struct judge *judge, unsigned high, unsigned low)
 {
     return (judge_random(judge) << (63 - (high - low)) >> (63 - (high - low))) << low;
-}
-
-static inline bool random_bool(struct judge *judge)
-{
-    return judge_random(judge) & 1;
 }
 
 /* Bits high to low of a value, moved down. */
@@ -65,7 +63,6 @@ struct dma_script {
     struct lab09_fault faults[LAB09_LINES];
 };
 
-void *memory_get(struct judge *judge, size_t size);
 struct lab09_fault random_fault(struct judge *judge);
 
 struct script *script_new(struct judge *judge);
@@ -84,7 +81,6 @@ void dma_run(struct dma_script *d, const struct run_spec *how);
 
 bool fault_same(const struct lab09_fault *a, const struct lab09_fault *b);
 const char *reason_name(uint64_t reason);
-const char *errno_text(int64_t value, char *buffer, size_t size);
 const char *source_text(uint16_t source);
 const char *fault_text(const struct lab09_fault *f, char *buffer, size_t size);
 void op_text(const struct script *s, const struct lab09_op *op, char *b, size_t size);

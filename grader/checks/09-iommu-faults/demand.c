@@ -163,8 +163,8 @@ static void demand_compare(struct dma_script *d, const char *scenario)
         CHECK(d->judge, r->value == t->result,
               "dma_demand_transfer() returns what happened",
               "%s: transfer %u returned %s, not %s", scenario, i,
-              errno_text(r->value, got, sizeof got),
-              errno_text(t->result, want, sizeof want));
+              errno_text_or_minus_1(r->value, got, sizeof got),
+              errno_text_or_minus_1(t->result, want, sizeof want));
         CHECK(d->judge, r->faults == t->faults && r->mapped == t->mapped,
               "each page is mapped once, at its first touch, and counted",
               "%s: after transfer %u, faults is %" PRIu64 " and mapped 0x%" PRIx64

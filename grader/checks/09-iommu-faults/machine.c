@@ -310,7 +310,7 @@ void demand_works_on_the_device(struct judge *judge)
 
         CHECK(judge, results[i].value == 0, "both transfers come to an end",
               "dma_demand_transfer() %d returned %s", i,
-              errno_text(results[i].value, text, sizeof text));
+              errno_text_or_minus_1(results[i].value, text, sizeof text));
     }
     for (unsigned i = 0; i < r.count; i++)
         pages |= 1ull << field(r.list[i].page - d->in.buffers[0].iova, 17, 12);

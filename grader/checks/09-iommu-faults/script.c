@@ -1,21 +1,10 @@
 /* script.c - scripts of operations that the subject carries out: for the model of an IOMMU,
  * and for DMA; and how operations and results are called in words. */
-#define _GNU_SOURCE
 #include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-void *memory_get(struct judge *judge, size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (!memory)
-        judge_error(judge, "out of memory");
-    return memory; /* lives as long as the check's process */
-}
 
 /* --- a script for the model --------------------------------------------------------- */
 
@@ -32,10 +21,10 @@ struct script *script_new(struct judge *judge)
 
 struct lab09_op *op_put(struct script *s, struct lab09_op op)
 {
-    if (s->in.op_count == LAB09_OPS)
-        judge_error(s->judge, "the check's script is too long");
-    s->in.ops[s->in.op_count] = op;
-    return &s->in.ops[s->in.op_count++];
+    const uint32_t i = script_place(s->judge, &s->in.op_count, LAB09_OPS);
+
+    s->in.ops[i] = op;
+    return &s->in.ops[i];
 }
 
 /* Why the operation that was put last has its result. */
@@ -51,15 +40,11 @@ void translate_put(struct script *s, uint16_t source, uint64_t iova, bool write)
 
 void script_run(struct script *s)
 {
-    size_t pages = s->in.page_count * sizeof s->in.pages[0];
-    const struct run_spec spec = {.entry = LAB09_MODEL,
-                                  .input = &s->in,
-                                  .input_size =
-                                      offsetof(struct lab09_model_input, pages) + pages};
+    const size_t pages = s->in.page_count * sizeof s->in.pages[0];
 
-    s->out = (const void *)judge_run(s->judge, &spec,
-                                     offsetof(struct lab09_model_output, pages) + pages)
-                 ->answer;
+    s->out = part_run(s->judge, LAB09_MODEL, &s->in,
+                      offsetof(struct lab09_model_input, pages) + pages,
+                      offsetof(struct lab09_model_output, pages) + pages);
 }
 
 /* --- in words ------------------------------------------------------------------------ */
@@ -84,17 +69,6 @@ const char *reason_name(uint64_t reason)
 
     return reason < sizeof names / sizeof names[0] ? names[reason]
                                                    : "no reason that we know";
-}
-
-const char *errno_text(int64_t value, char *buffer, size_t size)
-{
-    const char *name = value < -1 && value > -200 ? strerrorname_np((int)-value) : NULL;
-
-    if (name)
-        snprintf(buffer, size, "-%s", name);
-    else
-        snprintf(buffer, size, "%" PRId64, value);
-    return buffer;
 }
 
 const char *source_text(uint16_t source)
@@ -193,7 +167,7 @@ static void result_text(const struct lab09_op *op, const struct lab09_result *r,
                  r->high, r->low, r->status, r->status & 1, r->status >> 1 & 1);
         break;
     default:
-        errno_text(r->value, b, size);
+        errno_text_or_minus_1(r->value, b, size);
         break;
     }
 }
@@ -266,16 +240,13 @@ struct dma_script *dma_new(struct judge *judge)
 
     d->judge = judge;
     d->in.ram_pages = 8;
-    for (uint32_t i = 0; i < sizeof d->in.ram; i++)
-        d->in.ram[i / VTD_PAGE][i % VTD_PAGE] = (uint8_t)judge_random(judge);
+    random_fill(judge, d->in.ram, sizeof d->in.ram);
     return d;
 }
 
 void dma_op_put(struct dma_script *d, struct lab09_dma_op op)
 {
-    if (d->in.op_count == LAB09_DMA_OPS)
-        judge_error(d->judge, "the check's script is too long");
-    d->in.ops[d->in.op_count++] = op;
+    d->in.ops[script_place(d->judge, &d->in.op_count, LAB09_DMA_OPS)] = op;
 }
 
 void dma_run(struct dma_script *d, const struct run_spec *how)

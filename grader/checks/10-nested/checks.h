@@ -3,38 +3,17 @@
 #define CHECKS_10_H
 
 #include "judge/check.h"
+#include "judge/random.h"
+#include "judge/script.h"
 #include "subjects/10-nested.h"
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 #define PAGE 4096ull
 #define MB2  (2ull << 20)
 #define GB1  (1ull << 30)
 
-static inline bool random_bool(struct judge *judge)
-{
-    return judge_random(judge) & 1;
-}
-
 static inline uint32_t random_below(struct judge *judge, uint32_t limit)
 {
     return (uint32_t)judge_random_below(judge, limit);
-}
-
-static inline void random_fill(struct judge *judge, void *bytes, size_t size)
-{
-    uint8_t *at = bytes;
-
-    for (size_t i = 0; i < size; i++)
-        at[i] = (uint8_t)judge_random(judge);
-}
-
-static inline const void *answer_of(struct judge *judge, uint32_t entry, const void *in,
-                                    size_t in_size, size_t out_size)
-{
-    const struct run_spec spec = {.entry = entry, .input = in, .input_size = in_size};
-
-    return judge_run(judge, &spec, out_size)->answer;
 }
 
 void exits_go_to_who_asked(struct judge *judge);

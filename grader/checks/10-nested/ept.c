@@ -478,15 +478,11 @@ void page_is_filled_on_demand(struct judge *judge)
     failed_split_expect(judge);
 }
 
-/* L1 changes entries of EPT12, says INVEPT; again and again, more often than the pool lasts. */
-void forgotten_ept02_maps_nothing(struct judge *judge)
+/* What was filled is forgotten at once. */
+static void forget_judge(struct judge *judge)
 {
-    const uint32_t rounds = 2 * PAGES_POOL;
     const struct lab10_ept_output *out;
-    uint64_t gpa = 0;
-    struct seen page;
 
-    world_make(judge);
     for (uint32_t i = 0; i < 5; i++)
         violation_add(judge, GPA_1G_HUGE);
     op_add(judge, LAB10_FILL, GPA_SMALL, GPA_2M + MB2);
@@ -495,9 +491,17 @@ void forgotten_ept02_maps_nothing(struct judge *judge)
     out = world_run(judge);
     for (uint32_t i = 0; i < 200; i++)
         translation_expect(judge, out, random_gpa(judge), NULL);
+}
+
+/* L1 changes entries of EPT12, says INVEPT; again and again, more often than the pool lasts. */
+static void forget_again_judge(struct judge *judge)
+{
+    const struct lab10_ept_output *out;
+    uint64_t gpa = 0;
+    struct seen page;
 
     world.op_count = 0;
-    for (uint32_t i = 0; i < rounds; i++) {
+    for (uint32_t i = 0; i < 2 * PAGES_POOL; i++) {
         const uint64_t l1 = L1_HUGE + random_below(judge, 0x40000) * PAGE;
         uint64_t *entry;
 
@@ -521,4 +525,11 @@ void forgotten_ept02_maps_nothing(struct judge *judge)
     for (uint32_t i = 0; i < 512; i++)
         if (GPA_SMALL + i * PAGE != gpa)
             translation_expect(judge, out, GPA_SMALL + i * PAGE, NULL);
+}
+
+void forgotten_ept02_maps_nothing(struct judge *judge)
+{
+    world_make(judge);
+    forget_judge(judge);
+    forget_again_judge(judge);
 }

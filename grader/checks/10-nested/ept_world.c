@@ -168,6 +168,6 @@ struct lab10_op *op_add(struct judge *judge, uint32_t kind, uint64_t a, uint64_t
 
 const struct lab10_ept_output *world_run(struct judge *judge)
 {
-    return answer_of(judge, LAB10_EPT, &world, sizeof world,
-                     sizeof(struct lab10_ept_output));
+    return part_run(judge, LAB10_EPT, &world, sizeof world,
+                    sizeof(struct lab10_ept_output));
 }

@@ -41,8 +41,8 @@ static void owner_expect(struct judge *judge, const struct lab10_owners_output *
 
 static const struct lab10_owners_output *owners_run(struct judge *judge)
 {
-    return answer_of(judge, LAB10_OWNERS, &owners, sizeof owners,
-                     sizeof(struct lab10_owners_output));
+    return part_run(judge, LAB10_OWNERS, &owners, sizeof owners,
+                    sizeof(struct lab10_owners_output));
 }
 
 /* Reasons that always exit (no bit), or for which one bit decides. All others never go to L1. */
@@ -197,26 +197,33 @@ static void exceptions_add(struct judge *judge, uint32_t level, bool *want)
     }
 }
 
-/* Masks and matches of five bits, with every error code of five bits in turn; and of all bits. */
+/* Masks and matches of five bits; and of all bits. */
+static void page_fault_filter_make(struct judge *judge, uint32_t level)
+{
+    struct vmx_controls *c = &owners.controls[level];
+
+    c->exception_bitmap = ((uint32_t)judge_random(judge) & ~(1u << 14)) | (level & 1) << 14;
+    c->page_fault_error_code_mask = level < 2 ? 0 : 1 + random_below(judge, 31);
+    c->page_fault_error_code_match =
+        level < 4 ? 0 : random_below(judge, 32) & c->page_fault_error_code_mask;
+    if (level == 6) {
+        c->page_fault_error_code_mask = (uint32_t)judge_random(judge);
+        c->page_fault_error_code_match =
+            (uint32_t)judge_random(judge) & c->page_fault_error_code_mask;
+    }
+    if (level == 7) /* a match that no error code has */
+        c->page_fault_error_code_match |= 1u << 9;
+}
+
+/* Every error code of five bits in turn, and some of all bits that match. */
 void page_faults_are_filtered(struct judge *judge)
 {
     bool want[LAB10_EXITS];
 
     for (uint32_t level = 0; level < LAB10_LEVELS; level++) {
-        struct vmx_controls *c = &owners.controls[level];
+        const struct vmx_controls *c = &owners.controls[level];
 
-        c->exception_bitmap = ((uint32_t)judge_random(judge) & ~(1u << 14)) | (level & 1)
-                                                                                  << 14;
-        c->page_fault_error_code_mask = level < 2 ? 0 : 1 + random_below(judge, 31);
-        c->page_fault_error_code_match =
-            level < 4 ? 0 : random_below(judge, 32) & c->page_fault_error_code_mask;
-        if (level == 6) {
-            c->page_fault_error_code_mask = (uint32_t)judge_random(judge);
-            c->page_fault_error_code_match =
-                (uint32_t)judge_random(judge) & c->page_fault_error_code_mask;
-        }
-        if (level == 7) /* a match that no error code has */
-            c->page_fault_error_code_match |= 1u << 9;
+        page_fault_filter_make(judge, level);
         exceptions_add(judge, level, want);
         for (uint32_t code = 0; code < 32; code++)
             page_fault_add(judge, level, code, want);
@@ -367,8 +374,8 @@ void merged_bitmaps_miss_nothing(struct judge *judge)
         bitmaps_random(judge, &in.cases[i].bitmaps01);
         bitmaps_random(judge, &in.cases[i].bitmaps12);
     }
-    const struct lab10_bitmaps_output *out = answer_of(judge, LAB10_BITMAPS, &in, sizeof in,
-                                                       sizeof(struct lab10_bitmaps_output));
+    const struct lab10_bitmaps_output *out =
+        part_run(judge, LAB10_BITMAPS, &in, sizeof in, sizeof(struct lab10_bitmaps_output));
 
     for (uint32_t i = 0; i < LAB10_LEVELS; i++)
         for (uint32_t n = 0; n < 3 * 0x8000; n++) {

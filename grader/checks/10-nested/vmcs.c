@@ -215,7 +215,7 @@ static void guest_compare(struct judge *judge, uint32_t i, const char *where,
 
 static const struct lab10_vmcs_output *vmcss_run(struct judge *judge, uint32_t entry)
 {
-    return answer_of(judge, entry, &vmcss, sizeof vmcss, sizeof(struct lab10_vmcs_output));
+    return part_run(judge, entry, &vmcss, sizeof vmcss, sizeof(struct lab10_vmcs_output));
 }
 
 /* One bit that L1 was not offered. */

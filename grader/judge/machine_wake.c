@@ -1,0 +1,98 @@
+/* machine_wake.c - from a snapshot to an agent that answers. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "judge/qemu_inside.h"
+#include "machine/frames.h"
+
+bool agent_ready(struct machine *m, int seconds)
+{
+    struct frame_header header;
+    void *payload = NULL;
+    bool ok;
+
+    receive_timeout_set(m->channel, seconds);
+    ok = frame_receive(m->channel, &header, &payload) == 0 && header.type == FRAME_READY &&
+         header.length == sizeof m->ready;
+    if (ok)
+        memcpy(&m->ready, payload, sizeof m->ready);
+    free(payload);
+    return ok && m->ready.version == PROTOCOL_VERSION;
+}
+
+bool agent_hello(struct machine *m, int seconds)
+{
+    return frame_send(m->channel, FRAME_HELLO, NULL, 0, NULL, 0) == 0 &&
+           agent_ready(m, seconds);
+}
+
+/* All that QEMU has to be told, written ahead: it works it off while we do other things. */
+static bool wake_words_write(struct machine *m)
+{
+    char incoming[128];
+
+    snprintf(incoming, sizeof incoming,
+             "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:%d\"}}",
+             m->state);
+    return write_exactly(m->qmp, QMP_BEGIN, strlen(QMP_BEGIN)) == 0 &&
+           write_exactly(m->qmp, snapshot_ram_word, strlen(snapshot_ram_word)) == 0 &&
+           write_exactly(m->qmp, incoming, strlen(incoming)) == 0 &&
+           frame_send(m->channel, FRAME_HELLO, NULL, 0, NULL, 0) == 0;
+}
+
+int machine_wake(struct machine *m, const char *dir)
+{
+    struct arguments a = {0};
+    char path[4096];
+    int r;
+
+    *m = (struct machine)MACHINE_NONE;
+    snprintf(path, sizeof path, "%s/state", dir);
+    m->state = open(path, O_RDONLY | O_CLOEXEC);
+    if (m->state < 0)
+        return -errno;
+    m->events = memfd_create("events", MFD_CLOEXEC);
+    m->memory = memfd_create("memory", MFD_CLOEXEC);
+    machine_arguments(&a, dir, false);
+    events_arguments(&a, m->events);
+    argument_add(&a, "-incoming");
+    argument_add(&a, "defer");
+    r = qemu_start(m, &a);
+    arguments_free(&a);
+    if (r == 0 && !wake_words_write(m))
+        r = -EPIPE;
+    if (r < 0)
+        machine_stop(m);
+    return r;
+}
+
+int machine_wait(struct machine *m, char *why, size_t why_size)
+{
+    char *tail;
+    int r;
+
+    if (agent_ready(m, WAKE_SECONDS))
+        return 0;
+    tail = machine_console_tail(m, 600);
+    r = why_write(why, why_size, "the snapshot did not wake up; its console ends with:\n%s",
+                  tail ? tail : "");
+    free(tail);
+    machine_stop(m);
+    return r;
+}
+
+int machine_restore(struct machine *m, const char *dir, char *why, size_t why_size)
+{
+    int r = machine_wake(m, dir);
+
+    if (r < 0)
+        return why_write(why, why_size, "could not start QEMU from %s: %s", dir,
+                         strerror(-r));
+    return machine_wait(m, why, why_size);
+}

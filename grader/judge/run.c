@@ -1,0 +1,195 @@
+/* run.c - a run of the subject: the request, its deadline, the evidence that comes back. */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "judge/judge.h"
+#include "machine/frames.h"
+
+/* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
+#define DEADLINE_MODEL_MS   3000
+#define DEADLINE_MACHINE_MS 10000
+#define PATIENT_TIMEOUTS    2     /* after so many in a lab, the others get a quarter */
+#define PATIENCE_MS         20000 /* the agent itself has to answer within this much more */
+
+/* All that the agent needs for a run, in one frame. Caller frees; NULL: no memory. */
+static uint8_t *request_pack(const struct run_request *request, const struct run_spec *spec,
+                             size_t *size)
+{
+    size_t windows = spec->window_count * sizeof(struct window);
+    size_t plan = request->plan_size ? sizeof(struct kvm_plan) : 0;
+    uint8_t *bytes, *at;
+
+    *size = sizeof *request + windows + request->plan_size + spec->input_size;
+    at = bytes = malloc(*size);
+    if (!bytes)
+        return NULL;
+    at = mempcpy(at, request, sizeof *request);
+    if (windows)
+        at = mempcpy(at, spec->windows, windows);
+    if (plan)
+        at = mempcpy(at, spec->plan, plan);
+    if (request->plan_size > plan)
+        at = mempcpy(at, spec->exits, request->plan_size - plan);
+    if (spec->input_size)
+        memcpy(at, spec->input, spec->input_size);
+    return bytes;
+}
+
+static uint32_t deadline_of(const struct judge *j, const struct run_spec *spec,
+                            const struct place *place)
+{
+    double ms = spec->deadline_ms                                  ? spec->deadline_ms
+                : place_of(j->targets, j->check) == TARGET_MACHINE ? DEADLINE_MACHINE_MS
+                                                                   : DEADLINE_MODEL_MS;
+
+    if (j->targets->timeouts >= PATIENT_TIMEOUTS)
+        ms /= 4;
+    return (uint32_t)(ms * place->scale);
+}
+
+static struct run_request request_make(struct judge *j, const struct run_spec *spec,
+                                       const struct place *place)
+{
+    uint32_t exits = spec->plan ? spec->plan->exit_count : 0;
+
+    return (struct run_request){
+        .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
+                 (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
+        .deadline_ms = deadline_of(j, spec, place),
+        .entry = spec->entry,
+        .window_count = spec->window_count,
+        .plan_size = spec->plan
+                         ? (uint32_t)(sizeof *spec->plan + exits * sizeof(struct plan_exit))
+                         : 0,
+        .input_size = (uint32_t)spec->input_size,
+        .nonce = judge_random(j),
+    };
+}
+
+struct hold {
+    struct judge *judge;
+    void (*look)(struct judge *judge, unsigned checkpoint);
+};
+
+static void hold_look(void *context, unsigned checkpoint)
+{
+    const struct hold *hold = context;
+
+    if (hold->look)
+        hold->look(hold->judge, checkpoint);
+}
+
+void judge_physical_read(struct judge *j, uint64_t address, void *buffer, size_t size)
+{
+    if (machine_physical_read(&j->targets->machine.machine, address, buffer, size) < 0)
+        judge_error(j, "QEMU's monitor does not read physical memory at 0x%" PRIx64,
+                    address);
+}
+
+/* Sends the request and receives the evidence. 0, or -errno: the place has gone. */
+static int place_exchange(struct judge *j, const struct place *place,
+                          const struct run_request *request, const struct run_spec *spec,
+                          struct evidence *e)
+{
+    bool machine = place == &j->targets->machine;
+    struct timeval limit = {.tv_sec = (request->deadline_ms + PATIENCE_MS) / 1000};
+    struct hold hold = {j, spec->at_checkpoint};
+    char formats[4096];
+    const struct evidence_source source = {.channel = place->channel,
+                                           .nonce = request->nonce,
+                                           .formats_path = machine ? formats : NULL,
+                                           .at_checkpoint = hold_look,
+                                           .context = &hold};
+    size_t size;
+    uint8_t *frame = request_pack(request, spec, &size);
+    int r;
+
+    if (!frame)
+        judge_error(j, "out of memory");
+    setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (machine)
+        snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
+    if (r == 0)
+        r = evidence_receive(e, &source);
+    free(frame);
+    return r;
+}
+
+/* What the IOMMU did in this run: the end of its trace, from an offset on. */
+static void device_events_collect(struct judge *j, struct evidence *e, size_t from)
+{
+    char *text = machine_events_text(&j->targets->machine.machine, from);
+
+    if (!text || device_events_parse(&e->device, text) < 0)
+        judge_error(j, "out of memory");
+    free(text);
+}
+
+static void device_require(struct judge *j, const struct place *place)
+{
+    if (place != &j->targets->machine || !place->machine.ready.has_device)
+        check_skip(j, "the machine's kernel has no VFIO: take the kernel that the kit "
+                      "fetches (no KERNEL=)");
+}
+
+static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
+{
+    enum target target = place_of(j->targets, j->check);
+    struct place *place = place_get(j->targets, target);
+    struct evidence *e = calloc(1, sizeof *e);
+    struct run_request request;
+    int r;
+
+    if (!place)
+        judge_error(j, "%s",
+                    target == TARGET_MODEL ? j->targets->model.why
+                                           : j->targets->machine.why);
+    if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
+        judge_error(j, "too many runs in one check");
+    j->runs[j->run_count++] = e;
+    if (spec->flags & RUN_DEVICE)
+        device_require(j, place);
+    size_t events = machine_events_size(&j->targets->machine.machine);
+    request = request_make(j, spec, place);
+    r = place_exchange(j, place, &request, spec, e);
+    if (r < 0) {
+        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
+        check_end(j, VERDICT_PLACE_LOST);
+    }
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, events);
+    if (e->end.outcome == RUN_NOT_STARTED)
+        judge_error(j, "the agent could not start the subject: %s",
+                    strerror(e->end.status));
+    CHECK(
+        j, e->end.trace_lost == 0, "the run has no more VM exits than it needs",
+        "the kernel recorded VM entries and exits until its buffer of 6 MiB was full, and "
+        "%u events more",
+        e->end.trace_lost);
+    CHECK(j, e->end.calls_lost == 0, "the run has no more calls than it needs",
+          "the log of KVM calls was full at 8 MiB, and %u calls more came",
+          e->end.calls_lost);
+    judge_trace_keep(j, e, spec);
+    return e;
+}
+
+const struct evidence *judge_run_any_end(struct judge *j, const struct run_spec *spec)
+{
+    return run_once(j, spec);
+}
+
+const struct evidence *judge_run(struct judge *j, const struct run_spec *spec,
+                                 size_t output_size)
+{
+    struct evidence *e = run_once(j, spec);
+
+    if (e->end.outcome != RUN_EXITED || e->end.status != 0 || !e->complete)
+        run_end_explain(j, e);
+    CHECK(j, e->header.output_size >= output_size, "the part answers and returns",
+          "it left only %u bytes of %zu in its answer", e->header.output_size, output_size);
+    return e;
+}

@@ -1,0 +1,157 @@
+/* checkpoint.c - evidence at a checkpoint: the subject has stopped itself. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine/frames.h"
+#include "machine/subject_inside.h"
+
+/* A memfd may have any name, a line of this list too. */
+static void line_clean(char *text, size_t size)
+{
+    text[size] = 0;
+    for (; *text; text++)
+        if ((unsigned char)*text < 32)
+            *text = '?';
+}
+
+/* A line per descriptor: number, flags of /proc/PID/fdinfo (octal), where it leads. */
+static void fds_send(struct run *run, uint32_t checkpoint)
+{
+    char text[LIMIT_FILES * 160], path[64];
+    size_t size = 0;
+    DIR *dir;
+    struct dirent *entry;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", run->pid);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)) && size + 200 < sizeof text) {
+        char link[320], info[320], target[128], line[128];
+        unsigned flags = 0;
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/fd/%s", run->pid, entry->d_name);
+        snprintf(info, sizeof info, "/proc/%d/fdinfo/%s", run->pid, entry->d_name);
+        n = readlink(link, target, sizeof target - 1);
+        if (n < 0)
+            continue;
+        line_clean(target, (size_t)n);
+        FILE *file = fopen(info, "re");
+        while (file && fgets(line, sizeof line, file))
+            if (sscanf(line, "flags: %o", &flags) == 1)
+                break;
+        if (file)
+            fclose(file);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s %o %s\n",
+                                 entry->d_name, flags, target);
+    }
+    if (dir)
+        closedir(dir);
+    evidence_send(run, FRAME_FDS, &checkpoint, sizeof checkpoint, text, size);
+}
+
+/* Room for as many mappings as a process may have (vm.max_map_count). */
+#define MAPS_MAX (16u << 20)
+
+static void maps_send(struct run *run, uint32_t checkpoint)
+{
+    char path[64], *text = malloc(MAPS_MAX);
+    size_t size = 0;
+    ssize_t n = 0;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", run->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (text && fd >= 0 && (n = read(fd, text + size, MAPS_MAX - size)) > 0)
+        size += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    evidence_send(run, FRAME_MAPS, &checkpoint, sizeof checkpoint, text, size);
+    free(text);
+}
+
+/* Opens the subject's memfd called name, or returns -1. */
+static int subject_memfd_open(const struct run *run, const char *name)
+{
+    char path[64], wanted[64];
+    int fd = -1;
+    DIR *dir;
+    struct dirent *entry;
+
+    snprintf(wanted, sizeof wanted, "/memfd:%.31s (deleted)", name);
+    snprintf(path, sizeof path, "/proc/%d/fd", run->pid);
+    dir = opendir(path);
+    while (dir && fd < 0 && (entry = readdir(dir))) {
+        char link[320], target[128];
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/fd/%s", run->pid, entry->d_name);
+        n = readlink(link, target, sizeof target - 1);
+        if (n < 0)
+            continue;
+        target[n] = 0;
+        if (strcmp(target, wanted) == 0)
+            fd = open(link, O_RDONLY | O_CLOEXEC);
+    }
+    if (dir)
+        closedir(dir);
+    return fd;
+}
+
+static void windows_send(struct run *run, uint32_t checkpoint)
+{
+    for (uint32_t i = 0; i < run->job->request->window_count; i++) {
+        const struct window *window = &run->job->windows[i];
+        struct window_data head = {.checkpoint = checkpoint, .window = i};
+        uint8_t *bytes = malloc(window->length);
+        int fd = subject_memfd_open(run, window->name);
+        ssize_t n = -1;
+
+        if (fd >= 0 && bytes)
+            n = pread(fd, bytes, window->length, (off_t)window->offset);
+        head.length = n > 0 ? (uint32_t)n : 0;
+        evidence_send(run, FRAME_WINDOW, &head, sizeof head, bytes, head.length);
+        free(bytes);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+/* The deadline goes on meanwhile: the judge does not take long. */
+static void judge_wait(struct run *run, uint32_t checkpoint)
+{
+    struct frame_header header = {0};
+    void *payload = NULL;
+    int r;
+
+    evidence_send(run, FRAME_CHECKPOINT, NULL, 0, &checkpoint, sizeof checkpoint);
+    r = frame_receive(run->place->channel, &header, &payload);
+    free(payload);
+    if (r == 0 && header.type != FRAME_CONTINUE)
+        r = -EPROTO;
+    if (r < 0 && !run->channel_error)
+        run->channel_error = r;
+}
+
+void checkpoint_take(struct run *run)
+{
+    uint32_t checkpoint = run->end.checkpoints++;
+
+    if (checkpoint >= RUN_CHECKPOINTS_MAX) {
+        run->end.outcome = RUN_TOO_STOPPED;
+        kill(run->pid, SIGKILL);
+        return;
+    }
+    fds_send(run, checkpoint);
+    maps_send(run, checkpoint);
+    windows_send(run, checkpoint);
+    if (run->job->request->flags & RUN_HOLD)
+        judge_wait(run, checkpoint);
+    kill(run->pid, SIGCONT);
+}
