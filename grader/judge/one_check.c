@@ -13,6 +13,9 @@
 #include "judge/judge.h"
 #include "lib/child.h"
 
+/* What a check may need for all the evidence that a subject can make. */
+#define MEMORY_MAX (1ul << 30)
+
 double cpu_self(void)
 {
     struct rusage usage;
@@ -33,6 +36,7 @@ _Noreturn static void check_child(struct targets *targets, const struct check *c
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     child_bind(parent);
+    memory_limit(MEMORY_MAX);
     dup2(null, 1); /* cmocka's own words; the verdict goes through *shared */
     dup2(null, 2);
     check_execute(&judge);

@@ -30,6 +30,26 @@ static void rest_close(void)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+void memory_limit(unsigned long bytes)
+{
+    struct rlimit memory;
+
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur > bytes) {
+        memory.rlim_cur = bytes;
+        setrlimit(RLIMIT_AS, &memory);
+    }
+}
+
+static void memory_unlimit(void)
+{
+    struct rlimit memory;
+
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur < memory.rlim_max) {
+        memory.rlim_cur = memory.rlim_max;
+        setrlimit(RLIMIT_AS, &memory);
+    }
+}
+
 void child_files(int in, int out, int err, const int *kept)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -39,6 +59,7 @@ void child_files(int in, int out, int err, const int *kept)
         if (dup2(ends[fd] < 0 ? null : ends[fd], fd) < 0)
             _exit(126);
     rest_close();
+    memory_unlimit();
     for (; kept && *kept >= 0; kept++)
         fcntl(*kept, F_SETFD, 0);
 }

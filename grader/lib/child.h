@@ -20,6 +20,10 @@ void child_files(int in, int out, int err, const int *kept);
  * scheduler, one competitor. For all that touches what somebody else wrote. */
 void child_apart(int in, int out, int err, const int *kept);
 
+/* How much address space this process may have; what it starts (child_files()) may have as much as
+ * before. */
+void memory_limit(unsigned long bytes);
+
 /* At the start of a program: 0, 1 and 2 are open, and nothing else is. */
 void files_settle(void);
 

@@ -104,7 +104,7 @@ enum run_outcome {
     RUN_TIMED_OUT,   /* killed at the deadline */
     RUN_TOO_STOPPED, /* stopped itself more than RUN_CHECKPOINTS_MAX times */
     RUN_NOT_STARTED, /* status = errno: the agent could not start it */
-    RUN_TOO_LARGE,   /* killed: it and its children had too much memory */
+    RUN_TOO_LARGE, /* killed: it and its children had too much memory, or too many mappings */
 };
 
 struct run_end {
