@@ -53,7 +53,7 @@ int why_write(char *why, size_t size, const char *format, ...)
     return -EIO;
 }
 
-void machine_arguments(struct arguments *a, const char *dir, bool share)
+void machine_arguments(struct arguments *a, const char *ram, bool share)
 {
     argument_add(a, QEMU);
     for (const char *const *word =
@@ -63,12 +63,11 @@ void machine_arguments(struct arguments *a, const char *dir, bool share)
          *word; word++)
         argument_add(a, "%s", *word);
     argument_add(a, "-M");
-    argument_add(a, "q35,kernel-irqchip=split%s", dir ? ",memory-backend=ram" : "");
-    if (dir) {
+    argument_add(a, "q35,kernel-irqchip=split%s", ram ? ",memory-backend=ram" : "");
+    if (ram) {
         argument_add(a, "-object");
-        argument_add(
-            a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s/ram,share=%s", dir,
-            share ? "on" : "off");
+        argument_add(a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s,share=%s",
+                     ram, share ? "on" : "off");
     }
     argument_add(a, "-device");
     argument_add(a, "intel-iommu,intremap=on,caching-mode=on");
@@ -104,9 +103,11 @@ void boot_arguments(struct arguments *a, const char *kernel, const char *initram
 }
 
 /* In the child: keep only the descriptors that QEMU is told about, die with the parent. */
-_Noreturn static void qemu_exec(const struct arguments *a, pid_t parent, int console,
-                                const int *kept)
+_Noreturn static void qemu_exec(const struct arguments *a, bool apart, pid_t parent,
+                                int console, const int *kept)
 {
+    if (apart)
+        root_drop();
     child_bind(parent);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     child_apart(-1, console, console, kept);
@@ -128,8 +129,8 @@ int qemu_start(struct machine *m, struct arguments *a)
     a->item[a->count] = NULL;
     m->pid = fork();
     if (m->pid == 0)
-        qemu_exec(a, parent, m->console,
-                  (int[]){channel[1], qmp[1], m->state, m->events, m->memory, -1});
+        qemu_exec(a, m->ram >= 0, parent, m->console,
+                  (int[]){channel[1], qmp[1], m->state, m->events, m->memory, m->ram, -1});
     close(channel[1]);
     close(qmp[1]);
     m->channel = channel[0];
@@ -146,7 +147,8 @@ void receive_timeout_set(int fd, int seconds)
 
 void machine_stop(struct machine *m)
 {
-    int *const descriptors[] = {&m->channel, &m->qmp, &m->state, &m->events, &m->memory};
+    int *const descriptors[] = {&m->channel, &m->qmp,    &m->state,
+                                &m->events,  &m->memory, &m->ram};
 
     if (m->pid > 0) {
         kill(m->pid, SIGKILL);

@@ -3,6 +3,7 @@
 #include "lib/child.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,6 +11,14 @@
 #include <unistd.h>
 
 #define CLOEXEC_THEM (1u << 2) /* CLOSE_RANGE_CLOEXEC */
+
+void root_drop(void)
+{
+    if (geteuid() != 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setgid(APART_UID) < 0 || setuid(APART_UID) < 0)
+        _exit(126);
+}
 
 void child_bind(pid_t parent)
 {

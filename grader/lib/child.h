@@ -7,6 +7,12 @@
 
 #include <sys/types.h>
 
+/* Who runs what others wrote where the grader is root: a user of nobody else's. */
+#define APART_UID 61000
+
+/* In a new process: no longer root, if it was. */
+void root_drop(void);
+
 /* First of all in a process that was just forked by `parent`: it dies with it, or now if it is too
  * late. A change of user undoes this: change it before. */
 void child_bind(pid_t parent);
