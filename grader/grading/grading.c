@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "grading/grading.h"
+#include "grading/stages.h"
 #include "lib/child.h"
 #include "lib/command.h"
 #include "lib/files.h"
@@ -78,11 +79,11 @@ _Noreturn static void judge_exec(const struct grading *g,
     }
     if (targets->no_sandbox[0] && !no_machine[0])
         argv[n++] = "--model-in-machine";
-    if (g->only) {
+    if (g->only || g->repeated) {
         argv[n++] = "--only";
-        argv[n++] = g->only;
+        argv[n++] = g->repeated ? g->repeated : g->only;
     }
-    if (g->traces) {
+    if (g->traces && g->stage != STAGE_CONTROL) {
         argv[n++] = "--traces";
         argv[n++] = g->traces;
     }
@@ -94,6 +95,22 @@ _Noreturn static void judge_exec(const struct grading *g,
     _exit(EXIT_GRADER);
 }
 
+/* What an earlier grading has recorded goes. */
+static void traces_renew(const struct grading *g)
+{
+    char old[PATH_ROOM];
+
+    path_make(old, "%s/%s", g->traces, g->only ? g->only : "");
+    if (g->only)
+        unlink(old);
+    else
+        folder_remove(g->traces);
+    folder_make(g->traces);
+}
+
+static const struct submission reference = {
+    .folder = "solutions", .label = "solutions", .trusted = true};
+
 _Noreturn static void worker_main(const struct grading *g, const struct labs *labs,
                                   const struct targets_found *targets, int report,
                                   pid_t parent)
@@ -102,17 +119,9 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
 
     child_bind(parent);
     setsid(); /* Ctrl-C reaches the grader only; it ends, and we with it */
-    if (g->traces) {
-        char old[PATH_ROOM];
-
-        path_make(old, "%s/%s", g->traces, g->only ? g->only : "");
-        if (g->only)
-            unlink(old);
-        else
-            folder_remove(g->traces);
-        folder_make(g->traces);
-    }
-    struct submission submission = g->submission;
+    if (g->traces && g->stage == STAGE_FIRST)
+        traces_renew(g);
+    struct submission submission = g->stage == STAGE_CONTROL ? reference : g->submission;
 
     submission.no_sandbox = targets->no_sandbox[0] ? targets->no_sandbox : NULL;
     subject_build(&built, g->lab, labs, &submission, g->lab->name);
@@ -130,8 +139,10 @@ static bool worker_start(struct grading *g, const struct labs *labs,
     int pipes[2];
     pid_t parent = getpid();
 
-    g->checks = cJSON_CreateObject();
-    g->started = now_seconds();
+    if (!g->checks) {
+        g->checks = cJSON_CreateObject();
+        g->started = now_seconds();
+    }
     if (pipe2(pipes, O_CLOEXEC) < 0)
         return false;
     fflush(stdout);
@@ -149,8 +160,11 @@ static void line_take(struct grading *g, const char *text)
 {
     cJSON *json = cJSON_Parse(text);
     const char *id = json_text(json, "id");
+    cJSON *checks = g->stage == STAGE_CONTROL ? g->control : g->checks;
 
-    if (cJSON_HasObjectItem(json, "build")) {
+    if (cJSON_HasObjectItem(json, "build") && g->stage != STAGE_FIRST) {
+        /* known */
+    } else if (cJSON_HasObjectItem(json, "build")) {
         g->reported = true;
         g->built = cJSON_IsTrue(cJSON_GetObjectItem(json, "build"));
         g->ours_failed = cJSON_IsTrue(cJSON_GetObjectItem(json, "ours"));
@@ -158,8 +172,8 @@ static void line_take(struct grading *g, const char *text)
         g->messages = strdup(json_text(json, "messages"));
     } else if (cJSON_HasObjectItem(json, "cost")) {
         g->cost += cJSON_GetNumberValue(cJSON_GetObjectItem(json, "cost"));
-    } else if (id[0] && lab_check(g->lab, id) && !cJSON_HasObjectItem(g->checks, id)) {
-        cJSON_AddItemToObject(g->checks, id, json);
+    } else if (id[0] && lab_check(g->lab, id) && !cJSON_HasObjectItem(checks, id)) {
+        cJSON_AddItemToObject(checks, id, json);
         return; /* it belongs to checks now */
     }
     cJSON_Delete(json);
@@ -251,7 +265,8 @@ static void score_count(struct grading *g)
     }
 }
 
-static void worker_end(struct grading *g)
+/* True: there is one more stage to be run. */
+static bool worker_end(struct grading *g)
 {
     int status = -1;
 
@@ -261,10 +276,24 @@ static void worker_end(struct grading *g)
             ;
     }
     g->pid = 0;
+    g->line_size = 0;
+    verdicts_complete(g, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    if (stage_next(g))
+        return true;
     g->done = true;
     g->seconds = now_seconds() - g->started;
-    verdicts_complete(g, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     score_count(g);
+    return false;
+}
+
+/* Starts the grading's next stage; one that cannot be started has ended. False: all have. */
+static bool worker_go_on(struct grading *g, const struct labs *labs,
+                         const struct targets_found *targets)
+{
+    while (!worker_start(g, labs, targets))
+        if (!worker_end(g))
+            return false;
+    return true;
 }
 
 void gradings_run(struct grading *list, int count, const struct labs *labs,
@@ -281,10 +310,8 @@ void gradings_run(struct grading *list, int count, const struct labs *labs,
         int n = 0;
 
         while (running < workers && next < count) {
-            if (worker_start(&list[next], labs, targets))
+            if (worker_go_on(&list[next], labs, targets))
                 running++;
-            else
-                worker_end(&list[next]);
             next++;
         }
         for (int i = 0; i < next; i++)
@@ -295,10 +322,8 @@ void gradings_run(struct grading *list, int count, const struct labs *labs,
         if (n == 0 || poll(polls, (nfds_t)n, -1) < 0)
             continue;
         for (int i = 0; i < n; i++)
-            if (polls[i].revents && !lines_read(who[i])) {
-                worker_end(who[i]);
-                running--;
-            }
+            if (polls[i].revents && !lines_read(who[i]))
+                running -= !(worker_end(who[i]) && worker_go_on(who[i], labs, targets));
         if (progress)
             progress(list, count);
     }
@@ -310,5 +335,8 @@ void gradings_free(struct grading *list, int count)
         cJSON_Delete(list[i].checks);
         free(list[i].messages);
         free(list[i].line);
+        free(list[i].repeated);
+        cJSON_Delete(list[i].before);
+        cJSON_Delete(list[i].control);
     }
 }

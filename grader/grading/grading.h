@@ -12,6 +12,10 @@
 #include "prepare/prepare.h"
 #include "submission/submission.h"
 
+/* An ERROR stands only if the reference, in a fresh place, with the same check and seed, fails as
+ * well. First the check is run again: what came from outside does not come twice. */
+enum grading_stage { STAGE_FIRST, STAGE_AGAIN, STAGE_CONTROL };
+
 /* One lab of one submission on its way from part file to verdicts. */
 struct grading {
     const struct lab *lab;
@@ -21,7 +25,11 @@ struct grading {
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 
-    cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */
+    cJSON *checks; /* object: id -> {verdict, asked, seen, note, seconds} */
+    enum grading_stage stage;
+    char *repeated; /* ids of the checks of this stage, with commas; NULL in the first */
+    cJSON *before;  /* their verdicts in the stage before */
+    cJSON *control; /* what the reference got in the last stage */
     char *messages; /* the compiler's */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;

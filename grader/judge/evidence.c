@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,19 @@ static int frame_store(struct evidence *e, const struct frame_header *header,
     }
 }
 
+#define WAITING_MS 100 /* between two looks at the deadline */
+
+/* Until something comes. 0, or what is said of the deadline. */
+static int evidence_wait(const struct evidence_source *source)
+{
+    struct pollfd come = {.fd = source->channel, .events = POLLIN};
+    int r = 0;
+
+    while (source->deadline && r == 0 && poll(&come, 1, WAITING_MS) == 0)
+        r = deadline_look(source->deadline);
+    return r;
+}
+
 int evidence_receive(struct evidence *e, const struct evidence_source *source)
 {
     struct frame_header header = {0};
@@ -142,9 +156,11 @@ int evidence_receive(struct evidence *e, const struct evidence_source *source)
 
     memset(e, 0, sizeof *e);
     while (r == 0 && header.type != FRAME_END) {
-        void *payload;
+        void *payload = NULL;
 
-        r = frame_receive(source->channel, &header, &payload);
+        r = evidence_wait(source);
+        if (r == 0)
+            r = frame_receive(source->channel, &header, &payload);
         if (r == 0)
             r = frame_store(e, &header, payload, source);
         free(payload);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "judge/deadline.h"
 #include "judge/device_events.h"
 #include "judge/trace.h"
 #include "machine/call_supervisor.h"
@@ -50,10 +51,11 @@ struct evidence_source {
     /* Called while the subject stands at a checkpoint (RUN_HOLD); may be NULL. */
     void (*at_checkpoint)(void *context, unsigned checkpoint);
     void *context;
+    struct deadline *deadline; /* of a run in the machine; NULL: the agent has its own */
 };
 
 /* Receives frames until END. 0, -errno of the channel (-EAGAIN: the agent did not answer in
- * time), -EPROTO. Free it in every case. */
+ * time, or what deadline_look() says), -EPROTO. Free it in every case. */
 int evidence_receive(struct evidence *evidence, const struct evidence_source *source);
 void evidence_free(struct evidence *evidence);
 

@@ -14,7 +14,7 @@ struct judge_options {
     const char *machine; /* folder of the snapshot, or NULL: target machine is not there */
     const char *no_machine, *no_model, *no_silicon; /* why not, where they are not */
     const char *traces; /* folder to keep recorded events in, or NULL */
-    const char *only;   /* id of a single check, or NULL */
+    const char *only;   /* ids of the checks to run, with commas; NULL: all */
     uint64_t seed;
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
@@ -38,6 +38,7 @@ struct targets {
     struct place model, machine;
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
+    double spent; /* own time of their runs, microseconds */
     void *image;  /* the subject's */
     size_t image_size;
 };
@@ -66,7 +67,8 @@ struct point {
 struct outcome {
     enum verdict verdict;
     bool timed_out;
-    double cost; /* CPU seconds of the check's own process */
+    double cost;  /* CPU seconds of the check's own process */
+    double spent; /* own time of its runs, microseconds */
     char asked[512];
     char seen[2048];
     struct point point;
@@ -146,6 +148,9 @@ void judge_point_settle(struct judge *judge);
 
 /* --- run_end.c ----------------------------------------------------------------------------- */
 
+/* Fails the check: the guest made more exits than the record has room for; which ones last. */
+_Noreturn void run_trace_full_explain(struct judge *judge, const struct evidence *e,
+                                      const struct run_spec *spec);
 /* Fails the check: says how a run ended that did not answer. */
 _Noreturn void run_end_explain(struct judge *judge, const struct evidence *e);
 

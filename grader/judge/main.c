@@ -3,7 +3,7 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID] [--runtime] --seed N --report FD
+ *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID,...] [--runtime] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -70,7 +70,16 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
 
 static bool wanted(const struct judge_options *o, const struct check *check)
 {
-    return !o->only || strcmp(o->only, check->id) == 0;
+    size_t length = strlen(check->id);
+
+    for (const char *at = o->only; at && *at; at += strspn(at, ",")) {
+        size_t n = strcspn(at, ",");
+
+        if (n == length && strncmp(at, check->id, n) == 0)
+            return true;
+        at += n;
+    }
+    return !o->only;
 }
 
 static bool place_wanted(const struct targets *t, enum target place)

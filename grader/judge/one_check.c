@@ -65,6 +65,7 @@ static void check_run(struct targets *targets, const struct check *check,
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     targets->cost += shared->cost;
+    targets->spent += shared->spent;
     if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
         *outcome = *shared;
     munmap(shared, sizeof *shared);

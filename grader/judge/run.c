@@ -7,12 +7,14 @@
 
 #include "judge/judge.h"
 #include "machine/frames.h"
+#include "machine/own_time.h"
 
 /* Runs take milliseconds; a machine that is slower than ours gets more (place->scale). */
 #define DEADLINE_MODEL_MS   3000
 #define DEADLINE_MACHINE_MS 10000
 #define PATIENT_TIMEOUTS    2     /* after so many in a lab, the others get a quarter */
-#define PATIENCE_MS         20000 /* the agent itself has to answer within this much more */
+#define PATIENCE_MS         60000 /* the agent itself has to answer within this much more */
+#define LAB_SECONDS         60    /* own time of all runs of a lab at a place */
 
 /* All that the agent needs for a run, in one frame. Caller frees; NULL: no memory. */
 static uint8_t *request_pack(const struct run_request *request, const struct run_spec *spec,
@@ -95,14 +97,17 @@ static int place_exchange(struct judge *j, const struct place *place,
                           struct evidence *e)
 {
     bool machine = place == &j->targets->machine;
-    struct timeval limit = {.tv_sec = (request->deadline_ms + PATIENCE_MS) / 1000};
+    struct timeval limit = {.tv_sec = STARVED_TIMES * request->deadline_ms / 1000 +
+                                      PATIENCE_MS / 1000};
+    struct deadline deadline;
     struct hold hold = {j, spec->at_checkpoint};
     char formats[4096];
     const struct evidence_source source = {.channel = place->channel,
                                            .nonce = request->nonce,
                                            .formats_path = machine ? formats : NULL,
                                            .at_checkpoint = hold_look,
-                                           .context = &hold};
+                                           .context = &hold,
+                                           .deadline = machine ? &deadline : NULL};
     size_t size;
     uint8_t *frame = request_pack(request, spec, &size);
     int r;
@@ -112,9 +117,13 @@ static int place_exchange(struct judge *j, const struct place *place,
     setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (machine)
         snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    if (machine)
+        deadline = deadline_begin(&place->machine, request->deadline_ms);
     r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);
     if (r == 0)
         r = evidence_receive(e, &source);
+    if (machine && r == 0)
+        e->end.elapsed_us = (uint32_t)deadline_own_us(&deadline);
     free(frame);
     return r;
 }
@@ -136,6 +145,19 @@ static void device_require(struct judge *j, const struct place *place)
                       "fetches (no KERNEL=)");
 }
 
+/* A lab's runs have a budget together: one that sleeps a little in each has had enough. */
+static void budget_require(struct judge *j, const struct place *place)
+{
+    double spent = (j->targets->spent + j->outcome.spent) / 1e6;
+
+    CHECK(
+        j, spent < LAB_SECONDS * place->scale,
+        "all runs of this lab together need less than a minute of their own time",
+        "the runs so far have used %.0f s (running or asleep; time in which this computer "
+        "had something else to do does not count), so this one was not started",
+        spent);
+}
+
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 {
     enum target target = place_of(j->targets, j->check);
@@ -151,6 +173,7 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
     j->runs[j->run_count++] = e;
+    budget_require(j, place);
     if (spec->flags & RUN_DEVICE)
         device_require(j, place);
     size_t events = machine_events_size(&j->targets->machine.machine);
@@ -160,16 +183,19 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
         snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
         check_end(j, VERDICT_PLACE_LOST);
     }
+    j->outcome.spent += e->end.elapsed_us;
     if (spec->flags & RUN_DEVICE)
         device_events_collect(j, e, events);
+    if (e->end.outcome == RUN_STARVED)
+        judge_error(j,
+                    "this computer was too busy: the run got hardly any processor time "
+                    "in %d times its deadline",
+                    STARVED_TIMES);
     if (e->end.outcome == RUN_NOT_STARTED)
         judge_error(j, "the agent could not start the subject: %s",
                     strerror(e->end.status));
-    CHECK(
-        j, e->end.trace_lost == 0, "the run has no more VM exits than it needs",
-        "the kernel recorded VM entries and exits until its buffer of 6 MiB was full, and "
-        "%u events more",
-        e->end.trace_lost);
+    if (e->end.trace_lost)
+        run_trace_full_explain(j, e, spec);
     CHECK(j, e->end.calls_lost == 0, "the run has no more calls than it needs",
           "the log of KVM calls was full at 8 MiB, and %u calls more came",
           e->end.calls_lost);

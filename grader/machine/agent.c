@@ -38,7 +38,7 @@ static int shorter(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* How long a fixed amount of work takes here and now: deadlines scale with it. Measured in
+/* How much time a fixed amount of work takes here: deadlines scale with it. Measured in
  * pieces: a machine that has just woken up stumbles now and then, and that is not its speed. */
 static uint32_t calibrate(void)
 {
@@ -46,10 +46,10 @@ static uint32_t calibrate(void)
     struct timespec a, b;
 
     for (int n = 0; n < PIECES; n++) {
-        clock_gettime(CLOCK_MONOTONIC, &a);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
         for (volatile uint32_t i = 0; i < 1000000 / PIECES; i++)
             ;
-        clock_gettime(CLOCK_MONOTONIC, &b);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
         pieces[n] =
             (uint32_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
     }
@@ -108,6 +108,9 @@ static int frame_serve(struct agent *agent, const struct frame_header *header,
         if (agent->place.program < 0 || !run_job_parse(&job, payload, header->length))
             return run_refuse(agent, EINVAL);
         return subject_run(&agent->place, &job);
+    case FRAME_CONTINUE:
+    case FRAME_STOP:
+        return 0; /* to a run that has just ended */
     default:
         return run_refuse(agent, ENOSYS);
     }

@@ -8,6 +8,7 @@
  *                    SUBJECT <program>              kept until the next one
  *                    RUN <run_request, windows, plan, arena input>
  *                    CONTINUE                       answers CHECKPOINT
+ *                    STOP                           ends a run that takes too long
  *   agent -> judge   READY <ready>                  answers HELLO
  *                    evidence frames of the run, in any order, then END <run_end>
  *
@@ -19,7 +20,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 #define FRAME_MAX        (64u << 20)
 
 enum frame_type {
@@ -28,6 +29,7 @@ enum frame_type {
     FRAME_HELLO,       /* empty: asks for READY */
     FRAME_FORMATS,     /* empty: asks for the kernel's trace event formats */
     FRAME_CONTINUE,    /* empty: answers CHECKPOINT */
+    FRAME_STOP, /* empty: the run has had its time; nothing where it has just ended */
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
     FRAME_FORMAT_TEXT, /* name, NUL, text of one format file; the last one is empty */
@@ -72,7 +74,7 @@ struct ready {
 
 struct run_request {
     uint32_t flags;
-    uint32_t deadline_ms;
+    uint32_t deadline_ms; /* own time (own_time.h); in the machine, the judge sees to it */
     uint32_t entry;
     uint32_t window_count;
     uint32_t plan_size; /* 0 or sizeof(struct kvm_plan) + its exits */
@@ -104,14 +106,16 @@ enum run_outcome {
     RUN_TIMED_OUT,   /* killed at the deadline */
     RUN_TOO_STOPPED, /* stopped itself more than RUN_CHECKPOINTS_MAX times */
     RUN_NOT_STARTED, /* status = errno: the agent could not start it */
-    RUN_TOO_LARGE, /* killed: it and its children had too much memory, or too many mappings */
+    RUN_TOO_LARGE,  /* killed: too much memory, it and its children, or too many mappings */
+    RUN_TRACE_FULL, /* killed: more VM exits than the record has room for */
+    RUN_STARVED,    /* killed: it had hardly any processor, so nothing can be said */
 };
 
 struct run_end {
     uint32_t outcome;
     int32_t status;
     uint32_t checkpoints;
-    uint32_t elapsed_us;
+    uint32_t elapsed_us;       /* own time; in the machine, by its clock */
     uint32_t trace_lost;       /* events that did not fit into the buffer */
     uint32_t output_total;     /* bytes that it printed in all */
     uint32_t processes_killed; /* that it left behind */

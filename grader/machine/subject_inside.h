@@ -37,6 +37,8 @@ int subject_start(struct run *run);
 
 /* Returns when the subject is gone, or was ended; fills run->end. */
 void subject_watch(struct run *run);
+/* Takes a frame of the judge. True: it was STOP, or there is no judge any more. */
+bool stop_received(struct run *run);
 /* Keeps what the subject has printed since. */
 void output_read(struct run *run);
 /* Ends whatever the subject left behind. */

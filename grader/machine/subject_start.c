@@ -41,9 +41,10 @@ static void limit_set(__rlimit_resource_t resource, rlim_t value)
     setrlimit(resource, &(struct rlimit){value, value});
 }
 
-static void limits_set(const struct run_request *request)
+static void limits_set(const struct run_request *request, int uid)
 {
-    if (!(request->flags & RUN_NO_DEADLINE))
+    /* (In the machine, whose CPU time goes on while QEMU waits, the judge ends it.) */
+    if (!(request->flags & RUN_NO_DEADLINE) && uid < 0)
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
     if (!(request->flags & RUN_SANITIZED))
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
@@ -137,7 +138,7 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
         start_fail(failure, "volunteer for the out-of-memory killer");
     if (identity_drop(run->place->subject_uid) < 0)
         start_fail(failure, "change the user");
-    limits_set(run->job->request);
+    limits_set(run->job->request, run->place->subject_uid);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (supervise >= 0) { /* first: descriptors can be sent no more afterwards */
         int listener = call_filter_install();

@@ -2,25 +2,31 @@
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "machine/frames.h"
+#include "machine/own_time.h"
 #include "machine/subject_inside.h"
 #include "machine/subject_memory.h"
+#include "machine/trace_record.h"
 
 #define LIMIT_TOGETHER (512ull << 20) /* of all its processes and files in memory */
-#define MEMORY_LOOK_MS 20
+#define LOOK_MS        20             /* between two looks at what it uses */
+#define TRACE_LOOK_MS  100
+#define UNKNOWN_TIMES  4 /* as much time, where the kernel does not say who waited */
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
+/* What a run in the sandbox has used when; the machine's is the judge's to watch. */
+struct watch {
+    uint64_t begin_us, begin_wait_us, begin_cpu_us;
+    uint64_t budget_us; /* of own time, and of CPU time */
+    uint64_t look_us;   /* when to look at the time next */
+    uint64_t memory_us; /* and at the memory */
+    uint64_t trace_us;  /* and at the record of VM exits */
+};
 
 void output_read(struct run *run)
 {
@@ -60,24 +66,84 @@ static bool subject_reap(struct run *run)
     return gone;
 }
 
-/* Looks every MEMORY_LOOK_MS. Not in the machine, whose own memory is the limit. */
-static bool memory_exceeded(const struct run *run, uint64_t now, uint64_t *look)
+static bool in_sandbox(const struct run *run)
 {
-    if (run->place->subject_uid >= 0 || now < *look)
+    return run->place->subject_uid < 0;
+}
+
+/* Not in the machine, whose own memory is the limit. */
+static bool memory_exceeded(const struct run *run, struct watch *w, uint64_t now)
+{
+    if (!in_sandbox(run) || now < w->memory_us)
         return false;
-    *look = now + MEMORY_LOOK_MS * 1000;
+    w->memory_us = now + LOOK_MS * 1000;
     return subject_memory() > LIMIT_TOGETHER;
 }
 
-/* How long the watch may sleep; -1: for ever. */
-static int wait_of(const struct run *run, uint64_t now, uint64_t deadline)
+static struct watch watch_begin(const struct run *run)
 {
-    bool sandbox = run->place->subject_uid < 0;
+    struct watch w = {.begin_us = clock_us(),
+                      .budget_us = (uint64_t)run->job->request->deadline_ms * 1000};
 
-    if (run->job->request->flags & RUN_NO_DEADLINE)
-        return sandbox ? MEMORY_LOOK_MS : -1;
-    int ms = (int)((deadline - now) / 1000 + 1);
-    return sandbox && ms > MEMORY_LOOK_MS ? MEMORY_LOOK_MS : ms;
+    w.memory_us = w.begin_us + LOOK_MS * 1000;
+    w.trace_us = w.begin_us + TRACE_LOOK_MS * 1000;
+    if (!in_sandbox(run))
+        return w;
+    w.begin_cpu_us = others_cpu_us();
+    process_wait_us(getpid(), &w.begin_wait_us, NULL);
+    if (!waits_known())
+        w.budget_us *= UNKNOWN_TIMES;
+    w.look_us = w.begin_us + w.budget_us / 4;
+    return w;
+}
+
+/* Wall time, less what it waited for a processor, and what we did, who answer its calls. */
+static uint64_t own_us(const struct watch *w)
+{
+    uint64_t wall = clock_us() - w->begin_us, ours;
+
+    process_wait_us(getpid(), &ours, NULL);
+    uint64_t waited = ours - w->begin_wait_us + others_wait_us();
+
+    return wall > waited ? wall - waited : 0;
+}
+
+/* Whether it has had its time: the outcome, or 0. */
+static uint32_t time_judge(const struct run *run, struct watch *w, uint64_t now)
+{
+    if (!in_sandbox(run) || (run->job->request->flags & RUN_NO_DEADLINE) ||
+        now < w->look_us)
+        return 0;
+    w->look_us = now + LOOK_MS * 1000;
+    if (own_us(w) >= w->budget_us || others_cpu_us() - w->begin_cpu_us >= w->budget_us)
+        return RUN_TIMED_OUT;
+    return (now - w->begin_us) / STARVED_TIMES > w->budget_us ? RUN_STARVED : 0;
+}
+
+/* A guest that exits for ever fills the kernel's record: there is nothing more to be learnt. */
+static bool trace_full(const struct run *run, struct watch *w, uint64_t now)
+{
+    if (!(run->job->request->flags & RUN_TRACE) || now < w->trace_us)
+        return false;
+    w->trace_us = now + TRACE_LOOK_MS * 1000;
+    return trace_record_lost() > 0;
+}
+
+static uint32_t outcome_judge(const struct run *run, struct watch *w)
+{
+    uint64_t now = clock_us();
+
+    return memory_exceeded(run, w, now) ? RUN_TOO_LARGE
+           : trace_full(run, w, now)    ? RUN_TRACE_FULL
+                                        : time_judge(run, w, now);
+}
+
+/* How long the watch may sleep; -1: for ever. */
+static int wait_of(const struct run *run)
+{
+    return in_sandbox(run)                        ? LOOK_MS
+           : run->job->request->flags & RUN_TRACE ? TRACE_LOOK_MS
+                                                  : -1;
 }
 
 /* leftovers_kill() does the rest: who waited for the subject alone here would wait for its
@@ -88,42 +154,62 @@ static void subject_end(struct run *run, uint32_t outcome)
     kill(run->pid, SIGKILL);
 }
 
+bool stop_received(struct run *run)
+{
+    struct frame_header header = {0};
+    void *payload = NULL;
+    int r = frame_receive(run->place->channel, &header, &payload);
+
+    free(payload);
+    if (r < 0 && !run->channel_error)
+        run->channel_error = r;
+    return r < 0 || header.type == FRAME_STOP;
+}
+
+enum { WATCH_SIGNALS, WATCH_OUTPUT, WATCH_CALLS, WATCH_JUDGE, WATCHED };
+
+/* Takes what has come. True: it is over. */
+static bool events_take(struct run *run, struct pollfd events[WATCHED])
+{
+    struct signalfd_siginfo info;
+
+    if (events[WATCH_CALLS].revents && !call_supervisor_step(run->supervisor))
+        events[WATCH_CALLS].fd = -1;
+    if (events[WATCH_OUTPUT].revents)
+        output_read(run);
+    if (events[WATCH_OUTPUT].revents & (POLLHUP | POLLERR))
+        events[WATCH_OUTPUT].fd = -1;
+    if (events[WATCH_JUDGE].revents && stop_received(run)) {
+        subject_end(run, RUN_TIMED_OUT);
+        return true;
+    }
+    return events[WATCH_SIGNALS].revents && read(run->signals, &info, sizeof info) > 0 &&
+           subject_reap(run);
+}
+
 void subject_watch(struct run *run)
 {
-    const struct run_request *request = run->job->request;
-    uint64_t start = now_us(), deadline = start + (uint64_t)request->deadline_ms * 1000,
-             look = start + MEMORY_LOOK_MS * 1000;
-    struct pollfd events[3] = {{.fd = run->signals, .events = POLLIN},
-                               {.fd = run->output, .events = POLLIN},
-                               {.fd = -1, .events = POLLIN}};
+    struct watch w = watch_begin(run);
+    struct pollfd events[WATCHED] = {
+        [WATCH_SIGNALS] = {.fd = run->signals, .events = POLLIN},
+        [WATCH_OUTPUT] = {.fd = run->output, .events = POLLIN},
+        [WATCH_CALLS] = {.fd = run->supervisor ? call_supervisor_fd(run->supervisor) : -1,
+                         .events = POLLIN},
+        [WATCH_JUDGE] = {.fd = run->place->channel, .events = POLLIN}};
     bool gone = false;
 
-    if (run->supervisor)
-        events[2].fd = call_supervisor_fd(run->supervisor);
     while (!gone) {
-        uint64_t now = now_us();
-        struct signalfd_siginfo info;
+        uint32_t outcome;
 
-        if (now >= deadline && !(request->flags & RUN_NO_DEADLINE)) {
-            subject_end(run, RUN_TIMED_OUT);
-            break;
+        if (poll(events, WATCHED, wait_of(run)) > 0)
+            gone = events_take(run, events);
+        if (!gone && (outcome = outcome_judge(run, &w)) != 0) {
+            subject_end(run, outcome);
+            gone = true;
         }
-        if (memory_exceeded(run, now, &look)) {
-            subject_end(run, RUN_TOO_LARGE);
-            break;
-        }
-        if (poll(events, 3, wait_of(run, now, deadline)) <= 0)
-            continue;
-        if (events[2].revents && !call_supervisor_step(run->supervisor))
-            events[2].fd = -1;
-        if (events[1].revents)
-            output_read(run);
-        if (events[1].revents & (POLLHUP | POLLERR))
-            events[1].fd = -1;
-        if (events[0].revents && read(run->signals, &info, sizeof info) > 0)
-            gone = subject_reap(run);
     }
-    run->end.elapsed_us = (uint32_t)(now_us() - start);
+    run->end.elapsed_us =
+        (uint32_t)(in_sandbox(run) ? own_us(&w) : clock_us() - w.begin_us);
 }
 
 /* We are process 1: -1 is everybody else. */

@@ -51,7 +51,7 @@ void trace_record_stop(void)
 }
 
 /* "overrun: N" and "dropped events: N" of the buffer's statistics. */
-static uint32_t trace_lost(void)
+uint32_t trace_record_lost(void)
 {
     char line[128];
     unsigned value, lost = 0;
@@ -72,7 +72,7 @@ int trace_record_send(int channel, uint32_t *lost)
     uint8_t *pages = malloc(PAGES_MAX);
     size_t size = 0;
 
-    *lost = trace_lost();
+    *lost = trace_record_lost();
     while (fd >= 0 && pages && size + TRACE_PAGE <= PAGES_MAX) {
         ssize_t n = read(fd, pages + size, TRACE_PAGE);
 

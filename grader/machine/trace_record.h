@@ -16,6 +16,9 @@ bool trace_record_prepare(void);
 void trace_record_start(void);
 void trace_record_stop(void);
 
+/* Events that did not fit into the buffer so far. */
+uint32_t trace_record_lost(void);
+
 /* Sends what was recorded as one FRAME_TRACE; *lost = events that did not fit. 0 or -errno. */
 int trace_record_send(int channel, uint32_t *lost);
 

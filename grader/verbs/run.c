@@ -91,7 +91,10 @@ static int subject_run_once(const char *subject, const char *machine)
         fprintf(stderr, "grader: %s\n", why);
         return EXIT_GRADER;
     }
+    struct deadline deadline = deadline_begin(&m, DEADLINE_MS);
+
     source.channel = m.channel;
+    source.deadline = &deadline;
     if (subject_send(m.channel, subject) &&
         frame_send(m.channel, FRAME_RUN, NULL, 0, &request, sizeof request) == 0 &&
         evidence_receive(&e, &source) == 0) {
