@@ -6,6 +6,7 @@
 
 #include "judge/check.h"
 #include "judge/qemu.h"
+#include "lib/cage.h"
 
 /* What the grader told us (main.c). */
 struct judge_options {
@@ -16,6 +17,7 @@ struct judge_options {
     const char *traces; /* folder to keep recorded events in, or NULL */
     const char *only;   /* ids of the checks to run, with commas; NULL: all */
     uint64_t seed;
+    enum cage cage;        /* for tools and the emulator */
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
     int report;            /* where JSON lines go */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/cage.h"
 #include "lib/command.h"
 #include "lib/settings.h"
 
@@ -86,7 +87,7 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"FROM", &s->from},         {"TARGET", &s->target}, {"OWN", &s->own},
         {"SANITIZE", &s->sanitize}, {"YES", &s->yes},       {"TIMES", &s->times},
         {"TEXT", &s->text},         {"NAMED", &s->named},   {"KERNEL", &s->kernel},
-        {"MODULES", &s->modules},   {NULL, NULL},
+        {"MODULES", &s->modules},   {"CAGE", &s->cage},     {NULL, NULL},
     };
 
     for (int i = 0; i < count; i++)
@@ -102,6 +103,11 @@ bool settings_parse(struct settings *s, int count, char **words)
         strcmp(s->target, "silicon")) {
         fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine, silicon\n",
                 s->target);
+        return false;
+    }
+    if (s->cage && cage_named(s->cage) == CAGE_NONE) {
+        fprintf(stderr, "grader: unknown CAGE=%s; there are: bubblewrap, landlock\n",
+                s->cage);
         return false;
     }
     if (s->sanitize && s->target && strcmp(s->target, "model") != 0) {

@@ -9,7 +9,7 @@ struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
-    const char *kernel, *modules;
+    const char *kernel, *modules, *cage;
     uint64_t seed;
 };
 

@@ -135,10 +135,10 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
     char key[33], folder[PATH_ROOM];
 
     *built = (struct built){.ok = false};
-    if (submission->no_sandbox && !submission->trusted) {
+    if (submission->cage == CAGE_NONE && !submission->trusted) {
         built->ours = true;
         build_refuse(&b, "submissions are only compiled in a sandbox: %s",
-                     submission->no_sandbox);
+                     submission->no_cage);
         return;
     }
     if (sources_read(&b)) {
