@@ -10,13 +10,14 @@
 #   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
+#   cage      where no namespaces can be made (CAGE_LONG=1: attacks and mutants there too)
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks orphans usage slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks cage orphans usage slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -40,6 +41,7 @@ counted() {
     if [ -z "$line" ]; then fail "$2 did not run to its end" && tail -n 20 "$1"; return; fi
     passed=$((passed + $(echo "$line" | sed 's/.*: \([0-9]*\) passed.*/\1/')))
     failed=$((failed + $(echo "$line" | sed 's/.* \([0-9]*\) failed.*/\1/')))
+    case $line in *" skipped") skipped=$((skipped + 1)) ;; esac
 }
 
 suite_format() {
@@ -166,6 +168,12 @@ suite_attacks() {
     grep -a '^FAIL' "$scratch/attacks"
     tail -n 1 "$scratch/attacks"
     counted "$scratch/attacks" attacks
+}
+
+suite_cage() {
+    tests/cage.sh >"$scratch/cage.log" 2>&1
+    grep -v -e '^cage: [0-9]' -e '^  ok' "$scratch/cage.log"
+    counted "$scratch/cage.log" cage
 }
 
 # The second half with a bwrap that leaves a child behind on purpose: one that does not ask to die

@@ -24,6 +24,9 @@ struct targets_found {
  * could not be built although everything needed is there (said on stderr). */
 bool targets_prepare(struct targets_found *found, const struct settings *s);
 
+/* Can what others wrote be compiled here? Else says that the verb is skipped, and why. */
+bool others_graded(const struct targets_found *found, const char *verb);
+
 /* --- machine.c ------------------------------------------------------------------------------- */
 
 /* Folder of the machine's snapshot, which is made if need be; false (said why). */
