@@ -8,13 +8,14 @@
 #   unit      cmocka tests of core, agent and grader, under ASan and UBSan
 #   stress    real threads post to a vCPU (lab 07), under ThreadSanitizer
 #   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
+#   load      the same beside 16 busy processes: points are not lost to a busy computer
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage slides pages}
+suites=${*:-format build starters unit stress grade load mutants attacks usage slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -149,6 +150,37 @@ suite_grade() {
     check "solutions pass the model checks under ASan and UBSan" sh -c \
         "$grader grade FROM=solutions TARGET=model SANITIZE=1 >'$scratch/san'; \
          ! grep -aA8 -E '^  (FAIL|ERROR)' '$scratch/san' && grep -q '^  ok' '$scratch/san'"
+}
+
+# busy_begin N - N processes that do nothing but use a processor; busy_end ends them.
+busy_begin() {
+    busy=
+    for _ in $(seq "$1"); do
+        sh -c 'while kill -0 "$1" 2>/dev/null; do for i in 1 2 3 4 5 6 7 8 9; do :; done; done' \
+            - $$ &
+        busy="$busy $!"
+    done
+}
+busy_end() {
+    # shellcheck disable=SC2086
+    kill $busy && wait $busy 2>/dev/null
+}
+
+# An ERROR (with its reason) costs nobody a point; a FAIL here does.
+suite_load() {
+    local n
+    busy_begin 16
+    for n in $(seq 1 "${LOAD_TIMES:-3}"); do
+        $grader grade FROM=solutions SEED=$((n * 104729)) >"$scratch/out" 2>&1
+        if grep -aq '^  FAIL' "$scratch/out" || ! grep -aq '^Total' "$scratch/out"; then
+            fail "solutions beside 16 busy processes, SEED=$((n * 104729))" &&
+                grep -aA8 -E '^  (FAIL|ERROR)' "$scratch/out"
+        else
+            pass "solutions lose no point beside 16 busy processes, SEED=$((n * 104729))"
+            grep -aA2 '^  ERROR' "$scratch/out"
+        fi
+    done
+    busy_end
 }
 
 suite_mutants() {
