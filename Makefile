@@ -170,7 +170,7 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 
 # --- the judge: an archive, for the checks and for the grader, which takes what it needs ----------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o
+	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o $(B)/obj/grader/lib/child.o
 SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok

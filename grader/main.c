@@ -3,17 +3,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "lib/child.h"
+#include "lib/guard.h"
 #include "verbs/verbs.h"
 
-int main(int argc, char **argv)
+static int verb_run(int argc, char **argv)
 {
     struct settings settings;
 
-    signal(SIGPIPE, SIG_IGN);
-    umask(022);
     if (argc < 2) {
         fprintf(stderr, "grader: which verb? see make help\n");
         return EXIT_USAGE;
@@ -24,4 +23,12 @@ int main(int argc, char **argv)
                                                                  : EXIT_USAGE;
     fprintf(stderr, "grader: there is no verb '%s'; see make help\n", argv[1]);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    umask(022);
+    files_settle();
+    return guarded(verb_run, argc, argv);
 }

@@ -11,11 +11,28 @@
 #   load      the same beside 16 busy processes: points are not lost to a busy computer
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
+#   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
+#             nobody is left, nothing of the caller's is held
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade load mutants attacks usage slides pages}
+# (one a line: each change touches its own)
+suites=${*:-
+format
+build
+starters
+unit
+stress
+grade
+load
+mutants
+attacks
+orphans
+usage
+slides
+pages
+}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -123,7 +140,8 @@ suite_unit() {
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c common/vmm/*.c grader/silicon/*.c \
         grader/{verbs,submission,grading,report,prepare,lib,judge,machine}/*.c
-    unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c
+    unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c \
+        grader/lib/child.c
 }
 
 suite_stress() {
@@ -195,6 +213,28 @@ suite_attacks() {
     grep -a '^FAIL' "$scratch/attacks"
     tail -n 1 "$scratch/attacks"
     counted "$scratch/attacks" attacks
+}
+
+# The second half with a bwrap that leaves a child behind on purpose: one that does not ask to die
+# with its parent, as bwrap's own may not have yet.
+suite_orphans() {
+    local kills=${KILLS:-20} seed=$RANDOM busy=() i
+    check "the test of orphans builds" gcc -std=gnu11 -O2 -Wall -Wextra tests/orphans.c -o "$scratch/orphans"
+    mkdir -p "$scratch/bin"
+    printf '#!/bin/sh\n/bin/sleep 1000 &\nexec %s "$@"\n' "$(command -v bwrap)" >"$scratch/bin/bwrap"
+    chmod 755 "$scratch" "$scratch/bin" "$scratch/bin/bwrap"
+    for i in 1 2 3 4; do
+        (while :; do :; done) &
+        busy+=($!)
+    done
+    "$scratch/orphans" $((kills / 2)) "$seed" $grader grade FROM=solutions >"$scratch/orphans.log"
+    PATH="$scratch/bin:$PATH" "$scratch/orphans" $(((kills + 1) / 2)) "$seed" \
+        $grader grade FROM=solutions >"$scratch/orphans.log2"
+    kill "${busy[@]}" && wait "${busy[@]}" 2>/dev/null
+    for i in "$scratch/orphans.log" "$scratch/orphans.log2"; do
+        grep -v '^orphans: ' "$i"
+        counted "$i" orphans
+    done
 }
 
 suite_usage() {

@@ -110,6 +110,30 @@ session_children() {
     grade 1 && has "not a real folder"
 }
 
+@test "no message of the compiler looks like a line of the report" {
+    submission_make
+    sed -n '/end of description/,$p' grader/attacks/lines_of_a_report.c | tail -n +2 \
+        >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    grade 1 && has "does not compile" && has "  |   ok    opens the device"
+    [ "$(grep -c -E '^ *(ok  |8 of 8|Total)' <<<"$output")" = 0 ]
+}
+
+@test "what runs in the sandbox has no terminal, also where the grader has one" {
+    command -v script >/dev/null || skip "script is not installed (sudo apt install bsdutils)"
+    submission_make
+    sed -n '/end of description/,$p' grader/attacks/writes_to_terminals.c | tail -n +2 \
+        >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    run script -qec "$GRADER grade LAB=1 FROM=$SUBMISSION CHECK=open_failures_are_typed" /dev/null
+    has "0 terminals" && [[ "$output" != *FORGED* ]]
+}
+
+@test "a folder's name cannot forge a line" {
+    bad="$BATS_TEST_TMPDIR/"$'x\n  8 of 8 points: forged\e[31m'
+    mkdir -p "$bad/01-kvm-open" && cp solutions/01-kvm-open/*.c "$bad/01-kvm-open/"
+    run $GRADER grade LAB=1 FROM="$bad"
+    ! grep -q '^  8 of 8 points: forged' <<<"$output" && [[ "$output" != *$'\e'* ]]
+}
+
 @test "an unreadable folder is said to be one" {
     [ "$(id -u)" != 0 ] || skip "root can read everything"
     submission_make

@@ -4,7 +4,7 @@
  *      ^                |
  *      +-- JSON lines --+   {"build": ...}, then one line a check
  *
- * Everything below dies with what started it (PR_SET_PDEATHSIG): worker, compiler, judge,
+ * Everything below dies with what started it (lib/child.h, lib/guard.h): worker, compiler, judge,
  * sandbox, QEMU.
  */
 #define _GNU_SOURCE
@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "grading/grading.h"
 #include "grading/stages.h"
+#include "lib/child.h"
 #include "lib/command.h"
 #include "lib/files.h"
 #include "lib/json.h"
@@ -58,7 +58,6 @@ _Noreturn static void judge_exec(const struct grading *g,
     path_make(program, "build/checks/%s", g->lab->name);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
     snprintf(number, sizeof number, "%d", report);
-    fcntl(report, F_SETFD, 0);
     argv[n++] = program;
     for (const char *const *word =
              (const char *const[]){"--subject", subject, "--agent", "build/bin/agent",
@@ -91,6 +90,7 @@ _Noreturn static void judge_exec(const struct grading *g,
     if (g->submission.sanitize)
         argv[n++] = "--runtime";
     argv[n] = NULL;
+    child_files(-1, 1, 2, (const int[]){report, -1});
     execv(program, (char *const *)argv);
     _exit(EXIT_GRADER);
 }
@@ -117,10 +117,8 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
 {
     struct built built;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setpgid(0, 0); /* Ctrl-C reaches the grader only; it ends, and we with it */
+    child_bind(parent);
+    setsid(); /* Ctrl-C reaches the grader only; it ends, and we with it */
     if (g->traces && g->stage == STAGE_FIRST)
         traces_renew(g);
     struct submission submission = g->stage == STAGE_CONTROL ? reference : g->submission;

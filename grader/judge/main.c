@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "judge/judge.h"
+#include "lib/child.h"
 
 static bool image_load(struct targets *t)
 {
@@ -114,9 +115,8 @@ static bool places_judge(struct targets *t)
         if (pid < 0)
             return false;
         if (pid == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (getppid() == parent)
-                place_judge(t, TARGET_MODEL);
+            child_bind(parent);
+            place_judge(t, TARGET_MODEL);
             _exit(0);
         }
     }

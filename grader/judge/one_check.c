@@ -5,13 +5,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "judge/judge.h"
+#include "lib/child.h"
+
+/* What a check may need for all the evidence that a subject can make. */
+#define MEMORY_MAX (1ul << 30)
 
 double cpu_self(void)
 {
@@ -32,9 +35,8 @@ _Noreturn static void check_child(struct targets *targets, const struct check *c
     };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
+    child_bind(parent);
+    memory_limit(MEMORY_MAX);
     dup2(null, 1); /* cmocka's own words; the verdict goes through *shared */
     dup2(null, 2);
     check_execute(&judge);

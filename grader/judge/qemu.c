@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "judge/qemu_inside.h"
+#include "lib/child.h"
 
 #define QEMU     "qemu-system-x86_64"
 #define RAM_SIZE "512M"
@@ -53,7 +53,7 @@ int why_write(char *why, size_t size, const char *format, ...)
     return -EIO;
 }
 
-void machine_arguments(struct arguments *a, const char *dir, bool share)
+void machine_arguments(struct arguments *a, const char *ram, bool share)
 {
     argument_add(a, QEMU);
     for (const char *const *word =
@@ -63,12 +63,11 @@ void machine_arguments(struct arguments *a, const char *dir, bool share)
          *word; word++)
         argument_add(a, "%s", *word);
     argument_add(a, "-M");
-    argument_add(a, "q35,kernel-irqchip=split%s", dir ? ",memory-backend=ram" : "");
-    if (dir) {
+    argument_add(a, "q35,kernel-irqchip=split%s", ram ? ",memory-backend=ram" : "");
+    if (ram) {
         argument_add(a, "-object");
-        argument_add(
-            a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s/ram,share=%s", dir,
-            share ? "on" : "off");
+        argument_add(a, "memory-backend-file,id=ram,size=" RAM_SIZE ",mem-path=%s,share=%s",
+                     ram, share ? "on" : "off");
     }
     argument_add(a, "-device");
     argument_add(a, "intel-iommu,intremap=on,caching-mode=on");
@@ -104,20 +103,14 @@ void boot_arguments(struct arguments *a, const char *kernel, const char *initram
 }
 
 /* In the child: keep only the descriptors that QEMU is told about, die with the parent. */
-_Noreturn static void qemu_exec(const struct arguments *a, pid_t parent, int console,
-                                const int *keep, int keep_count)
+_Noreturn static void qemu_exec(const struct arguments *a, bool apart, pid_t parent,
+                                int console, const int *kept)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setpgid(0, 0); /* Ctrl-C is for the grader, which ends us in good order */
+    if (apart)
+        root_drop();
+    child_bind(parent);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    dup2(open("/dev/null", O_RDONLY), 0);
-    dup2(console, 1);
-    dup2(console, 2);
-    for (int i = 0; i < keep_count; i++)
-        if (keep[i] >= 0)
-            fcntl(keep[i], F_SETFD, 0);
+    child_apart(-1, console, console, kept);
     execvp(QEMU, a->item);
     dprintf(2, "cannot start " QEMU ": %m\n");
     _exit(127);
@@ -136,8 +129,8 @@ int qemu_start(struct machine *m, struct arguments *a)
     a->item[a->count] = NULL;
     m->pid = fork();
     if (m->pid == 0)
-        qemu_exec(a, parent, m->console,
-                  (int[]){channel[1], qmp[1], m->state, m->events, m->memory}, 5);
+        qemu_exec(a, m->ram >= 0, parent, m->console,
+                  (int[]){channel[1], qmp[1], m->state, m->events, m->memory, m->ram, -1});
     close(channel[1]);
     close(qmp[1]);
     m->channel = channel[0];
@@ -154,7 +147,8 @@ void receive_timeout_set(int fd, int seconds)
 
 void machine_stop(struct machine *m)
 {
-    int *const descriptors[] = {&m->channel, &m->qmp, &m->state, &m->events, &m->memory};
+    int *const descriptors[] = {&m->channel, &m->qmp,    &m->state,
+                                &m->events,  &m->memory, &m->ram};
 
     if (m->pid > 0) {
         kill(m->pid, SIGKILL);
@@ -203,9 +197,8 @@ int machine_interactive(const char *kernel, const char *initramfs)
     a.item[a.count] = NULL;
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
+        child_bind(parent);
+        child_files(0, 1, 2, NULL);
         execvp(QEMU, a.item);
         dprintf(2, "cannot start " QEMU ": %m\n");
         _exit(127);

@@ -17,7 +17,8 @@
 
 #define MACHINE_NONE                                                                       \
     {                                                                                      \
-        .channel = -1, .qmp = -1, .console = -1, .state = -1, .events = -1, .memory = -1   \
+        .channel = -1, .qmp = -1, .console = -1, .state = -1, .events = -1, .memory = -1,  \
+        .ram = -1                                                                          \
     }
 
 struct machine {
@@ -27,6 +28,7 @@ struct machine {
     int console; /* memfd: what the kernel and QEMU printed */
     int state;   /* the snapshot's device state, or -1 */
     int events;  /* memfd: QEMU's trace of the IOMMU (device_events.h), or -1 */
+    int ram;     /* the snapshot's RAM, or -1 */
     int memory;  /* memfd: through which machine_physical_read() passes bytes, or -1 */
     struct ready ready;
 };

@@ -27,15 +27,15 @@ void arguments_free(struct arguments *arguments);
 int why_write(char *why, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* What is the same for booting and restoring: they have to be the same machine. dir: whose ram
- * it has, and whether it changes that file; NULL: RAM of its own. */
-void machine_arguments(struct arguments *a, const char *dir, bool share);
+/* What is the same for booting and restoring: they have to be the same machine. ram: the file that
+ * its RAM is, and whether it changes it; NULL: RAM of its own. */
+void machine_arguments(struct arguments *a, const char *ram, bool share);
 /* What to boot; extra: ends the kernel's command line. */
 void boot_arguments(struct arguments *a, const char *kernel, const char *initramfs,
                     const char *extra);
 
-/* Starts QEMU with a channel and a monitor; it inherits the descriptors of *m that are there.
- * 0 or -errno. */
+/* Starts QEMU with a channel and a monitor; it inherits the descriptors of *m that are there. One
+ * that has its RAM as a descriptor is to run a subject: it is not root's. 0 or -errno. */
 int qemu_start(struct machine *m, struct arguments *a);
 
 /* From now on, reading from this socket takes no longer. */

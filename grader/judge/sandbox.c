@@ -4,41 +4,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOBODY 65534
-#define BWRAP  "bwrap"
+#include "lib/child.h"
 
-/* Limits count by user, and root has none: subjects of root's gradings run as nobody. */
-static void root_drop(void)
-{
-    if (geteuid() != 0)
-        return;
-    if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
-        _exit(126);
-}
+#define BWRAP "bwrap"
 
 bool sandbox_usable(char *why, size_t why_size)
 {
     int status;
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
 
     if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
-
         root_drop(); /* as the agent will */
-
-        dup2(null, 1);
-        dup2(null, 2);
+        child_bind(parent);
+        child_apart(-1, -1, -1, NULL);
         execlp(BWRAP, BWRAP, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc",
                "--", "/bin/true", NULL);
         _exit(127);
@@ -60,7 +47,7 @@ bool sandbox_usable(char *why, size_t why_size)
 static int program_load(const char *path)
 {
     char buffer[65536];
-    int in = open(path, O_RDONLY | O_CLOEXEC), out = memfd_create("agent", 0);
+    int in = open(path, O_RDONLY | O_CLOEXEC), out = memfd_create("agent", MFD_CLOEXEC);
     ssize_t n = -1;
 
     while (in >= 0 && out >= 0 && (n = read(in, buffer, sizeof buffer)) > 0)
@@ -81,12 +68,9 @@ _Noreturn static void agent_exec(int program, bool runtime, int channel, pid_t p
     const char *args[48];
     int n = 0;
 
-    root_drop(); /* first: it resets the next line */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setpgid(0, 0);
-    fcntl(channel, F_SETFD, 0);
+    root_drop(); /* limits count by user, and root has none. First: it would undo the next line */
+    child_bind(parent);
+    child_apart(-1, -1, -1, (const int[]){program, channel, -1});
     snprintf(path, sizeof path, "/proc/self/fd/%d", program);
     snprintf(number, sizeof number, "%d", channel);
     for (const char *const *word =
@@ -167,11 +151,9 @@ _Noreturn static void tool_exec(bool caged, const char *file, const char *const 
                                        "--ro-bind",
                                        NULL};
     const char *args[64];
-    int n = 0, null = open("/dev/null", O_RDWR);
+    int n = 0;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
+    child_bind(parent);
     for (const char *const *word = cage; caged && *word; word++)
         args[n++] = *word;
     for (const char *const *word = (const char *const[]){file, FILE_SHOWN, "--", NULL};
@@ -184,9 +166,7 @@ _Noreturn static void tool_exec(bool caged, const char *file, const char *const 
     for (; *words && n < 63; words++)
         args[n++] = strcmp(*words, "FILE") != 0 ? *words : caged ? FILE_SHOWN : file;
     args[n] = NULL;
-    dup2(null, 0);
-    dup2(output, 1);
-    dup2(null, 2);
+    child_apart(-1, output, -1, NULL);
     execvp(args[0], (char *const *)args);
     _exit(127);
 }

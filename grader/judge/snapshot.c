@@ -181,7 +181,7 @@ int machine_build(const char *dir, const char *kernel, const char *initramfs, ch
 
     snprintf(ram, sizeof ram, "%s/ram", dir);
     unlink(ram); /* of an earlier try */
-    machine_arguments(&a, dir, true);
+    machine_arguments(&a, ram, true);
     boot_arguments(&a, kernel, initramfs, "");
     r = qemu_start(&m, &a);
     if (r < 0)

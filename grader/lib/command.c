@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/child.h"
 #include "lib/command.h"
 #include "lib/files.h"
 
@@ -84,16 +84,12 @@ int command_run(char *const argv[], char **output, int seconds)
     }
     pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
+        child_bind(parent);
         signal(SIGPIPE, SIG_DFL); /* ignored signals stay ignored across exec */
-        if (output) {
-            setpgid(0, 0);
-            dup2(open("/dev/null", O_RDONLY), 0);
-            dup2(pipes[1], 1);
-            dup2(pipes[1], 2);
-        }
+        if (output)
+            child_apart(-1, pipes[1], pipes[1], NULL);
+        else
+            child_files(0, 1, 2, NULL);
         execvp(argv[0], argv);
         dprintf(2, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);

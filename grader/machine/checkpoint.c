@@ -11,6 +11,7 @@
 
 #include "machine/frames.h"
 #include "machine/subject_inside.h"
+#include "machine/subject_memory.h"
 
 /* A memfd may have any name, a line of this list too. */
 static void line_clean(char *text, size_t size)
@@ -56,22 +57,26 @@ static void fds_send(struct run *run, uint32_t checkpoint)
     evidence_send(run, FRAME_FDS, &checkpoint, sizeof checkpoint, text, size);
 }
 
-/* Room for as many mappings as a process may have (vm.max_map_count). */
-#define MAPS_MAX (16u << 20)
-
+/* One with more mappings than a line each has room for is ended: the judge keeps the text of all
+ * checkpoints, and what is cut off would be taken for unmapped. */
 static void maps_send(struct run *run, uint32_t checkpoint)
 {
-    char path[64], *text = malloc(MAPS_MAX);
+    char path[64], *text = malloc(SUBJECT_MAPS_MAX);
     size_t size = 0;
     ssize_t n = 0;
     int fd;
 
     snprintf(path, sizeof path, "/proc/%d/maps", run->pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (text && fd >= 0 && (n = read(fd, text + size, MAPS_MAX - size)) > 0)
+    while (text && fd >= 0 && size < SUBJECT_MAPS_MAX &&
+           (n = read(fd, text + size, SUBJECT_MAPS_MAX - size)) > 0)
         size += (size_t)n;
     if (fd >= 0)
         close(fd);
+    if (size == SUBJECT_MAPS_MAX) {
+        run->end.outcome = RUN_TOO_LARGE;
+        kill(run->pid, SIGKILL);
+    }
     evidence_send(run, FRAME_MAPS, &checkpoint, sizeof checkpoint, text, size);
     free(text);
 }

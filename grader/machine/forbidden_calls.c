@@ -9,9 +9,13 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "machine/subject_memory.h"
 
 #define FILTER_ROOM 128
 #define X32_BIT     0x40000000u
@@ -19,7 +23,7 @@
     (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET |            \
      CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* Never. (A session is also a group to the scheduler: all that a subject starts shares what one
+/* Never. (A message may carry descriptors, and with them memory that no process has. A session is also a group to the scheduler: all that a subject starts shares what one
  * gets, however many it starts.) */
 static const int forbidden[] = {
     SYS_shmget,         SYS_msgget,        SYS_semget,       SYS_mq_open,
@@ -28,6 +32,7 @@ static const int forbidden[] = {
     SYS_openat2,        SYS_userfaultfd,   SYS_bpf,          SYS_perf_event_open,
     SYS_add_key,        SYS_request_key,   SYS_keyctl,       SYS_pidfd_getfd,
     SYS_fanotify_init,  SYS_inotify_init1, SYS_inotify_init, SYS_setsid,
+    SYS_sendmsg,        SYS_sendmmsg,      SYS_memfd_secret,
 };
 
 /* Only for oneself: the first argument, a process, has to be 0. */
@@ -87,6 +92,28 @@ static void call_refuse_if(struct filter *f, int call, uint32_t test, uint32_t v
     answer(f, SECCOMP_RET_ALLOW);
 }
 
+/* Refused unless the first argument has that value. */
+static void call_refuse_unless(struct filter *f, int call, uint32_t value)
+{
+    call_refuse_if(f, call, BPF_JEQ, value, 1, 0);
+}
+
+/* A large mapping that is shared and has no file: most of it could be unmapped again, and all of
+ * it would still be there (subject_memory.h). */
+static void large_shared_refuse(struct filter *f)
+{
+    step(f, BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 9);
+    load(f, argument(3));
+    step(f, BPF_JMP | BPF_JSET | BPF_K, MAP_SHARED, 0, 5);
+    step(f, BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 0, 4);
+    load(f, argument(1) + 4);
+    step(f, BPF_JMP | BPF_JGT | BPF_K, 0, 3, 0);
+    load(f, argument(1));
+    step(f, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)SUBJECT_FILE_MAX, 1, 0);
+    answer(f, SECCOMP_RET_ALLOW);
+    answer(f, SECCOMP_RET_ERRNO | ENOMEM);
+}
+
 int forbidden_calls_install(void)
 {
     struct filter f = {.size = 0};
@@ -96,7 +123,11 @@ int forbidden_calls_install(void)
     for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
         call_refuse(&f, forbidden[i], EPERM);
     for (size_t i = 0; i < sizeof own_only / sizeof own_only[0]; i++)
-        call_refuse_if(&f, own_only[i], BPF_JEQ, 0, 1, 0);
+        call_refuse_unless(&f, own_only[i], 0);
+    /* Most other families know no network namespace, or are code that few look at. */
+    call_refuse_unless(&f, SYS_socket, AF_UNIX);
+    call_refuse_unless(&f, SYS_socketpair, AF_UNIX);
+    large_shared_refuse(&f);
     call_refuse_if(&f, SYS_clone, BPF_JSET, NEW_SPACES, 0, 1);
     /* Who may not be dumped cannot be looked at through /proc. */
     call_refuse_if(&f, SYS_prctl, BPF_JEQ, PR_SET_DUMPABLE, 0, 1);

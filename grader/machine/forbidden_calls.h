@@ -4,7 +4,8 @@
  * that are not there. This closes what they leave open: in the sandbox, agent and subject
  * have to be the same user, which lets the subject change the agent's limits and priority;
  * System V objects outlive every process; namespaces of its own would make it root again;
- * and calls in the 32-bit numbering, openat2() and io_uring pass by those that are
+ * most families of sockets know no network namespace (AF_VSOCK leads to the hypervisor); a
+ * descriptor under way in a message belongs to nobody whose memory could be counted; and calls in the 32-bit numbering, openat2() and io_uring pass by those that are
  * supervised (call_supervisor.h).
  */
 #ifndef FORBIDDEN_CALLS_H

@@ -106,9 +106,9 @@ enum run_outcome {
     RUN_TIMED_OUT,   /* killed at the deadline */
     RUN_TOO_STOPPED, /* stopped itself more than RUN_CHECKPOINTS_MAX times */
     RUN_NOT_STARTED, /* status = errno: the agent could not start it */
-    RUN_TOO_LARGE,   /* killed: it and its children had too much memory */
-    RUN_TRACE_FULL,  /* killed: more VM exits than the record has room for */
-    RUN_STARVED,     /* killed: it had hardly any processor, so nothing can be said */
+    RUN_TOO_LARGE,  /* killed: too much memory, it and its children, or too many mappings */
+    RUN_TRACE_FULL, /* killed: more VM exits than the record has room for */
+    RUN_STARVED,    /* killed: it had hardly any processor, so nothing can be said */
 };
 
 struct run_end {

@@ -15,12 +15,12 @@
 #include "arena.h"
 #include "machine/forbidden_calls.h"
 #include "machine/subject_inside.h"
+#include "machine/subject_memory.h"
 
 #define MIB (1ull << 20)
 
 /* The cage. Generous for a lab, small for a machine of 512 MiB. */
 #define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
-#define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
 #define LIMIT_LOCKED    (64 * MIB)  /* with a device: memory that it may reach by DMA */
 #define LIMIT_PROCESSES 16
 
@@ -50,7 +50,7 @@ static void limits_set(const struct run_request *request, int uid)
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
     if (request->flags & RUN_DEVICE)
         limit_set(RLIMIT_MEMLOCK, LIMIT_LOCKED);
-    limit_set(RLIMIT_FSIZE, LIMIT_FILE);
+    limit_set(RLIMIT_FSIZE, SUBJECT_FILE_MAX); /* one file, so also one memfd */
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
     limit_set(RLIMIT_CORE, 0);
@@ -140,9 +140,7 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
         start_fail(failure, "change the user");
     limits_set(run->job->request, run->place->subject_uid);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (forbidden_calls_install() < 0)
-        start_fail(failure, "forbid system calls");
-    if (supervise >= 0) {
+    if (supervise >= 0) { /* first: descriptors can be sent no more afterwards */
         int listener = call_filter_install();
 
         if (listener < 0)
@@ -151,6 +149,8 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
             start_fail(failure, "hand over the system calls");
         /* Both stay open until exec closes them: close() would already wait for an answer. */
     }
+    if (forbidden_calls_install() < 0)
+        start_fail(failure, "forbid system calls");
     syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
     /* A subject that is too large for its cage is not our failure. */
     start_fail(errno == ENOMEM ? -1 : failure, "execute the subject");

@@ -9,6 +9,7 @@
 
 #include "grading/grading.h"
 #include "grading/traces.h"
+#include "judge/text.h"
 #include "lib/json.h"
 #include "report/report.h"
 #include "report/terminal.h"
@@ -142,9 +143,14 @@ static void header_print(const struct grading *g, const struct settings *s)
              json_text(g->lab->declared, "title"));
     snprintf(seed, sizeof seed, "%.70s/%s  SEED=%llu", s->from, g->lab->name,
              (unsigned long long)g->seed);
+    text_clean(seed); /* a folder may have any name */
+    for (char *at = seed; (at = strchr(at, '\n')) != NULL;)
+        *at = '?';
     printf("%s%-28s%s%*s\n", paint("bold"), title, paint("off"), WIDTH - 29, seed);
 }
 
+/* The words of a compiler can be chosen (#line, #error): each line has a mark before it, which no
+ * line of a report has. */
 static void messages_print(const struct grading *g)
 {
     if (!g->messages || !g->messages[0])
@@ -155,7 +161,7 @@ static void messages_print(const struct grading *g)
     for (const char *line = g->messages; *line; line += strspn(line, "\n")) {
         size_t n = strcspn(line, "\n");
 
-        printf("   %s", " ");
+        printf("  | ");
         print_clean(line, n);
         putchar('\n');
         line += n;

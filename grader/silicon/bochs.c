@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +23,7 @@
 
 #include "judge/guest_image.h"
 #include "judge/text.h"
+#include "lib/child.h"
 #include "machine/own_time.h"
 #include "silicon/bochs.h"
 
@@ -45,7 +45,7 @@ struct rom_header {
 
 int bochs_file_new(struct judge *judge, const char *name)
 {
-    int fd = memfd_create(name, 0);
+    int fd = memfd_create(name, MFD_CLOEXEC);
 
     if (fd < 0)
         judge_error(judge, "no memory file for Bochs: %s", strerror(errno));
@@ -126,23 +126,34 @@ static void commands_write(const struct silicon *s, const struct bochs_run *r)
 
 /* --- the process -------------------------------------------------------------------------------- */
 
+/* What it opens under /proc/self/fd; -1 ends the list. */
+static void files_list(const struct bochs_run *r, int list[6 + SILICON_WINDOWS_MAX])
+{
+    int n = 0;
+
+    for (const int *fd =
+             (const int[]){r->rom, r->vga_rom, r->config, r->commands, r->log, -1};
+         *fd >= 0; fd++)
+        list[n++] = *fd;
+    for (int i = 0; i < SILICON_WINDOWS_MAX; i++)
+        if (r->windows[i] > 0)
+            list[n++] = r->windows[i];
+    list[n] = -1;
+}
+
 _Noreturn static void bochs_exec(const struct bochs_run *r, const char *option,
                                  pid_t parent)
 {
     char config[32], commands[32];
     const char *const argv[] = {"bochs", "-q", "-f", config, "-rc", commands, option, NULL};
-    int null = open("/dev/null", O_RDWR);
+    int files[6 + SILICON_WINDOWS_MAX];
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setpgid(0, 0);
+    child_bind(parent);
     setenv("TERM", "dumb", 1);
     snprintf(config, sizeof config, "/proc/self/fd/%d", r->config);
     snprintf(commands, sizeof commands, "/proc/self/fd/%d", r->commands);
-    dup2(null, 0);
-    dup2(r->output, 1);
-    dup2(r->output, 2);
+    files_list(r, files);
+    child_apart(-1, r->output, r->output, files);
     execvp(argv[0], (char *const *)argv);
     _exit(127);
 }

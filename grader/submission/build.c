@@ -1,6 +1,8 @@
 /* build.c - a submission's part becomes a subject, or is found in the cache. */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,16 +56,43 @@ static bool stage_make(struct build *b)
     return ok;
 }
 
-static bool size_check(struct build *b)
+/* Does a program ask for an interpreter (a section .interp, say in an asm statement)? A static one
+ * needs none, and another one is not there: exec would fail before the part is to blame. */
+static bool interpreter_asked(int program)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+
+    if (pread(program, &header, sizeof header, 0) != sizeof header)
+        return false;
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        off_t at = (off_t)(header.e_phoff + i * sizeof segment);
+
+        if (pread(program, &segment, sizeof segment, at) == sizeof segment &&
+            segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+static bool subject_check(struct build *b)
 {
     char path[PATH_ROOM];
     struct stat s;
+    bool ok = true;
 
     path_make(path, "%s/out/subject", b->stage);
-    if (stat(path, &s) == 0 && s.st_size <= SUBJECT_BYTES)
-        return true;
-    return build_refuse(b, "it compiles to a program of more than %u MiB",
-                        SUBJECT_BYTES >> 20);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &s) < 0 || s.st_size > SUBJECT_BYTES)
+        ok = build_refuse(b, "it compiles to a program of more than %u MiB",
+                          SUBJECT_BYTES >> 20);
+    else if (!b->submission->sanitize && interpreter_asked(fd))
+        ok = build_refuse(
+            b, "it compiles to a program that asks for an interpreter (a section "
+               "\".interp\"); a part must not");
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 /* The subject and the compiler's warnings, under the key's name: whole or not at all. */
@@ -118,7 +147,7 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
         built->ok = cache_find(built, folder);
         if (!built->ok && stage_make(&b))
             built->ok = subject_compile(&b) && programs_build(&b) && subject_link(&b) &&
-                        size_check(&b) && cache_store(&b, folder) &&
+                        subject_check(&b) && cache_store(&b, folder) &&
                         cache_find(built, folder);
         if (b.stage[0])
             folder_remove(b.stage);

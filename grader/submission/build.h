@@ -68,6 +68,9 @@ int tool_run(struct build *b, const char *const *shown, const struct command *to
     "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fdiagnostics-color=never",            \
         "-fmax-errors=20"
 
+/* The linker runs nothing but itself: no plugin, no compiler for what it might find in an object. */
+#define LINK_FLAGS "-fno-lto", "-fno-use-linker-plugin"
+
 /* The folder's name in the compiler's messages: the student's own. */
 const char *label_path(const struct build *b);
 

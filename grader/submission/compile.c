@@ -131,12 +131,13 @@ bool subject_link(struct build *b)
 
     for (int i = 0; !b->submission->no_sandbox && i <= count; i++)
         shown[2 * i] = shown[2 * i + 1] = i < count ? inputs[i] : NULL;
-    command_add_words(&gcc,
-                      (const char *const[]){"gcc", "-pthread", "-o", "subject", NULL});
+    command_add_words(
+        &gcc, (const char *const[]){"gcc", LINK_FLAGS, "-pthread", "-o", "subject", NULL});
     if (b->submission->sanitize)
         command_add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
     else
-        command_add(&gcc, "-static");
+        command_add_words(
+            &gcc, (const char *const[]){"-static", "-Wl,--no-dynamic-linker", NULL});
     for (int i = 0; i < b->source_count; i++)
         if (!program_kind(&b->sources[i]))
             command_add(&gcc, "%.*s.o", (int)strlen(b->sources[i].name) - 2,

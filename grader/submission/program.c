@@ -50,8 +50,9 @@ static bool program_link(struct build *b, const struct source *source)
     char *output = NULL;
     int status;
 
-    command_add_words(&link, (const char *const[]){"gcc", "-w", "-g", PROGRAM_FLAGS,
-                                                   PROGRAM_LINK, "-T", kind->script, NULL});
+    command_add_words(&link,
+                      (const char *const[]){"gcc", LINK_FLAGS, "-w", "-g", PROGRAM_FLAGS,
+                                            PROGRAM_LINK, "-T", kind->script, NULL});
     command_add_words(&link, kind->ours);
     command_add(&link, "%.*s.o", stem, source->name);
     command_add(&link, "-o");

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/child.h"
 #include "lib/files.h"
 #include "lib/lab.h"
 #include "verbs/verbs.h"
@@ -123,9 +123,7 @@ static void grade_again(const struct watch *w)
     if (pid == 0) {
         struct settings s = *w->settings;
 
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
+        child_bind(parent);
         if (!s.seed_text)
             s.seed = seed_random();
         int status = verb_grade.run(&s);
