@@ -79,7 +79,14 @@ all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LA
 	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
-CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+# (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
+CORE_ALL := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+CORE_OBJECTS := $(filter-out %/vmx_names.o %/dma_device.o,$(CORE_ALL))
+
+# What a dispatcher calls and its lab's part must not: the work of later labs, or its own. It goes
+# into the dispatcher's object, where no other object can name it.
+HIDDEN_02-memory-slots := $(B)/lib/03-exit-loop.a
+HIDDEN_09-iommu-faults := $(B)/obj/core/dma_device.o
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -103,9 +110,16 @@ $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
-$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
+$(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+
+.SECONDEXPANSION:
+$(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
+	@mkdir -p $(@D)
+	@$(CC) -r -nostdlib $^ -o $@
+	@$(if $(HIDDEN_$*),nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
+		>$@.hidden && objcopy --localize-symbols=$@.hidden $@)
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
@@ -171,7 +185,7 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 # --- the checks: one program a lab -------------------------------------------------------------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
 	$(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/agent/frames.o $(B)/obj/core/vmx_names.o $(B)/lib/core.a
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -205,4 +219,4 @@ $(GRADER): $(GRADER_OBJECTS)
 	@echo "  build  $@"
 	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
 
--include $(shell find $(B)/obj $(B)/subjects -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -92,7 +92,8 @@ bool link_end(struct build *b, int status, char *output)
         build_refuse(
             b,
             "it compiles, but does not link: a function of the contract is missing, has\n"
-            "another name, or is defined twice. Compare with common/include/.\n%s",
+            "another name, or is defined twice; or one is called that belongs to a later lab\n"
+            "(only the parts of earlier ones are there). Compare with common/include/.\n%s",
             output ? output : "");
     free(output);
     return status == 0;
