@@ -36,10 +36,10 @@ help: $(GRADER)
 	@$(GRADER) help
 
 test: all-built
-	@tests/run.sh $(SUITE)
+	@bash tests/run.sh $(SUITE)
 
 starters:
-	@grader/verbs/starters.sh write
+	@sh grader/verbs/starters.sh write
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
@@ -71,7 +71,7 @@ distclean:
 # Asked for once; again when the list changes.
 $(B)/packages.ok: grader/prepare/packages.sh
 	@mkdir -p $(B)
-	@grader/prepare/packages.sh
+	@sh grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built

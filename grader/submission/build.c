@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "judge/text.h"
+#include "lib/names.h"
 #include "submission/build.h"
 
 #define CACHE         "build/cache"
@@ -106,13 +107,17 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
     char key[33], folder[PATH_ROOM];
 
     *built = (struct built){.ok = false};
+    b.label = name_clean(submission->label);
     if (submission->no_sandbox && !submission->trusted) {
         built->ours = true;
         build_refuse(&b, "submissions are only compiled in a sandbox: %s",
                      submission->no_sandbox);
         return;
     }
-    if (sources_read(&b)) {
+    bool taken = sources_read(&b);
+
+    sources_key(&b, built->parts);
+    if (taken) {
         build_key(&b, key);
         path_make(folder, CACHE "/%s", key);
         built->ok = cache_find(built, folder);
@@ -124,6 +129,7 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
             folder_remove(b.stage);
     }
     sources_free(&b);
+    free(b.label);
 }
 
 struct submission submission_from(const struct settings *s)
