@@ -15,7 +15,17 @@ TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 # else's); the grader knows what it knows, and refuses the rest by name.
 OURS := B CC WERROR SUITE CFLAGS WARNINGS MAKEFLAGS
 SET = $(sort $(foreach word,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(word)))))
-GRADER_ARGS = $(foreach name,$(filter-out $(OURS),$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+HANDED_ON = $(foreach name,$(filter-out $(OURS) FROM,$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+# (A folder's name may have line ends, at which make would cut a recipe.)
+export FROM_AS_GIVEN = $(value FROM)
+GRADER_ARGS = $(HANDED_ON) $(if $(filter command line,$(origin FROM)),"FROM=$$FROM_AS_GIVEN")
+
+# With `sudo make`, root owns what was built; nobody else can go on from there.
+FOREIGN := $(shell find $(B) -maxdepth 2 ! -writable ! -user "$$(id -u)" -print -quit 2>/dev/null)
+ifneq ($(FOREIGN),)
+$(error $(FOREIGN) belongs to somebody else (was it made with sudo?). \
+	Mend it: sudo chown -R $(shell id -un) $(B))
+endif
 
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))

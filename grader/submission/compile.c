@@ -16,7 +16,8 @@
  * must not be a name of ours in the cage, nor look like an option. */
 const char *label_path(const struct build *b)
 {
-    static const char *const ours[] = {"common", "build", "subject", "warnings"};
+    static const char *const ours[] = {"common", "build", "subject", "warnings",
+                                       "manifest"};
     static char label[2 + NAME_ROOM] = "./";
     char *plain = label + 2;
 

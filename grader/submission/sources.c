@@ -27,11 +27,15 @@ static bool missing_refuse(struct build *b, const char *root, const struct lab *
     return false;
 }
 
-/* Text of two bytes a character, as some editors save it: they begin with a mark. */
+/* Text of two bytes a character, as some editors save it: a mark at the beginning, or every other
+ * byte is 0. */
 static bool is_utf16(const struct source *source)
 {
-    return source->size >= 2 && (memcmp(source->text, "\xff\xfe", 2) == 0 ||
-                                 memcmp(source->text, "\xfe\xff", 2) == 0);
+    const char *t = source->text;
+
+    return (source->size >= 2 &&
+            (memcmp(t, "\xff\xfe", 2) == 0 || memcmp(t, "\xfe\xff", 2) == 0)) ||
+           (source->size >= 4 && !t[0] != !t[1] && !t[0] == !t[2] && !t[1] == !t[3]);
 }
 
 static bool text_check(struct build *b, const struct source *source)
@@ -44,7 +48,7 @@ static bool text_check(struct build *b, const struct source *source)
     if (is_utf16(source))
         return build_refuse(
             b,
-            "%s/%s/%s is UTF-16 text; save it as UTF-8 (in the editor: \"save "
+            "%s/%s/%s is UTF-16 text.\nSave it as UTF-8 (in the editor: \"save "
             "with encoding\";\nhere: iconv -f UTF-16 -t UTF-8 OLD >NEW)",
             b->label, lab, source->name);
     if (memchr(source->text, 0, source->size))
