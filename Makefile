@@ -15,7 +15,17 @@ TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 # else's); the grader knows what it knows, and refuses the rest by name.
 OURS := B CC WERROR SUITE CFLAGS WARNINGS MAKEFLAGS
 SET = $(sort $(foreach word,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(word)))))
-GRADER_ARGS = $(foreach name,$(filter-out $(OURS),$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+HANDED_ON = $(foreach name,$(filter-out $(OURS) FROM,$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+# (A folder's name may have line ends, at which make would cut a recipe.)
+export FROM_AS_GIVEN = $(value FROM)
+GRADER_ARGS = $(HANDED_ON) $(if $(filter command line,$(origin FROM)),"FROM=$$FROM_AS_GIVEN")
+
+# With `sudo make`, root owns what was built; nobody else can go on from there.
+FOREIGN := $(shell find $(B) -maxdepth 2 ! -writable ! -user "$$(id -u)" -print -quit 2>/dev/null)
+ifneq ($(FOREIGN),)
+$(error $(FOREIGN) belongs to somebody else (was it made with sudo?). \
+	Mend it: sudo chown -R $(shell id -un) $(B))
+endif
 
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
@@ -36,10 +46,10 @@ help: $(GRADER)
 	@$(GRADER) help
 
 test: all-built
-	@tests/run.sh $(SUITE)
+	@bash tests/run.sh $(SUITE)
 
 starters:
-	@grader/verbs/starters.sh write
+	@sh grader/verbs/starters.sh write
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
@@ -71,7 +81,7 @@ distclean:
 # Asked for once; again when the list changes.
 $(B)/packages.ok: grader/prepare/packages.sh
 	@mkdir -p $(B)
-	@grader/prepare/packages.sh
+	@sh grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
@@ -79,7 +89,14 @@ all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LA
 	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
-CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+# (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
+CORE_ALL := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+CORE_OBJECTS := $(filter-out %/vmx_names.o %/dma_device.o,$(CORE_ALL))
+
+# What a dispatcher calls and its lab's part must not: the work of later labs, or its own. It goes
+# into the dispatcher's object, where no other object can name it.
+HIDDEN_02-memory-slots := $(B)/lib/03-exit-loop.a
+HIDDEN_09-iommu-faults := $(B)/obj/core/dma_device.o
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -103,9 +120,16 @@ $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
-$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
+$(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+
+.SECONDEXPANSION:
+$(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
+	@mkdir -p $(@D)
+	@$(CC) -r -nostdlib $^ -o $@
+	@$(if $(HIDDEN_$*),nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
+		>$@.hidden && objcopy --localize-symbols=$@.hidden $@)
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
@@ -170,7 +194,8 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 
 # --- the judge: an archive, for the checks and for the grader, which takes what it needs ----------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o $(B)/obj/grader/lib/child.o
+	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o $(B)/obj/grader/lib/child.o \
+	$(B)/obj/core/vmx_names.o
 SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
@@ -210,4 +235,4 @@ $(GRADER): $(GRADER_OBJECTS)
 	@echo "  build  $@"
 	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
 
--include $(shell find $(B)/obj $(B)/subjects -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

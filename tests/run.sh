@@ -78,11 +78,11 @@ suite_build() {
 }
 
 suite_starters() {
-    check "labs/ is what solutions/ makes" grader/verbs/starters.sh check
+    check "labs/ is what solutions/ makes" sh grader/verbs/starters.sh check
     mkdir "$scratch/starters"
     for solution in solutions/*/*.c; do
         mkdir -p "$scratch/starters/$(basename "$(dirname "$solution")")"
-        grader/verbs/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
+        sh grader/verbs/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
     done
     $grader grade FROM="$scratch/starters" >"$scratch/out" 2>&1
     local status=$?

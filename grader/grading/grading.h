@@ -33,6 +33,7 @@ struct grading {
     char *messages; /* the compiler's */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
+    char parts[33]; /* struct built */
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
     bool done;

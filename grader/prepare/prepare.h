@@ -5,6 +5,7 @@
 #define PREPARE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/files.h"
 #include "lib/settings.h"
@@ -20,6 +21,12 @@ struct targets_found {
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it
  * could not be built although everything needed is there (said on stderr). */
 bool targets_prepare(struct targets_found *found, const struct settings *s);
+
+/* --- ownership.c ----------------------------------------------------------------------------- */
+
+/* May we write in build/, and in what is in it? If not, *why names the first thing, and the
+ * command that mends it. */
+bool build_is_ours(char *why, size_t size);
 
 /* --- machine.c ------------------------------------------------------------------------------- */
 

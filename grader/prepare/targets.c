@@ -49,9 +49,14 @@ static void targets_choose(struct targets_found *found, const struct settings *s
 
 bool targets_prepare(struct targets_found *found, const struct settings *s)
 {
+    char why[300];
     int lock;
     bool ok;
 
+    if (!build_is_ours(why, sizeof why)) {
+        fprintf(stderr, "grader: %s\n", why);
+        return false;
+    }
     *found = (struct targets_found){.machine = ""};
     sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
     targets_choose(found, s);

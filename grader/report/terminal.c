@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "judge/text.h"
 #include "report/terminal.h"
 
 bool colours(void)
@@ -46,13 +47,13 @@ void progress_line(const char *format, ...)
 /* How much of text goes on a line of room columns: up to the last space that fits. */
 static size_t line_break(const char *text, size_t room)
 {
-    size_t length = strcspn(text, "\n"), cut;
+    size_t length = strcspn(text, "\n"), most = text_fit(text, room), cut;
 
-    if (length <= room)
+    if (length <= most)
         return length;
-    for (cut = room; cut > 0 && text[cut] != ' '; cut--)
+    for (cut = most; cut > 0 && text[cut] != ' '; cut--)
         ;
-    return cut ? cut : room;
+    return cut ? cut : most;
 }
 
 void print_clean(const char *text, size_t length)

@@ -25,6 +25,8 @@ struct submission {
 struct built {
     char subject[PATH_ROOM]; /* the ELF image, if ok */
     char *messages;          /* compiler warnings, or why it failed */
+    char parts[33];          /* a name for the part files' bytes as they were read; "": they
+                                were not, and the failure is ours */
     bool ok;
     bool ours; /* the failure is not the submission's */
 };

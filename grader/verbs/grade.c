@@ -11,6 +11,7 @@
 #include "grading/results.h"
 #include "grading/traces.h"
 #include "lib/files.h"
+#include "lib/names.h"
 #include "report/report.h"
 #include "report/terminal.h"
 #include "verbs/verbs.h"
@@ -128,14 +129,17 @@ static int grade_verb(const struct settings *s)
     struct grading list[LABS_MAX] = {0};
     struct labs labs;
     struct targets_found targets;
-    char path[PATH_ROOM];
+    char path[PATH_ROOM], kept[PATH_ROOM];
     struct stat folder;
     int count, status;
 
     if (stat(s->from, &folder) < 0 || !S_ISDIR(folder.st_mode)) {
+        char *from = name_clean(s->from);
+
         fprintf(stderr,
                 "grader: FROM=%s is not a folder; it should hold 01-kvm-open/ and so on\n",
-                s->from);
+                from ? from : "");
+        free(from);
         return EXIT_USAGE;
     }
     if (!labs_load(&labs))
@@ -158,7 +162,8 @@ static int grade_verb(const struct settings *s)
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count, &labs, s);
     status = exit_status(list, count);
-    results_path(path, s->sanitize ? "sanitized" : s->from);
+    path_make(kept, "sanitized/%s", s->from); /* no verdicts about the plain part */
+    results_path(path, s->sanitize ? kept : s->from);
     if (!results_merge(path, list, count)) {
         fprintf(stderr, "grader: the results above could not be kept in %s: %s\n", path,
                 strerror(errno));

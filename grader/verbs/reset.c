@@ -40,7 +40,7 @@ static bool backup_folder(char *folder, const struct lab *lab)
 static bool part_reset(const struct lab *lab, const char *part, const char *backup)
 {
     char current[PATH_ROOM], kept[PATH_ROOM], solution[PATH_ROOM], *starter = NULL;
-    char *argv[] = {"grader/verbs/starters.sh", "print", solution, NULL};
+    char *argv[] = {"sh", "grader/verbs/starters.sh", "print", solution, NULL};
     bool ok;
 
     path_make(current, "labs/%s/%s", lab->name, part);
