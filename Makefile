@@ -9,14 +9,16 @@ INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
 # Everything that may stand behind a verb, handed on as it is.
-SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES
+SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES \
+	LABS SUBMISSIONS NAME ROSTER DEADLINE ENGINE JOBS UNITS UNIT PARTITION TIME HOSTS FORMAT \
+	HIDE HINTS SOURCES CORPUS
 # (From the command line only: an exported KERNEL= is somebody else's.)
 GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
 
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
 
-LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
+ALL_LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
 
 .DEFAULT_GOAL := progress
@@ -71,8 +73,8 @@ $(B)/packages.ok: grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
-	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
+all-built: $(GRADER) $(B)/bin/agent $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
@@ -93,7 +95,7 @@ $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endef
-$(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
+$(foreach lab,$(ALL_LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -184,10 +186,10 @@ $(B)/checks/$(1): $(2) $(JUDGE_OBJECTS)
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
 endef
 check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard grader/checks/$(1).c grader/checks/$(1)/*.c)))
-$(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
+$(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-ROOMS := verbs submission grading report prepare lib
+ROOMS := verbs intake course submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
 	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
@@ -199,6 +201,6 @@ $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
-	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
+	@$(CC) $^ -o $@ -lcjson -lcrypto -larchive $(TRACEEVENT)
 
 -include $(shell find $(B)/obj $(B)/subjects -name '*.d' 2>/dev/null)

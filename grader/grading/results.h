@@ -12,6 +12,8 @@ void results_path(char *path, const char *from);
 cJSON *results_load(const char *path); /* an empty object where there is none */
 /* What the last grading said of a check, or NULL. */
 const cJSON *results_verdict(const cJSON *results, const struct lab *lab, const char *id);
+/* One grading as such a file keeps it. */
+cJSON *results_lab(const struct grading *g);
 /* Puts the gradings into the file. False with errno. */
 bool results_merge(const char *path, const struct grading *list, int count);
 

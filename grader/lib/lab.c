@@ -117,6 +117,46 @@ const struct lab *lab_find(const struct labs *labs, const char *text)
     return NULL;
 }
 
+/* One word of the list: a lab, or numbers from - to. */
+static bool range_choose(const struct labs *labs, const char *word, bool chosen[LABS_MAX])
+{
+    int from, to, used = 0;
+    const struct lab *lab;
+
+    if (sscanf(word, "%2d-%2d%n", &from, &to, &used) == 2 && !word[used]) {
+        bool any = false;
+
+        for (int i = 0; i < labs->count; i++)
+            if (labs->list[i].number >= from && labs->list[i].number <= to)
+                any = chosen[i] = true;
+        if (!any)
+            fprintf(stderr, "grader: there are no labs %s\n", word);
+        return any;
+    }
+    lab = lab_find(labs, word);
+    if (lab)
+        chosen[lab - labs->list] = true;
+    return lab != NULL;
+}
+
+bool labs_choose(const struct labs *labs, const char *list, bool chosen[LABS_MAX])
+{
+    char *copy = strdup(list ? list : ""), *save;
+    bool ok = copy != NULL;
+
+    for (int i = 0; i < LABS_MAX; i++)
+        chosen[i] = !list && i < labs->count;
+    if (list && !*list) {
+        fprintf(stderr, "grader: LABS= names no lab; for example LABS=1-6\n");
+        ok = false;
+    }
+    for (char *word = ok ? strtok_r(copy, ", ", &save) : NULL; ok && word;
+         word = strtok_r(NULL, ", ", &save))
+        ok = range_choose(labs, word, chosen);
+    free(copy);
+    return ok;
+}
+
 const cJSON *lab_check(const struct lab *lab, const char *id)
 {
     const cJSON *check;

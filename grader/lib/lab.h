@@ -28,6 +28,10 @@ void labs_free(struct labs *labs);
 /* The lab that LAB= names ("1", "01", "01-kvm-open"), or NULL after saying which there are. */
 const struct lab *lab_find(const struct labs *labs, const char *text);
 
+/* Which of them a list names ("1-6", "1,3,5-7", "04-int-iret"); NULL: all. False after saying
+ * what is wrong with it. */
+bool labs_choose(const struct labs *labs, const char *list, bool chosen[LABS_MAX]);
+
 /* One of its declared checks, or NULL. */
 const cJSON *lab_check(const struct lab *lab, const char *id);
 /* What it can earn, in tenths of a point. */

@@ -15,6 +15,10 @@
     ROW(trace)      \
     ROW(shell)      \
     ROW(doctor)     \
+    ROW(class)      \
+    ROW(unit)       \
+    ROW(gather)     \
+    ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \
     ROW(bench)      \
