@@ -35,6 +35,8 @@ static cJSON *lab_make(const struct course *c, const struct lab *lab, const cJSO
         state = "skipped checks";
     else if (key[0])
         state = "graded";
+    else if (!state[0])
+        state = "not handed in";
     if (!done)
         done = cJSON_CreateObject();
     if (strcmp(state, "graded") != 0)
@@ -43,7 +45,7 @@ static cJSON *lab_make(const struct course *c, const struct lab *lab, const cJSO
         cJSON_AddNumberToObject(done, "points", 0);
     cJSON_DeleteItemFromObject(done, "seed"); /* it is the instructor's */
     cJSON_DeleteItemFromObject(done, "state");
-    cJSON_AddStringToObject(done, "state", state[0] ? state : "not handed in");
+    cJSON_AddStringToObject(done, "state", state);
     return done;
 }
 

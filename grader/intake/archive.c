@@ -153,6 +153,8 @@ void archive_walk(struct parts *p, const char *bytes, size_t size, const char *s
             break;
         }
     }
+    if (size == 0)
+        parts_refuse(p, "%s is empty (0 bytes)", shown);
     if (r != ARCHIVE_EOF && !p->refused)
         parts_refuse(p, "%s cannot be unpacked: %s", shown,
                      a && archive_error_string(a) ? archive_error_string(a)

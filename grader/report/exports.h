@@ -18,6 +18,7 @@ struct export
                   const struct settings *s);
     bool
         whole; /* a check without a verdict would look like lost points: then it is refused */
+    bool several; /* records in one file; else only one is written */
 };
 
 extern const struct export export_csv, export_junit, export_gradescope, export_markdown,

@@ -110,8 +110,9 @@ static void head_write(FILE *out, const cJSON *record)
     char got[16], all[16];
     int tenths = record_tenths(record);
 
-    fprintf(out, "Feedback for %s (%s), %s\n", json_text(student, "name"),
-            json_text(student, "id"), json_text(record, "class"));
+    fprintf(out, "Feedback for %s%s(%s), %s\n", json_text(student, "name"),
+            json_text(student, "name")[0] ? " " : "", json_text(student, "id"),
+            json_text(record, "class"));
     fprintf(out, "Points: %s of %s\n",
             tenths < 0 ? "not known yet" : points_text(tenths, got),
             points_text(of ? (int)(of->valuedouble * 10 + 0.5) : 0, all));

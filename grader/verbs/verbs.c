@@ -18,6 +18,7 @@
     ROW(class)      \
     ROW(unit)       \
     ROW(gather)     \
+    ROW(export)     \
     ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \

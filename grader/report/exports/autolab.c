@@ -24,4 +24,4 @@ static void autolab_write(FILE *out, const struct labs *labs, const cJSON *recor
 }
 
 const struct export export_autolab = {"autolab", "the line that Autolab reads",
-                                      autolab_write, true};
+                                      autolab_write, true, false};

@@ -67,4 +67,4 @@ static void csv_write(FILE *out, const struct labs *labs, const cJSON *records,
 }
 
 const struct export export_csv = {"csv", "a grade book, one row a student", csv_write,
-                                  false};
+                                  false, true};

@@ -54,4 +54,4 @@ static void github_write(FILE *out, const struct labs *labs, const cJSON *record
 }
 
 const struct export export_github = {"github", "annotations in GitHub Actions",
-                                     github_write, false};
+                                     github_write, false, false};

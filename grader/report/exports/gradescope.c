@@ -87,4 +87,4 @@ static void gradescope_write(FILE *out, const struct labs *labs, const cJSON *re
 }
 
 const struct export export_gradescope = {"gradescope", "results.json of an autograder",
-                                         gradescope_write, true};
+                                         gradescope_write, true, false};

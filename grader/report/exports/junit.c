@@ -107,4 +107,4 @@ static void junit_write(FILE *out, const struct labs *labs, const cJSON *records
 }
 
 const struct export export_junit = {"junit", "JUnit XML, for CI systems", junit_write,
-                                    false};
+                                    false, true};

@@ -93,4 +93,4 @@ static void markdown_write(FILE *out, const struct labs *labs, const cJSON *reco
 }
 
 const struct export export_markdown = {"markdown", "a summary, for a CI's job page",
-                                       markdown_write, false};
+                                       markdown_write, false, true};
