@@ -11,10 +11,12 @@
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
+#   course    a class is handed in, killed on the way, and graded as expected
+#   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage course slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -39,6 +41,9 @@ counted() {
     passed=$((passed + $(echo "$line" | sed 's/.*: \([0-9]*\) passed.*/\1/')))
     failed=$((failed + $(echo "$line" | sed 's/.* \([0-9]*\) failed.*/\1/')))
 }
+
+# shellcheck source=tests/course/course.sh
+. tests/course/course.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then
@@ -83,7 +88,7 @@ unit() {
     shift
     if ! gcc -std=gnu11 -g -Wall -Wextra -Icommon/include -Igrader \
         $(pkg-config --cflags libtraceevent) -fsanitize=address,undefined \
-        -fno-sanitize-recover=all "$@" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
+        -fno-sanitize-recover=all "$@" -o "$scratch/$name" -lcmocka -lcjson -lcrypto -larchive \
         $(pkg-config --libs libtraceevent) >"$scratch/out" 2>&1; then
         fail "$name does not build" && cat "$scratch/out"
         return
@@ -103,7 +108,8 @@ suite_unit() {
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c \
-        $(ls grader/verbs/*.c grader/submission/*.c grader/grading/*.c grader/report/*.c \
+        $(ls grader/verbs/*.c grader/intake/*.c grader/course/*.c grader/submission/*.c \
+            grader/grading/*.c grader/report/*.c grader/report/exports/*.c \
             grader/prepare/*.c grader/lib/*.c) \
         $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \
         $(ls grader/machine/*.c | grep -v -e /agent.c -e /machine_init.c) \

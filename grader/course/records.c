@@ -103,7 +103,7 @@ static void labs_add(const struct course *c, cJSON *record, const cJSON *handed)
 }
 
 /* Of an archive that could not be opened nothing is known, not even that it is worth 0. */
-static void points_forget(cJSON *record)
+static void points_forget(cJSON *record, const char *state)
 {
     cJSON *lab;
 
@@ -111,7 +111,7 @@ static void points_forget(cJSON *record)
     cJSON_ArrayForEach(lab, cJSON_GetObjectItem(record, "labs"))
     {
         cJSON_DeleteItemFromObject(lab, "points");
-        cJSON_ReplaceItemInObject(lab, "state", cJSON_CreateString("unreadable"));
+        cJSON_ReplaceItemInObject(lab, "state", cJSON_CreateString(state));
     }
 }
 
@@ -122,12 +122,14 @@ static const char *status_settle(cJSON *record, const cJSON *student, const cJSO
     if (json_text(student, "problem")[0])
         problem_add(record, json_text(student, "problem"));
     if (json_text(handed, "refused")[0]) {
-        points_forget(record);
+        points_forget(record, "unreadable");
         problem_add(record, json_text(handed, "refused"));
         return "unreadable";
     }
-    if (!json_text(handed, "parts")[0])
+    if (!json_text(handed, "parts")[0]) {
+        points_forget(record, "unclear");
         problem_add(record, "no part of any lab was found in it");
+    }
     return json_text(record, "problem")[0] ? "needs a person" : "graded";
 }
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct zip {
     char path[PATH_ROOM], fresh[PATH_ROOM];
     FILE *out;
     bool failed;
+    locale_t names, before; /* libarchive asks the locale how names are written */
 };
 
 struct zip *zip_begin(const char *path)
@@ -28,6 +30,8 @@ struct zip *zip_begin(const char *path)
 
     if (!zip)
         return NULL;
+    zip->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    zip->before = uselocale(zip->names);
     path_make(zip->path, "%s", path);
     zip->out = whole_open(zip->fresh, path);
     zip->archive = archive_write_new();
@@ -50,7 +54,6 @@ bool zip_file(struct zip *zip, const char *name, const char *path)
 
     if (ok) {
         archive_entry_set_pathname_utf8(entry, name);
-        archive_entry_set_pathname(entry, name);
         archive_entry_set_filetype(entry, AE_IFREG);
         archive_entry_set_perm(entry, 0644);
         archive_entry_set_mtime(entry, EPOCH, 0);
@@ -76,6 +79,9 @@ bool zip_end(struct zip *zip)
         ok = whole_close(zip->out, zip->fresh, zip->path);
     else if (zip->out)
         fclose(zip->out), unlink(zip->fresh);
+    uselocale(zip->before);
+    if (zip->names)
+        freelocale(zip->names);
     free(zip);
     return ok;
 }
