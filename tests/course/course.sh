@@ -114,7 +114,7 @@ course_errors() {
     for tool in /usr/bin/* /bin/*; do ln -sf "$tool" "$bin/" 2>/dev/null; done
     rm -f "$bin/prlimit"
     cp -r solutions/01-kvm-open "$scratch/tests-error/submissions/ada/"
-    echo "/* not seen before */" >>"$scratch/tests-error/submissions/ada/01-kvm-open/kvm_open.c"
+    echo "/* not seen before: $RANDOM$RANDOM$RANDOM */" >>"$scratch/tests-error/submissions/ada/01-kvm-open/kvm_open.c"
     printf 'id\nada\n' >"$scratch/tests-error/roster.csv"
     rm -rf build/class/tests-error
     PATH=$bin course_grade tests-error LABS=1
