@@ -113,6 +113,7 @@ course_errors() {
     mkdir -p "$bin" "$scratch/tests-error/submissions/ada"
     for tool in /usr/bin/* /bin/*; do ln -sf "$tool" "$bin/" 2>/dev/null; done
     rm -f "$bin/prlimit"
+    chmod 755 "$scratch" # (programs of this PATH are started as other users, too)
     cp -r solutions/01-kvm-open "$scratch/tests-error/submissions/ada/"
     echo "/* not seen before: $RANDOM$RANDOM$RANDOM */" >>"$scratch/tests-error/submissions/ada/01-kvm-open/kvm_open.c"
     printf 'id\nada\n' >"$scratch/tests-error/roster.csv"
