@@ -10,7 +10,7 @@ TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
 # Everything that may stand behind a verb, handed on as it is.
 SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES \
-	LABS SUBMISSIONS NAME ROSTER DEADLINE ENGINE JOBS UNITS UNIT PARTITION TIME HOSTS FORMAT \
+	LABS SUBMISSIONS NAME ROSTER DEADLINE ENGINE JOBS UNITS UNIT PARTITION TIME MEMORY HOSTS FORMAT \
 	HIDE HINTS SOURCES CORPUS
 # (From the command line only: an exported KERNEL= is somebody else's.)
 GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))

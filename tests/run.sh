@@ -12,11 +12,13 @@
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   course    a class is handed in, killed on the way, and graded as expected
+#   slurm     the same on a cluster of one node that the test starts
+#   parallel  the same with GNU parallel
 #   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage course slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage course slurm parallel slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -44,6 +46,7 @@ counted() {
 
 # shellcheck source=tests/course/course.sh
 . tests/course/course.sh
+. tests/course/slurm.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then

@@ -99,12 +99,6 @@ int units_labs(const cJSON *units); /* how many labs are in them */
 /* Grades one unit of a file; the same command for every engine. Returns the exit status. */
 int unit_run(struct course *c, const char *units_path, int number);
 
-/* --- engines ----------------------------------------------------------------------------------
- * Run all units of a file and wait for their end. False after saying why they could not. */
-
-bool engine_local(const struct course *c, const char *units_path, const cJSON *units,
-                  int workers);
-
 /* --- gather.c -------------------------------------------------------------------------------- */
 
 /* Errors once more, alone; then all that comes out is written. Returns the exit status. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "course/engines.h"
 #include "course/outcome.h"
 #include "lib/json.h"
 #include "lib/status.h"
@@ -20,7 +21,7 @@ static bool errors_again(const struct course *c)
     if (count > 0) {
         fprintf(stderr, "grader: %d labs without a verdict: once more, one at a time\n",
                 units_labs(units));
-        ok = units_write(c, units, path) && engine_local(c, path, units, 1);
+        ok = units_write(c, units, path) && engine_of_here.run(c, path, units, 1);
     }
     cJSON_Delete(units);
     return ok;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "course/course.h"
+#include "course/engines.h"
 #include "lib/command.h"
 #include "lib/status.h"
 #include "report/terminal.h"
@@ -32,20 +32,13 @@ struct crew {
 _Noreturn static void worker_exec(const struct crew *crew, int number, pid_t parent)
 {
     char units[PATH_ROOM + 8], unit[32], log[PATH_ROOM];
-    char *argv[] = {"build/bin/grader", "unit", units, unit, NULL, NULL, NULL};
-    const struct settings *s = crew->course->settings;
-    char kernel[PATH_ROOM], modules[PATH_ROOM];
+    char *argv[8] = {"build/bin/grader", "unit", units, unit};
     int fd;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_GRADER);
-    if (s->kernel) {
-        path_make(kernel, "KERNEL=%s", s->kernel);
-        path_make(modules, "MODULES=%s", s->modules);
-        argv[4] = kernel;
-        argv[5] = modules;
-    }
+    engine_words(crew->course->settings, argv + 4);
     snprintf(units, sizeof units, "UNITS=%s", crew->units_path);
     snprintf(unit, sizeof unit, "UNIT=%d", number);
     path_make(log, "%s/units.log", crew->course->folder);
@@ -121,8 +114,8 @@ static void crew_say(struct crew *crew)
     }
 }
 
-bool engine_local(const struct course *c, const char *units_path, const cJSON *units,
-                  int workers)
+static bool local_run(const struct course *c, const char *units_path, const cJSON *units,
+                      int workers)
 {
     struct crew crew = {.course = c,
                         .units_path = units_path,
@@ -151,3 +144,12 @@ bool engine_local(const struct course *c, const char *units_path, const cJSON *u
     progress_line("%s", "");
     return true;
 }
+
+static bool local_there(const struct settings *s)
+{
+    (void)s;
+    return true;
+}
+
+const struct engine engine_of_here = {"local", "this computer's cores", local_there,
+                                      local_run};

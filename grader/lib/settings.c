@@ -107,6 +107,7 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"TIME", &s->time},
         {"PARTITION", &s->partition},
         {"HOSTS", &s->hosts},
+        {"MEMORY", &s->memory},
         {"FORMAT", &s->format},
         {"HIDE", &s->hide},
         {"HINTS", &s->hints},

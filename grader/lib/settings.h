@@ -13,7 +13,7 @@ struct settings {
     const char *labs; /* a list of them: labs_choose() */
     const char *submissions, *name, *roster, *deadline, *engine, *jobs; /* of a class */
     const char *units, *unit;                                           /* of its engines */
-    const char *partition, *time, *hosts;
+    const char *partition, *time, *memory, *hosts;
     const char *format, *hide; /* of an export */
     const char *hints, *sources, *corpus;
     uint64_t seed;

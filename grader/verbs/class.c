@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "course/course.h"
+#include "course/engines.h"
 #include "verbs/verbs.h"
 
 #define JOBS_MAX 256
@@ -46,7 +46,7 @@ static int jobs_choose(const struct settings *s)
     return 0;
 }
 
-static bool units_run(struct course *c, int jobs)
+static bool units_run(struct course *c, const struct engine *engine, int jobs)
 {
     cJSON *units = units_left(c);
     char path[PATH_ROOM];
@@ -60,7 +60,7 @@ static bool units_run(struct course *c, int jobs)
         fprintf(stderr, "grader: cannot write to %s: %s\n", c->folder, strerror(errno));
         ok = false;
     }
-    ok = ok && (count == 0 || engine_local(c, path, units, jobs));
+    ok = ok && (count == 0 || engine->run(c, path, units, jobs));
     cJSON_Delete(units);
     return ok;
 }
@@ -70,6 +70,7 @@ static int class_verb(const struct settings *s)
     struct course course = {.lock = -1};
     char name[100], folder[PATH_ROOM];
     struct stat at;
+    const struct engine *engine = engine_find(s);
     int jobs = jobs_choose(s), status;
 
     if (!s->submissions || stat(s->submissions, &at) < 0 || !S_ISDIR(at.st_mode)) {
@@ -79,14 +80,16 @@ static int class_verb(const struct settings *s)
                 s->submissions ? s->submissions : "");
         return EXIT_USAGE;
     }
-    if (!jobs || !name_choose(name, s))
+    if (!engine || !jobs || !name_choose(name, s))
         return EXIT_USAGE;
     path_make(folder, CLASSES "/%s", name);
     status = course_open(&course, folder, s, true);
+    if (status == EXIT_ALL && !slurm_jobs_end(&course))
+        status = EXIT_GRADER;
     if (status == EXIT_ALL && !plan_make(&course))
         status = EXIT_USAGE;
     if (status == EXIT_ALL)
-        status = units_run(&course, jobs) ? course_gather(&course) : EXIT_GRADER;
+        status = units_run(&course, engine, jobs) ? course_gather(&course) : EXIT_GRADER;
     course_close(&course);
     return status;
 }
@@ -101,5 +104,9 @@ const struct verb verb_class = {
         "count\n"
         "      ROSTER=file.csv         id,name,email,group: the order, and who is missing\n"
         "      DEADLINE=2027-01-31T23:59+01:00   later ones are marked\n"
-        "      JOBS=n                  side by side (as many as there are cores)\n",
+        "      JOBS=n                  side by side (as many as there are cores)\n"
+        "      ENGINE=slurm            a job array; PARTITION=, TIME=, MEMORY= are "
+        "sbatch's\n"
+        "      ENGINE=parallel         GNU parallel; HOSTS=a,b over ssh, with this folder "
+        "there\n",
 };

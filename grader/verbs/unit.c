@@ -1,8 +1,10 @@
 /* unit.c - the verb unit: one unit of a class' work. What every engine runs; nobody types it. */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "course/course.h"
 #include "verbs/verbs.h"
@@ -17,6 +19,7 @@ static int unit_verb(const struct settings *s)
         fprintf(stderr, "grader: unit UNITS=build/class/NAME/units-HASH.json UNIT=n\n");
         return EXIT_USAGE;
     }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever engine started it */
     path_make(folder, "%s", s->units);
     slash = strrchr(folder, '/');
     *slash = 0;
