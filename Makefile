@@ -30,6 +30,14 @@ MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 $(VERBS): all-built
 	@$(GRADER) $@ $(GRADER_ARGS)
 
+# What is handed out is linked from these (grader/dist/stage.sh).
+.PHONY: dist-lists
+dist: dist-lists
+dist-lists: all-built
+	@mkdir -p $(B)/dist
+	@echo $(GRADER_OBJECTS) >$(B)/dist/grader.objects
+	@echo $(JUDGE_OBJECTS) >$(B)/dist/judge.objects
+
 help: $(GRADER)
 	@$(GRADER) help
 

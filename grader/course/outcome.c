@@ -7,12 +7,13 @@
 
 #include "course/outcome.h"
 #include "lib/json.h"
+#include "lib/pack.h"
+#include "lib/whole.h"
 #include "report/class_page.h"
 #include "report/exports.h"
 #include "report/feedback.h"
 #include "report/record.h"
 #include "report/terminal.h"
-#include "report/zip.h"
 
 static bool fail(const char *path)
 {
@@ -95,12 +96,12 @@ static void moodle_folder(const cJSON *record, char *folder, size_t size)
 static bool moodle_write(const struct course *c, const cJSON *records)
 {
     char path[PATH_ROOM], file[PATH_ROOM], folder[300], name[400];
-    struct zip *zip;
+    struct pack *pack;
     const cJSON *record;
     bool ok = true;
 
     path_make(path, "%s/feedback-moodle.zip", c->folder);
-    zip = zip_begin(path);
+    pack = pack_begin(path);
     cJSON_ArrayForEach(record, records)
     {
         if (!json_text(record, "source")[0])
@@ -109,9 +110,9 @@ static bool moodle_write(const struct course *c, const cJSON *records)
         snprintf(name, sizeof name, "%s/feedback.html", folder);
         path_make(file, "%s/feedback/%s/feedback.html", c->folder,
                   json_text(record, "folder"));
-        ok = ok && zip && zip_file(zip, name, file);
+        ok = ok && pack && pack_file(pack, name, file);
     }
-    return (zip_end(zip) && ok) || fail(path);
+    return (pack_end(pack) && ok) || fail(path);
 }
 
 bool outcome_write(const struct course *c, const cJSON *records)

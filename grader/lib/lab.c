@@ -26,12 +26,23 @@ static int name_is_c(const struct dirent *entry)
     return length > 2 && strcmp(entry->d_name + length - 2, ".c") == 0;
 }
 
+bool kit_is_handed_out(void)
+{
+    return access(STARTERS, F_OK) == 0 && access("solutions", F_OK) < 0;
+}
+
+const char *parts_root(void)
+{
+    return kit_is_handed_out() ? STARTERS : "solutions";
+}
+
+/* (What is handed out has no sources of checks; all its labs have checks.) */
 static bool checks_exist(const struct dirent *entry)
 {
     char path[PATH_ROOM];
 
     path_make(path, "grader/checks/%s.c", entry->d_name);
-    return access(path, F_OK) == 0;
+    return kit_is_handed_out() || access(path, F_OK) == 0;
 }
 
 /* A lab's parts are the C files of its reference. */
@@ -41,7 +52,7 @@ static bool parts_find(struct lab *lab)
     struct dirent **entries;
     int count;
 
-    path_make(folder, "solutions/%s", lab->name);
+    path_make(folder, "%s/%s", parts_root(), lab->name);
     count = scandir(folder, &entries, name_is_c, alphasort);
     for (int i = 0; i < count; i++) {
         if (lab->part_count < PARTS_MAX)
@@ -71,7 +82,7 @@ static bool declaration_load(struct lab *lab)
 bool labs_load(struct labs *labs)
 {
     struct dirent **entries;
-    int count = scandir("solutions", &entries, name_is_lab, alphasort);
+    int count = scandir(parts_root(), &entries, name_is_lab, alphasort);
     bool ok = count > 0;
 
     *labs = (struct labs){0};

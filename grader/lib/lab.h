@@ -21,6 +21,13 @@ struct labs {
     int count;
 };
 
+#define STARTERS "starters" /* in what is handed out: the starters as they were */
+
+/* Is this kit what `make dist` made of another, without solutions? */
+bool kit_is_handed_out(void);
+/* The folder that says which labs there are and of which parts: solutions, or those starters. */
+const char *parts_root(void);
+
 /* Finds the labs of the kit and asks their checks programs for the declarations. */
 bool labs_load(struct labs *labs);
 void labs_free(struct labs *labs);

@@ -1,12 +1,8 @@
 /* record.c - what came of one student's work. */
 #define _GNU_SOURCE
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "lib/files.h"
-#include "lib/json.h"
 #include "report/record.h"
+#include "lib/json.h"
 
 const cJSON *record_lab(const cJSON *record, const struct lab *lab)
 {
@@ -64,25 +60,4 @@ void markup_text(FILE *out, const char *text)
         default:
             fputc(*text, out);
         }
-}
-
-FILE *whole_open(char *fresh, const char *path)
-{
-    int fd;
-
-    path_make(fresh, "%s.XXXXXX", path);
-    fd = mkstemp(fresh);
-    return fd < 0 ? NULL : fdopen(fd, "w");
-}
-
-bool whole_close(FILE *out, const char *fresh, const char *path)
-{
-    bool ok = out && ferror(out) == 0;
-
-    if (out)
-        ok = fclose(out) == 0 && ok;
-    ok = ok && chmod(fresh, 0644) == 0 && rename(fresh, path) == 0;
-    if (!ok)
-        unlink(fresh);
-    return ok;
 }

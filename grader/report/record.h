@@ -35,8 +35,4 @@ const char *check_word(const cJSON *verdict);
 /* Text in HTML and XML: <, >, &, quotes. What XML cannot hold has become '?' before. */
 void markup_text(FILE *out, const char *text);
 
-/* Opens a file that will be there whole or not at all; record_close() says whether it is. */
-FILE *whole_open(char *fresh, const char *path);
-bool whole_close(FILE *out, const char *fresh, const char *path);
-
 #endif

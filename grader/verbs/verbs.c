@@ -15,6 +15,7 @@
     ROW(trace)      \
     ROW(shell)      \
     ROW(doctor)     \
+    ROW(dist)       \
     ROW(class)      \
     ROW(unit)       \
     ROW(gather)     \
