@@ -30,7 +30,7 @@ endif
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
 
-LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
+ALL_LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
 
 .DEFAULT_GOAL := progress
@@ -41,6 +41,14 @@ MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 
 $(VERBS): all-built
 	@$(GRADER) $@ $(GRADER_ARGS)
+
+# What is handed out is linked from these (grader/dist/stage.sh).
+.PHONY: dist-lists
+dist: dist-lists
+dist-lists: all-built
+	@mkdir -p $(B)/dist
+	@echo $(GRADER_OBJECTS) >$(B)/dist/grader.objects
+	@echo $(JUDGE_OBJECTS) $(SILICON_OBJECTS) >$(B)/dist/judge.objects
 
 help: $(GRADER)
 	@$(GRADER) help
@@ -85,8 +93,8 @@ $(B)/packages.ok: grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
-	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
+all-built: $(GRADER) $(B)/bin/agent $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 # (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
@@ -114,7 +122,7 @@ $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endef
-$(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
+$(foreach lab,$(ALL_LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -219,10 +227,10 @@ $(B)/checks/$(1): $(2) $(SILICON_OBJECTS) $(B)/lib/judge.a $(B)/lib/core.a
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
 endef
 check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard grader/checks/$(1).c grader/checks/$(1)/*.c)))
-$(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
+$(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-ROOMS := verbs submission grading report prepare lib
+ROOMS := verbs intake course submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/lib/judge.a $(B)/lib/core.a
 
@@ -233,6 +241,6 @@ $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
-	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
+	@$(CC) $^ -o $@ -lcjson -lcrypto -larchive $(TRACEEVENT)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

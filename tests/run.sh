@@ -14,6 +14,11 @@
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
 #   usage     bad usage, interruptions, damage, verbs (bats)
+#   dist      what a student gets: no solution in it, and it works
+#   course    a class is handed in, killed on the way, and graded as expected
+#   slurm     the same on a cluster of one node that the test starts
+#   parallel  the same with GNU parallel
+#   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
@@ -30,6 +35,10 @@ mutants
 attacks
 orphans
 usage
+dist
+course
+slurm
+parallel
 slides
 pages
 }
@@ -57,6 +66,11 @@ counted() {
     passed=$((passed + $(echo "$line" | sed 's/.*: \([0-9]*\) passed.*/\1/')))
     failed=$((failed + $(echo "$line" | sed 's/.* \([0-9]*\) failed.*/\1/')))
 }
+
+# shellcheck source=tests/course/course.sh
+. tests/course/course.sh
+. tests/course/slurm.sh
+. tests/course/dist.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then
@@ -113,7 +127,7 @@ unit_build() {
         printf '%s\n' "$@" | xargs -P "$(nproc)" -I {} bash -c \
             'unit_gcc -c "$1" -o "$2/$(echo "$1" | tr / -).o"' - {} "$scratch/$name.objects" &&
         ar rcs "$scratch/$name.a" "$scratch/$name.objects"/*.o &&
-        unit_gcc "$test" "$scratch/$name.a" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
+        unit_gcc "$test" "$scratch/$name.a" -o "$scratch/$name" -lcmocka -lcjson -lcrypto -larchive \
             $(pkg-config --libs libtraceevent)
 }
 
@@ -139,7 +153,7 @@ suite_unit() {
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c common/vmm/*.c grader/silicon/*.c \
-        grader/{verbs,submission,grading,report,prepare,lib,judge,machine}/*.c
+        grader/{verbs,intake,course,submission,grading,report,report/exports,prepare,lib,judge,machine}/*.c
     unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c \
         grader/lib/child.c
 }

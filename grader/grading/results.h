@@ -15,6 +15,8 @@ const cJSON *results_verdict(const cJSON *results, const struct lab *lab, const 
 /* How many checks of a lab were an ERROR of the grader when they were last tried, although an
  * earlier verdict about the same bytes is kept. */
 int results_errors(const cJSON *results, const struct lab *lab);
+/* One grading as such a file keeps it. */
+cJSON *results_lab(const struct grading *g);
 /* Puts the gradings into the file. False with errno. */
 bool results_merge(const char *path, const struct grading *list, int count);
 

@@ -56,25 +56,35 @@ static size_t line_break(const char *text, size_t room)
     return cut ? cut : most;
 }
 
-void print_clean(const char *text, size_t length)
+void write_clean(FILE *out, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        putchar((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?');
+        fputc((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?', out);
 }
 
-void print_wrapped(const char *text, int indent, int width)
+void print_clean(const char *text, size_t length)
+{
+    write_clean(stdout, text, length);
+}
+
+void write_wrapped(FILE *out, const char *text, int indent, int width)
 {
     size_t room = (size_t)(width - indent);
 
     while (*text) {
         size_t n = line_break(text, room);
 
-        print_clean(text, n);
+        write_clean(out, text, n);
         text += n;
         while (*text == ' ' || *text == '\n')
             text++;
         if (*text)
-            printf("\n%*s", indent, "");
+            fprintf(out, "\n%*s", indent, "");
     }
-    putchar('\n');
+    fputc('\n', out);
+}
+
+void print_wrapped(const char *text, int indent, int width)
+{
+    write_wrapped(stdout, text, indent, width);
 }

@@ -111,6 +111,14 @@ static int hint_print(const struct lab *lab, const cJSON *check)
     const cJSON *hints = cJSON_GetObjectItem(check, "hints");
     bool saved;
 
+    if (cJSON_GetArraySize(hints) == 0) {
+        printf(
+            "This kit was handed out without hints. Where to read: handout \"%s\";\n%s\n",
+            json_text(check, "handout"), json_text(check, "manual"));
+        cJSON_Delete(levels);
+        return EXIT_ALL;
+    }
+
     if (level < LEVELS)
         level++;
     printf("%s%s%s\n  ", paint("bold"), id, paint("off"));

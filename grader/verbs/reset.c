@@ -45,8 +45,10 @@ static bool part_reset(const struct lab *lab, const char *part, const char *back
 
     path_make(current, "labs/%s/%s", lab->name, part);
     path_make(kept, "%s/%s", backup, part);
-    path_make(solution, "solutions/%s/%s", lab->name, part);
+    path_make(solution, "%s/%s/%s", parts_root(), lab->name, part);
     ok = access(current, F_OK) < 0 || file_copy(current, kept);
+    if (kit_is_handed_out())
+        return ok && file_copy(solution, current);
     ok = ok && command_run(argv, &starter, 30) == 0 &&
          file_write(current, starter, strlen(starter));
     free(starter);

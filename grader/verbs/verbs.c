@@ -15,6 +15,12 @@
     ROW(trace)      \
     ROW(shell)      \
     ROW(doctor)     \
+    ROW(dist)       \
+    ROW(class)      \
+    ROW(unit)       \
+    ROW(gather)     \
+    ROW(export)     \
+    ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \
     ROW(bench)      \
