@@ -13,8 +13,9 @@
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
+#   book      the book's links, and its pages in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage slides pages book}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -195,6 +196,16 @@ suite_pages() {
     node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
     grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
     counted "$scratch/pages.log" pages
+}
+
+suite_book() {
+    local missing
+    missing=$(slides_missing)
+    if [ -n "$missing" ]; then skip "book: $missing"; return; fi
+    check "the book builds" make -s book
+    node tests/book/book.mjs >"$scratch/book.log" 2>&1
+    grep -v '^book: ' "$scratch/book.log"
+    counted "$scratch/book.log" book
 }
 
 suite_slides() {
