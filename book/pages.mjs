@@ -42,12 +42,15 @@ export function handoutPlace(place) {
   return step ? `step-${step}` : slug(place);
 }
 
+const manualLink = (page, text) => escape(text).replace(/common\/include\/(\w+\.h)/g, (all, name) =>
+  `<a href="${relative(page, `contracts/${name}.html`)}">${all}</a>`);
+
 function checkRow(kit, lab, page, check) {
   const slide = slideFind(kit.decks, lab.name, check.slide);
   return `<tr><td><a href="#check-${check.id}">${escape(check.title)}</a></td>
 <td><a href="#${handoutPlace(check.handout)}">${escape(check.handout)}</a></td>
 <td>${slide ? `<a href="${relative(page, slide)}">${escape(check.slide)}</a>` : escape(check.slide)}</td>
-<td>${escape(check.manual)}</td></tr>`;
+<td>${manualLink(page, check.manual)}</td></tr>`;
 }
 
 function checksTable(kit, lab, page) {

@@ -55,9 +55,24 @@ suite_format() {
     fi
 }
 
+# What clangd finds wrong in files as a student has them open, with the kit's own settings for it.
+clangd_faults() {
+    local file
+    for file in labs/*/*.c labs/*/guests/*.c common/*/*.[ch] grader/subjects/*.c; do
+        clangd --check="$file" --log=error 2>&1 | grep -a '\] Line [0-9]*:' | sed "s|^|$file: |"
+    done
+    return 0
+}
+
 suite_build() {
     check "everything builds under -Werror" make -s B="$scratch/werror" WERROR=-Werror \
         all-built
+    if command -v clangd >/dev/null; then
+        check "an editor with clangd shows no red line" sh -c '[ -z "$1" ] || { echo "$1"; false; }' - \
+            "$(clangd_faults)"
+    else
+        skip "clangd is not installed (sudo apt install clangd)"
+    fi
 }
 
 suite_starters() {

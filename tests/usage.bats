@@ -254,6 +254,15 @@ path_without() {
     run -0 $GRADER progress && has "8 of"
 }
 
+@test "ALL=1 explains what has passed, and nothing else" {
+    $GRADER grade LAB=6 FROM=solutions >/dev/null
+    run -0 $GRADER hint LAB=6 FROM=solutions ALL=1
+    [ "$(grep -c ': passed\.' <<<"$output")" = "$($GRADER hint LAB=6 CHECK=list | grep -c '^  ')" ]
+    $GRADER grade LAB=6 >/dev/null || true
+    run -0 $GRADER hint LAB=6 ALL=1
+    [[ "$output" != *": passed."* ]] && has "once their checks pass"
+}
+
 @test "reset asks first and keeps a backup" {
     echo "/* mine */" >>labs/01-kvm-open/kvm_open.c
     run -0 sh -c "echo n | $GRADER reset LAB=1" && has "Nothing was changed"
@@ -272,6 +281,60 @@ path_without() {
     wait $pid
     [ "$(grep -c 'of 8 points' "$BATS_TEST_TMPDIR/watch")" = 2 ]
     echo y | $GRADER reset LAB=1 >/dev/null
+}
+
+@test "watch without LAB grades the lab that was saved, and survives a folder that is replaced" {
+    cp -r labs "$SUBMISSION"
+    timeout 120 $GRADER watch FROM="$SUBMISSION" TIMES=4 >"$BATS_TEST_TMPDIR/watch" 2>&1 &
+    pid=$!
+    graded() { # N: so many gradings are over
+        for _ in $(seq 600); do
+            [ "$(grep -c '^Watching' "$BATS_TEST_TMPDIR/watch")" -ge "$1" ] && return; sleep 0.1
+        done
+    }
+    graded 1 && echo "/* saved */" >>"$SUBMISSION/06-io-bitmap/io_exit.c"
+    graded 2 && mv "$SUBMISSION/01-kvm-open" "$SUBMISSION/old" &&
+        cp -r "$SUBMISSION/old" "$SUBMISSION/01-kvm-open"
+    graded 3 && echo "/* saved */" >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    wait $pid
+    run -0 grep '^Grading' "$BATS_TEST_TMPDIR/watch"
+    [ "$output" = "Grading all labs
+Grading again: 06-io-bitmap
+Grading again: 01-kvm-open
+Grading again: 01-kvm-open" ]
+}
+
+@test "PROBLEMS=1: failures as FILE:LINE, at the TODO of the step" {
+    run -1 $GRADER grade LAB=5 PROBLEMS=1
+    line=$(grep -n 'TODO 9:' labs/05-ept-walk/ept_walk.c | head -n 1 | cut -d: -f1)
+    has "labs/05-ept-walk/ept_walk.c:$line: error: " && has "[misconfigured_entries_are_found]"
+}
+
+@test "in a lab's folder, make means this lab; an editor's file names it, too" {
+    cd labs/06-io-bitmap
+    run make -s hint CHECK=list
+    has "Checks of lab 06"
+    cd "$KIT"
+    run -0 $GRADER hint LAB=labs/06-io-bitmap/io_exit.c CHECK=list
+    has "Checks of lab 06"
+    run -2 $GRADER hint LAB=labs/06-io
+}
+
+@test "submit packs the parts, the same ones to the same bytes, and nothing that is no part" {
+    run -0 $GRADER submit LAB=6 FROM=solutions
+    has "0 of 8 points" || has "8 of 8 points"
+    sum=$(sha256sum <build/submit/06-io-bitmap.tar.gz)
+    [ "$(tar tf build/submit/06-io-bitmap.tar.gz)" = "06-io-bitmap/io_bitmap.c
+06-io-bitmap/io_exit.c" ]
+    cp -r solutions "$SUBMISSION" && touch "$SUBMISSION"/06-io-bitmap/*
+    run -0 $GRADER submit LAB=6 FROM="$SUBMISSION"
+    [ "$(sha256sum <build/submit/06-io-bitmap.tar.gz)" = "$sum" ]
+    run -0 $GRADER submit FROM=solutions
+    mkdir "$BATS_TEST_TMPDIR/out" && tar xf build/submit/labs.tar.gz -C "$BATS_TEST_TMPDIR/out"
+    [ "$(find "$BATS_TEST_TMPDIR/out" -type f | wc -l)" = "$(ls solutions/*/*.c | wc -l)" ]
+    rm "$SUBMISSION/06-io-bitmap/io_exit.c" && ln -s /etc/passwd "$SUBMISSION/06-io-bitmap/io_exit.c"
+    run -1 $GRADER submit LAB=6 FROM="$SUBMISSION"
+    has "io_exit.c cannot be handed in: it is no ordinary file"
 }
 
 @test "run shows the VMM at work, and what is not written yet" {

@@ -25,7 +25,8 @@ struct labs {
 bool labs_load(struct labs *labs);
 void labs_free(struct labs *labs);
 
-/* The lab that LAB= names ("1", "01", "01-kvm-open"), or NULL after saying which there are. */
+/* The lab that LAB= names ("1", "01", "01-kvm-open", or for editors a file in labs/01-kvm-open/),
+ * or NULL after saying which there are. */
 const struct lab *lab_find(const struct labs *labs, const char *text);
 
 /* One of its declared checks, or NULL. */

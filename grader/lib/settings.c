@@ -82,11 +82,14 @@ bool settings_parse(struct settings *s, int count, char **words)
 {
     *s = (struct settings){.from = "labs"};
     const struct setting known[] = {
-        {"LAB", &s->lab},           {"CHECK", &s->check},   {"SEED", &s->seed_text},
-        {"FROM", &s->from},         {"TARGET", &s->target}, {"OWN", &s->own},
-        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},       {"TIMES", &s->times},
-        {"TEXT", &s->text},         {"NAMED", &s->named},   {"KERNEL", &s->kernel},
-        {"MODULES", &s->modules},   {NULL, NULL},
+        {"LAB", &s->lab},           {"CHECK", &s->check},
+        {"SEED", &s->seed_text},    {"FROM", &s->from},
+        {"TARGET", &s->target},     {"OWN", &s->own},
+        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},
+        {"TIMES", &s->times},       {"TEXT", &s->text},
+        {"NAMED", &s->named},       {"KERNEL", &s->kernel},
+        {"MODULES", &s->modules},   {"ALL", &s->all},
+        {"PROBLEMS", &s->problems}, {NULL, NULL},
     };
 
     for (int i = 0; i < count; i++)
@@ -97,6 +100,8 @@ bool settings_parse(struct settings *s, int count, char **words)
     s->yes = switch_on(s->yes);
     s->text = switch_on(s->text);
     s->named = switch_on(s->named);
+    s->all = switch_on(s->all);
+    s->problems = switch_on(s->problems);
     s->from = slashes_strip(s->from);
     if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine") &&
         strcmp(s->target, "silicon")) {

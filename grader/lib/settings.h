@@ -9,6 +9,7 @@ struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
+    const char *all, *problems;
     const char *kernel, *modules;
     uint64_t seed;
 };

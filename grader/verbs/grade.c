@@ -155,6 +155,8 @@ static int grade_verb(const struct settings *s)
     }
     if (count > 1)
         report_total(list, count);
+    for (int i = 0; s->problems && i < count; i++)
+        problems_print(&list[i], s->from);
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count, &labs, s);
     status = exit_status(list, count);
@@ -180,5 +182,6 @@ const struct verb verb_grade = {
             "      OWN=1                   link your own earlier parts, not the "
             "reference's\n"
             "      TARGET=name             only one target: model, machine or silicon\n"
-            "      SANITIZE=1              compile with ASan and UBSan (target model)\n",
+            "      SANITIZE=1              compile with ASan and UBSan (target model)\n"
+            "      PROBLEMS=1              failures once more as FILE:LINE: for editors\n",
 };

@@ -13,6 +13,7 @@
     ROW(reset)      \
     ROW(run)        \
     ROW(trace)      \
+    ROW(submit)     \
     ROW(shell)      \
     ROW(doctor)     \
     ROW(mutants)    \
