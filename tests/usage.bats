@@ -65,7 +65,7 @@ session_children() {
 
 @test "help names every verb" {
     run -0 $GRADER help
-    for verb in grade watch hint progress reset run trace shell doctor test mutants attacks \
+    for verb in grade watch hint progress reset run trace debug submit shell doctor book test mutants attacks \
         bench starters format clean distclean; do
         has "make $verb"
     done
@@ -335,6 +335,22 @@ Grading again: 01-kvm-open" ]
     rm "$SUBMISSION/06-io-bitmap/io_exit.c" && ln -s /etc/passwd "$SUBMISSION/06-io-bitmap/io_exit.c"
     run -1 $GRADER submit LAB=6 FROM="$SUBMISSION"
     has "io_exit.c cannot be handed in: it is no ordinary file"
+}
+
+@test "debug stops gdb at the call that failed; says where there is none" {
+    command -v gdb >/dev/null || skip "gdb is not installed"
+    cp -r labs/05-ept-walk "$BATS_TEST_TMPDIR/kept" && cp solutions/05-ept-walk/*.c labs/05-ept-walk/
+    sed 1,2d grader/mutants/05-ept-walk/accessed-only-in-the-leaf.patch | patch -s -d labs/05-ept-walk -p1
+    run -0 $GRADER debug LAB=5 CHECK=accessed_and_dirty_are_set SEED=7 </dev/null
+    cp "$BATS_TEST_TMPDIR/kept"/*.c labs/05-ept-walk/
+    has "gdb stops at ept_walk() where gpa is 0x9e5124161b62" && has "0 of 0.7 points"
+    has "Breakpoint 1, ept_walk (ept=" && has "gpa = $((0x9e5124161b62))"
+    run -1 $GRADER debug LAB=3 CHECK=counters_agree_with_the_kernel
+    has "runs in the machine" && has "make trace"
+    run -3 $GRADER debug LAB=1 CHECK=open_asks_version_and_extensions
+    has "pretended KVM"
+    run -2 $GRADER debug LAB=1
+    has "CHECK=list"
 }
 
 @test "run shows the VMM at work, and what is not written yet" {

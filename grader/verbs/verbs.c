@@ -13,6 +13,7 @@
     ROW(reset)      \
     ROW(run)        \
     ROW(trace)      \
+    ROW(debug)      \
     ROW(submit)     \
     ROW(shell)      \
     ROW(doctor)     \
