@@ -359,6 +359,17 @@ Grading again: 01-kvm-open" ]
     run $GRADER run LAB=1 && has "not written yet"
 }
 
+@test "run shows something of every lab's own part" {
+    for lab in 4 5 6 7 8 9 10; do
+        run -0 $GRADER run LAB=$lab FROM=solutions
+        has "no VMM by itself"
+        [ "$lab" = 7 ] || has "Measured in this run"
+    done
+    for check in $(sed -n 's/.*{\("[a-z0-9_", ]*"\)}.*/\1/p' grader/verbs/run.c | tr -d '",'); do
+        grep -qr "id = \"$check\"" grader/checks || { echo "no check $check"; false; }
+    done
+}
+
 @test "trace decodes the exits of the last graded run" {
     run -1 $GRADER trace LAB=3
     cp -r labs "$BATS_TEST_TMPDIR/labs" && cp solutions/03-exit-loop/*.c labs/03-exit-loop/
