@@ -365,9 +365,6 @@ Grading again: 01-kvm-open" ]
         has "no VMM by itself"
         [ "$lab" = 7 ] || has "Measured in this run"
     done
-    for check in $(sed -n 's/.*{\("[a-z0-9_", ]*"\)}.*/\1/p' grader/verbs/run.c | tr -d '",'); do
-        grep -qr "id = \"$check\"" grader/checks || { echo "no check $check"; false; }
-    done
 }
 
 @test "trace decodes the exits of the last graded run" {
@@ -415,11 +412,9 @@ END
     has "address 0 (a NULL pointer?)"
 }
 
-@test "shell opens a shell in the machine" {
-    # What is typed before the machine has booted is lost, so it is typed again.
-    run -0 sh -c "(for i in \$(seq 100); do sleep 1; echo exit || exit; done) | \
-        timeout 120 $GRADER shell"
-    has "machine#"
+@test "shell has the student's VMM and guests in it; what is typed at once is not lost" {
+    run -0 sh -c "printf 'vmm\nls guests\n' | timeout 120 $GRADER shell FROM=solutions"
+    has "machine#" && has "1234 squared is 1522756" && has "07-irt-pid"
 }
 
 @test "doctor finds everything here" {

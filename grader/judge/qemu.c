@@ -602,10 +602,9 @@ bool machine_ended(struct machine *m, int *status)
     return false;
 }
 
-int machine_interactive(const char *kernel, const char *initramfs)
+pid_t machine_interactive(const char *kernel, const char *initramfs, int input, int output)
 {
     struct arguments a = {0};
-    int status;
 
     machine_arguments(&a, NULL, false);
     argument_add(&a, "-serial");
@@ -615,13 +614,12 @@ int machine_interactive(const char *kernel, const char *initramfs)
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
+        if (getppid() != parent || dup2(input, 0) < 0 || dup2(output, 1) < 0)
             _exit(1);
         execvp(QEMU, a.item);
         dprintf(2, "cannot start " QEMU ": %m\n");
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0)
-        return -errno;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+    arguments_free(&a);
+    return pid < 0 ? -errno : pid;
 }
