@@ -195,7 +195,7 @@ $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(la
 # --- the grader ---------------------------------------------------------------------------------
 ROOMS := verbs submission grading report prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
-	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
+	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o $(B)/obj/judge/svm_names.o \
 	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok

@@ -9,6 +9,8 @@ const SAMPLES = [
     about: 'Every exit of a guest: when, where in its source, why, and who answered.' },
   { lab: 5, check: 'caches_save_references', kind: 'walk', title: 'A two-dimensional walk',
     about: 'The 24 memory references of a cold walk, and what caches save.' },
+  { lab: 6, check: 'random_walk_exits_where_you_decided', kind: 'bitmap', title: 'The I/O bitmap',
+    about: '65,536 ports, the devices that own them, and which accesses the CPU let pass.' },
   { lab: 7, check: 'halted_vcpu_is_woken', kind: 'interrupt', title: 'An interrupt on its way',
     about: 'Poster and vCPU, step by step, with the descriptor after each step.' },
   { lab: 9, check: 'demand_works_on_the_device', kind: 'fault', title: 'IOMMU faults',

@@ -53,10 +53,11 @@ static void again_print(const struct grading *g, const struct settings *s, const
 const char *point_text(const cJSON *point, char buffer[40])
 {
     const char *kind = json_text(point, "kind");
-    const char *event = strcmp(kind, "exit") == 0    ? kind
-                        : strcmp(kind, "walk") == 0  ? "reference"
-                        : strcmp(kind, "fault") == 0 ? "event"
-                                                     : "step";
+    const char *event = strcmp(kind, "exit") == 0     ? kind
+                        : strcmp(kind, "walk") == 0   ? "reference"
+                        : strcmp(kind, "fault") == 0  ? "event"
+                        : strcmp(kind, "bitmap") == 0 ? "access"
+                                                      : "step";
     int number = json_int(point, "number");
 
     if (!kind[0])

@@ -13,13 +13,13 @@
 
 static void round_print(const struct round *r, uint64_t start_ns, bool nested)
 {
-    char what[80], took[24] = "-";
+    char what[160], took[24] = "-";
 
     round_describe(r, what, sizeof what);
     if (r->end_ns)
         snprintf(took, sizeof took, "%.1f",
                  (double)(r->end_ns - r->exit->time_ns) / 1000.0);
-    printf("%8.3f %s%6" PRIx64 " %-9s %-6s %8s %s\n",
+    printf("%8.3f %s%#8" PRIx64 " %-9s %-6s %8s %s\n",
            (double)(r->exit->time_ns - start_ns) / 1e6,
            !nested      ? ""
            : r->from_l2 ? "L2 "
@@ -89,6 +89,19 @@ void trace_totals_print(const struct kvm_events *events)
     shares_print(events);
 }
 
+/* What lab 07's and 08's runs have, and others mostly not. */
+static void interrupts_legend_print(const struct kvm_events *events)
+{
+    if (kvm_events_count(events, EVENT_EXIT, SVM_EXIT_VINTR))
+        printf(
+            "vintr   the interrupt window: KVM had asked for an exit as soon as the guest "
+            "can\n        take an interrupt (Intel: interrupt-window exit)\n");
+    if (kvm_events_count(events, EVENT_INJECT, KVM_EVENT_ANY))
+        printf("injects at the next VM entry the guest takes this vector (again after an "
+               "npf, if\n"
+               "        the exit came while it was being delivered)\n");
+}
+
 static void legend_print(const struct kvm_events *events)
 {
     if (rounds_nested(events))
@@ -104,6 +117,7 @@ static void legend_print(const struct kvm_events *events)
            "<- ->   the guest writes, reads: bytes (x times): value (of a string the "
            "first);\n"
            "        all ones is what is read where no device answers\n");
+    interrupts_legend_print(events);
 }
 
 /* Both ends of a long run, and what is around `at` (0: nothing). */
@@ -121,7 +135,7 @@ void trace_text_print(const struct kvm_events *events, size_t at)
     const bool nested = rounds_nested(events);
     struct round round;
 
-    printf("    #  time ms %s   rip VM exit   answer  took us details\n",
+    printf("    #  time ms %s     rip VM exit   answer  took us details\n",
            nested ? "   " : "");
     for (size_t n = 1; rounds_next(&rounds, &round); n++) {
         if (!row_wanted(n, count, at)) {
