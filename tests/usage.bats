@@ -380,6 +380,19 @@ Grading again: 01-kvm-open" ]
     grep -q tour.long64.c build/trace/03-exit-loop-counters_agree_with_the_kernel.html
 }
 
+@test "trace opens the lab's best page, of any folder, as text too; says what has none" {
+    submission_make
+    run -0 $GRADER grade LAB=6 FROM="$SUBMISSION"
+    run -0 $GRADER trace LAB=6 FROM="$SUBMISSION"
+    has "random_walk_exits_where_you_decided-bitmap.html" && has "Recorded runs"
+    run -0 $GRADER trace LAB=6 FROM="$SUBMISSION" TEXT=1
+    has "accesses:" && has "text IN of 1 byte at port 0x70ff"
+    run -1 $GRADER trace LAB=6 FROM="$SUBMISSION" CHECK=bad_ranges_change_nothing
+    has "this check has no picture" && has "passed_device_is_driven_without_an_exit"
+    run -1 $GRADER trace LAB=3 FROM="$SUBMISSION" CHECK=counters_agree_with_the_kernel
+    has "make grade LAB=3 CHECK=counters_agree_with_the_kernel FROM="
+}
+
 @test "a failed check names the exit, and trace opens there" {
     cp -r labs "$BATS_TEST_TMPDIR/labs" && cp solutions/03-exit-loop/*.c labs/03-exit-loop/
     patch -s -p1 -d labs/03-exit-loop <grader/mutants/03-exit-loop/shutdown-is-a-halt.patch

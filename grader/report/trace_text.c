@@ -3,9 +3,13 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
 
 #include "exit_names.h"
 #include "report/rounds.h"
+#include "report/terminal.h"
 #include "report/trace_text.h"
 
 #define ROWS_MAX    60 /* shown from each end of a long run */
@@ -150,4 +154,81 @@ void trace_text_print(const struct kvm_events *events, size_t at)
     }
     trace_totals_print(events);
     legend_print(events);
+}
+
+/* --- what a check kept for a picture ------------------------------------------------------------ */
+
+static void value_print(const cJSON *value)
+{
+    if (cJSON_IsString(value))
+        print_clean(value->valuestring, strlen(value->valuestring));
+    else if (cJSON_IsNumber(value))
+        printf("%.0f", cJSON_GetNumberValue(value));
+    else
+        printf("%s", cJSON_IsTrue(value) ? "yes" : cJSON_IsFalse(value) ? "no" : "-");
+}
+
+static bool is_flat(const cJSON *value)
+{
+    return !cJSON_IsArray(value) && !cJSON_IsObject(value);
+}
+
+static void lists_print(const cJSON *object, int indent);
+
+/* An item of a list: its plain members on a line, its own lists below. */
+static void item_print(const cJSON *item, int number, int indent)
+{
+    const cJSON *member;
+
+    printf("%*s%4d ", indent, "", number);
+    if (is_flat(item))
+        value_print(item);
+    cJSON_ArrayForEach(member, item)
+    {
+        if (!is_flat(member) || (cJSON_IsString(member) && !member->valuestring[0]))
+            continue;
+        printf(" %s ", member->string ? member->string : "");
+        value_print(member);
+        printf(";");
+    }
+    printf("\n");
+    lists_print(item, indent + 5);
+}
+
+static void lists_print(const cJSON *object, int indent)
+{
+    const cJSON *member, *item;
+
+    cJSON_ArrayForEach(member, object)
+    {
+        int number = 1;
+
+        if (!cJSON_IsArray(member) || !cJSON_GetArraySize(member) ||
+            is_flat(cJSON_GetArrayItem(member, 0)))
+            continue;
+        printf("%*s%s:\n", indent, "", member->string ? member->string : "");
+        cJSON_ArrayForEach(item, member)
+        {
+            item_print(item, number++, indent);
+        }
+    }
+}
+
+void view_text_print(const char *kept)
+{
+    const char *newline = strchr(kept, '\n');
+    cJSON *json = newline ? cJSON_Parse(newline + 1) : NULL;
+    const cJSON *member;
+
+    printf("\n");
+    cJSON_ArrayForEach(member, json)
+    {
+        if (!is_flat(member))
+            continue;
+        printf("%s: ", member->string);
+        value_print(member);
+        printf("\n");
+    }
+    lists_print(json, 0);
+    cJSON_Delete(json);
 }

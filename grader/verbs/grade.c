@@ -86,6 +86,8 @@ static int exit_status(const struct grading *list, int count)
 static void next_step(const struct grading *list, int count, const struct labs *labs,
                       const struct settings *s)
 {
+    char from[80];
+
     for (int i = 0; i < count; i++) {
         const struct grading *g = &list[i];
 
@@ -103,7 +105,7 @@ static void next_step(const struct grading *list, int count, const struct labs *
         return;
     if (trace_there(list[0].lab, s, NULL))
         printf("Next: see what happened: make trace LAB=%d%s. ", list[0].lab->number,
-               strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+               from_words(s, from));
     else
         printf("Next: the explanations: make hint LAB=%d. ", list[0].lab->number);
     printf("%s\n", list[0].lab == &labs->list[labs->count - 1] ? "That was the last lab."

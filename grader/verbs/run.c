@@ -152,7 +152,7 @@ static int check_show(const struct lab *lab, const struct labs *labs,
                       const struct targets_found *targets, const struct settings *s,
                       const char *id)
 {
-    char traces[PATH_ROOM];
+    char traces[PATH_ROOM], from[80];
     struct grading g = {.lab = lab,
                         .submission = submission_from(s),
                         .only = id,
@@ -165,7 +165,7 @@ static int check_show(const struct lab *lab, const struct labs *labs,
     report_print(&g, s);
     if (trace_there(lab, s, id))
         printf("  What happened in it: make trace LAB=%d CHECK=%s%s\n", lab->number, id,
-               strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+               from_words(s, from));
     printf("\n");
     status = g.ours_failed || g.errors ? EXIT_GRADER : g.earned ? EXIT_ALL : EXIT_POINTS;
     gradings_free(&g, 1);
