@@ -21,6 +21,7 @@
 #   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
+#   book      the book's links, and its pages in a headless Chromium
 set -u
 # (one a line: each change touches its own)
 suites=${*:-
@@ -41,6 +42,7 @@ slurm
 parallel
 slides
 pages
+book
 }
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
@@ -86,9 +88,24 @@ suite_format() {
     fi
 }
 
+# What clangd finds wrong in files as a student has them open, with the kit's own settings for it.
+clangd_faults() {
+    local file
+    for file in labs/*/*.c labs/*/guests/*.c common/*/*.[ch] grader/subjects/*.c; do
+        clangd --check="$file" --log=error 2>&1 | grep -a '\] Line [0-9]*:' | sed "s|^|$file: |"
+    done
+    return 0
+}
+
 suite_build() {
     check "everything builds under -Werror" make -s B="$scratch/werror" WERROR=-Werror \
         all-built
+    if command -v clangd >/dev/null; then
+        check "an editor with clangd shows no red line" sh -c '[ -z "$1" ] || { echo "$1"; false; }' - \
+            "$(clangd_faults)"
+    else
+        skip "clangd is not installed (sudo apt install clangd)"
+    fi
 }
 
 suite_starters() {
@@ -294,6 +311,16 @@ suite_pages() {
     node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
     grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
     counted "$scratch/pages.log" pages
+}
+
+suite_book() {
+    local missing
+    missing=$(slides_missing)
+    if [ -n "$missing" ]; then skip "book: $missing"; return; fi
+    check "the book builds" make -s book
+    node tests/book/book.mjs >"$scratch/book.log" 2>&1
+    grep -v '^book: ' "$scratch/book.log"
+    counted "$scratch/book.log" book
 }
 
 suite_slides() {

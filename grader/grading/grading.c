@@ -88,6 +88,10 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = "--traces";
         argv[n++] = g->traces;
     }
+    if (g->keep) {
+        argv[n++] = "--keep";
+        argv[n++] = g->keep;
+    }
     if (g->submission.sanitize)
         argv[n++] = "--runtime";
     argv[n] = NULL;

@@ -22,6 +22,7 @@ struct grading {
     struct submission submission;
     const char *only;            /* a single check's id, or NULL */
     const char *traces;          /* folder for recorded events, or NULL */
+    const char *keep;            /* file for the newest run's request, or NULL */
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 

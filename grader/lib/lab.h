@@ -32,7 +32,8 @@ const char *parts_root(void);
 bool labs_load(struct labs *labs);
 void labs_free(struct labs *labs);
 
-/* The lab that LAB= names ("1", "01", "01-kvm-open"), or NULL after saying which there are. */
+/* The lab that LAB= names ("1", "01", "01-kvm-open", or for editors a file in labs/01-kvm-open/),
+ * or NULL after saying which there are. */
 const struct lab *lab_find(const struct labs *labs, const char *text);
 
 /* Which of them a list names ("1-6", "1,3,5-7", "04-int-iret"); NULL: all. False after saying

@@ -113,6 +113,8 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"HINTS", &s->hints},
         {"SOURCES", &s->sources},
         {"CORPUS", &s->corpus},
+        {"ALL", &s->all},
+        {"PROBLEMS", &s->problems},
         {NULL, NULL},
     };
 
@@ -125,6 +127,8 @@ bool settings_parse(struct settings *s, int count, char **words)
     s->text = switch_on(s->text);
     s->named = switch_on(s->named);
     s->sources = switch_on(s->sources);
+    s->all = switch_on(s->all);
+    s->problems = switch_on(s->problems);
     s->from = slashes_strip(s->from);
     if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine") &&
         strcmp(s->target, "silicon")) {

@@ -9,6 +9,7 @@ struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
+    const char *all, *problems;
     const char *kernel, *modules;
     const char *labs; /* a list of them: labs_choose() */
     const char *submissions, *name, *roster, *deadline, *engine, *jobs; /* of a class */

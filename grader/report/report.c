@@ -42,6 +42,12 @@ static const cJSON *verdict_of(const struct grading *g, const char *id)
     return cJSON_GetObjectItemCaseSensitive(g->checks, id);
 }
 
+const char *from_words(const struct settings *s, char buffer[80])
+{
+    snprintf(buffer, 80, strcmp(s->from, "labs") == 0 ? "" : " FROM=%.72s", s->from);
+    return buffer;
+}
+
 /* The command that repeats just this check; to be copied, so on one line. */
 static void again_print(const struct grading *g, const struct settings *s, const char *id)
 {
@@ -61,10 +67,11 @@ static void again_print(const struct grading *g, const struct settings *s, const
 const char *point_text(const cJSON *point, char buffer[40])
 {
     const char *kind = json_text(point, "kind");
-    const char *event = strcmp(kind, "exit") == 0    ? kind
-                        : strcmp(kind, "walk") == 0  ? "reference"
-                        : strcmp(kind, "fault") == 0 ? "event"
-                                                     : "step";
+    const char *event = strcmp(kind, "exit") == 0     ? kind
+                        : strcmp(kind, "walk") == 0   ? "reference"
+                        : strcmp(kind, "fault") == 0  ? "event"
+                        : strcmp(kind, "bitmap") == 0 ? "access"
+                                                      : "step";
     int number = json_int(point, "number");
 
     if (!kind[0])
@@ -79,14 +86,13 @@ const char *point_text(const cJSON *point, char buffer[40])
 /* What was recorded of the failed run, if it got that far, and where in it to look. */
 static void trace_offer(const struct grading *g, const struct settings *s, const char *id)
 {
-    char text[260], event[40];
+    char text[300], event[40], from[80];
     const char *at = point_text(cJSON_GetObjectItem(verdict_of(g, id), "point"), event);
 
     if (!trace_there(g->lab, s, id))
         return;
-    snprintf(text, sizeof text, "make trace LAB=%d CHECK=%.100s%s%s%s", g->lab->number, id,
-             strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions",
-             at[0] ? "\n(opens at " : "", at);
+    snprintf(text, sizeof text, "make trace LAB=%d CHECK=%.100s%.80s%s%s", g->lab->number,
+             id, from_words(s, from), at[0] ? "\n(opens at " : "", at);
     if (at[0])
         strcat(text, ")");
     detail("see", text);

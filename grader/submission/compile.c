@@ -136,6 +136,8 @@ bool subject_compile(struct build *b)
         &gcc, (const char *const[]){"gcc", STUDENT_FLAGS, "-Icommon/include", "-c", NULL});
     if (b->submission->sanitize)
         command_add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
+    if (b->submission->debug)
+        command_add(&gcc, "-O0");
     for (int i = 0; i < b->source_count; i++)
         if (!program_kind(&b->sources[i]))
             command_add(&gcc, "%s/%s/%s", label, b->sources[i].lab->name,

@@ -69,6 +69,7 @@ void build_key(const struct build *b, char key[33])
     hash_text(hash, "subject 1");
     hash_text(hash, b->submission->label); /* it is in the compiler's messages */
     hash_text(hash, b->submission->sanitize ? "sanitize" : "");
+    hash_text(hash, b->submission->debug ? "debug" : "");
     for (int i = 0; i < b->source_count; i++) {
         hash_text(hash, b->sources[i].name);
         hash_bytes(hash, b->sources[i].text, b->sources[i].size);

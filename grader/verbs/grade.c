@@ -87,6 +87,8 @@ static int exit_status(const struct grading *list, int count)
 static void next_step(const struct grading *list, int count, const struct labs *labs,
                       const struct settings *s)
 {
+    char from[80];
+
     for (int i = 0; i < count; i++) {
         const struct grading *g = &list[i];
 
@@ -104,7 +106,7 @@ static void next_step(const struct grading *list, int count, const struct labs *
         return;
     if (trace_there(list[0].lab, s, NULL))
         printf("Next: see what happened: make trace LAB=%d%s. ", list[0].lab->number,
-               strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+               from_words(s, from));
     else
         printf("Next: the explanations: make hint LAB=%d. ", list[0].lab->number);
     printf("%s\n", list[0].lab == &labs->list[labs->count - 1] ? "That was the last lab."
@@ -159,6 +161,8 @@ static int grade_verb(const struct settings *s)
     }
     if (count > 1)
         report_total(list, count);
+    for (int i = 0; s->problems && i < count; i++)
+        problems_print(&list[i], s->from);
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count, &labs, s);
     status = exit_status(list, count);
@@ -184,5 +188,6 @@ const struct verb verb_grade = {
             "      OWN=1                   link your own earlier parts, not the "
             "reference's\n"
             "      TARGET=name             only one target: model, machine or silicon\n"
-            "      SANITIZE=1              compile with ASan and UBSan (target model)\n",
+            "      SANITIZE=1              compile with ASan and UBSan (target model)\n"
+            "      PROBLEMS=1              failures once more as FILE:LINE: for editors\n",
 };

@@ -7,7 +7,8 @@
 /* What the Makefile does itself. */
 static const char *const made[] = {
     [FOR_STUDENT] =
-        "make slides [LAB=n]         the decks: HTML and PDF under build/slides\n",
+        "make slides [LAB=n]         the decks: HTML and PDF under build/slides\n"
+        "make book                   handouts, contracts, decks, pictures: build/book\n",
     [FOR_INSTRUCTOR] = "",
     [FOR_MAINTAINER] =
         "make test [SUITE=name]      the kit's own tests\n"

@@ -128,5 +128,5 @@ const struct verb verb_progress = {
     .name = "progress",
     .run = progress_verb,
     .whom = FOR_STUDENT,
-    .help = "make                        where you are, and the next step\n",
+    .help = "make, make progress         where you are, and the next step\n",
 };

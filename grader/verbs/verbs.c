@@ -13,6 +13,8 @@
     ROW(reset)      \
     ROW(run)        \
     ROW(trace)      \
+    ROW(debug)      \
+    ROW(submit)     \
     ROW(shell)      \
     ROW(doctor)     \
     ROW(dist)       \
