@@ -99,7 +99,7 @@ $(B)/packages.ok: grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
 	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
@@ -157,6 +157,12 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@echo "  build  $@"
 	@$(CC) -static $^ -o $@
 
+# --- the cage for where there are no namespaces ---------------------------------------------------
+$(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o
+	@mkdir -p $(@D)
+	@echo "  build  $@"
+	@$(CC) $^ -o $@
+
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
@@ -207,8 +213,10 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
 
 # --- the judge: an archive, for the checks and for the grader, which takes what it needs ----------
+LIB_OBJECTS := cage child command files
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o $(B)/obj/grader/lib/child.o \
+	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o \
+	$(LIB_OBJECTS:%=$(B)/obj/grader/lib/%.o) \
 	$(B)/obj/core/vmx_names.o
 SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 

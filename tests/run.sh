@@ -172,7 +172,7 @@ suite_unit() {
     unit grader_test tests/grader_test.c common/vmm/*.c grader/silicon/*.c \
         grader/{verbs,intake,course,submission,grading,report,report/exports,prepare,lib,judge,machine}/*.c
     unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c \
-        grader/lib/child.c
+        grader/lib/{cage,child,command,files}.c grader/machine/own_time.c
 }
 
 suite_stress() {

@@ -65,11 +65,11 @@ int course_open(struct course *c, const char *folder, const struct settings *s, 
     }
     if (!targets_prepare(&c->targets, s))
         return EXIT_GRADER;
-    if (c->targets.no_sandbox[0]) {
+    if (c->targets.cage == CAGE_NONE) {
         fprintf(stderr,
-                "grader: other people's submissions are only graded in a sandbox: "
+                "grader: other people's submissions are only compiled in a cage: "
                 "%s\n",
-                c->targets.no_sandbox);
+                c->targets.no_cage);
         return EXIT_GRADER;
     }
     verdict_prepare(c);

@@ -78,6 +78,10 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = "--no-model";
         argv[n++] = targets->no_model;
     }
+    if (targets->cage != CAGE_NONE) {
+        argv[n++] = "--cage";
+        argv[n++] = cage_name(targets->cage);
+    }
     if (targets->no_sandbox[0] && !no_machine[0])
         argv[n++] = "--model-in-machine";
     if (g->only || g->repeated) {
@@ -128,7 +132,8 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
         traces_renew(g);
     struct submission submission = g->stage == STAGE_CONTROL ? reference : g->submission;
 
-    submission.no_sandbox = targets->no_sandbox[0] ? targets->no_sandbox : NULL;
+    submission.cage = targets->cage;
+    submission.no_cage = targets->no_cage;
     subject_build(&built, g->lab, labs, &submission, g->lab->name);
     build_report(report, &built);
     if (!built.ok)

@@ -50,7 +50,7 @@ size_t code_places_parse(struct code_place *places, size_t max, char *text)
 }
 
 static size_t places_find(struct code_place *places, const struct arena_crash *crash,
-                          const char *subject, bool caged)
+                          const char *subject, enum cage cage)
 {
     static char output[OUTPUT_BYTES], numbers[ARENA_FRAMES][24];
     const char *words[ARENA_FRAMES + 6] = {"addr2line", "-f", "-i", "-e", "FILE"};
@@ -61,7 +61,7 @@ static size_t places_find(struct code_place *places, const struct arena_crash *c
         words[n++] = numbers[i];
     }
     words[n] = NULL;
-    if (!sandbox_tool_run(caged, subject, words, output, sizeof output))
+    if (!sandbox_tool_run(cage, subject, words, output, sizeof output))
         return 0;
     return code_places_parse(places, PLACES_MAX, output);
 }
@@ -147,7 +147,7 @@ static bool places_describe(const struct code_place *places, size_t count, const
 }
 
 bool crash_describe(const struct arena_crash *crash, const char *subject, const char *lab,
-                    bool caged, char *buffer, size_t size)
+                    enum cage cage, char *buffer, size_t size)
 {
     static struct code_place places[PLACES_MAX];
     size_t count;
@@ -156,7 +156,7 @@ bool crash_describe(const struct arena_crash *crash, const char *subject, const 
     buffer[0] = 0;
     if (!crash->signal)
         return false;
-    count = places_find(places, crash, subject, caged);
+    count = places_find(places, crash, subject, cage);
     known = places_describe(places, count, lab, buffer, size);
     if (!known && count && places[0].function[0] != '?')
         add(buffer, size, "\nIt was in %s(), and no line of yours is on the way there",

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "arena.h"
+#include "lib/cage.h"
 
 /* What a place in the code is called: "walk_step", "ept_walk.c:57". */
 struct code_place {
@@ -20,6 +21,6 @@ size_t code_places_parse(struct code_place *places, size_t max, char *text);
  * ...". lab: "NN-name", whose source files are the student's. Empty if nothing is known; false if
  * no line of the student's is among it. */
 bool crash_describe(const struct arena_crash *crash, const char *subject, const char *lab,
-                    bool caged, char *buffer, size_t size);
+                    enum cage cage, char *buffer, size_t size);
 
 #endif

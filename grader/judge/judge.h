@@ -6,6 +6,7 @@
 
 #include "judge/check.h"
 #include "judge/qemu.h"
+#include "lib/cage.h"
 
 /* What the grader told us (main.c). */
 struct judge_options {
@@ -17,6 +18,7 @@ struct judge_options {
     const char *only;   /* ids of the checks to run, with commas; NULL: all */
     const char *keep;   /* file that gets the newest run's request (make debug), or NULL */
     uint64_t seed;
+    enum cage cage;        /* for tools and the emulator */
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
     int report;            /* where JSON lines go */

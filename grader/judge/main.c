@@ -3,7 +3,7 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID,...] [--runtime] --seed N --report FD
+ *          [--no-silicon WHY] [--cage NAME] [--model-in-machine] [--traces DIR] [--only ID,...] [--runtime] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +36,7 @@ static bool image_load(struct targets *t)
 /* "--name value" words; a few have no value. False: not something that the grader says. */
 static bool options_parse(struct judge_options *o, int argc, char **argv)
 {
-    const char *seed = "0", *report = "1";
+    const char *seed = "0", *report = "1", *cage = "";
     const struct {
         const char *name;
         const char **value;
@@ -51,6 +51,7 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         {"--only", &o->only},
         {"--keep", &o->keep},
         {"--seed", &seed},
+        {"--cage", &cage},
         {"--report", &report},
     };
 
@@ -66,6 +67,7 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
     }
     o->seed = strtoull(seed, NULL, 0);
     o->report = atoi(report);
+    o->cage = cage_named(cage);
     return o->subject && o->agent && (o->machine || o->no_machine);
 }
 

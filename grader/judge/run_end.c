@@ -32,7 +32,7 @@ static const char *crash_advice(const struct judge *j, const struct evidence *e)
 
     if (e->header.crash.signal == (uint32_t)signal &&
         crash_describe(&e->header.crash, j->targets->options->subject, lab_checks.name,
-                       !j->targets->options->model_in_machine, where, sizeof where))
+                       j->targets->options->cage, where, sizeof where))
         return where;
     if (j->check->target == TARGET_MACHINE || judge_sanitized(j) ||
         (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT))

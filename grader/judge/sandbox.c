@@ -17,32 +17,6 @@
 
 #define BWRAP "bwrap"
 
-bool sandbox_usable(char *why, size_t why_size)
-{
-    int status;
-    pid_t parent = getpid(), pid = fork();
-
-    if (pid == 0) {
-        root_drop(); /* as the agent will */
-        child_bind(parent);
-        child_apart(-1, -1, -1, NULL);
-        execlp(BWRAP, BWRAP, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc",
-               "--", "/bin/true", NULL);
-        _exit(127);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
-        snprintf(why, why_size, "bubblewrap could not be tried: %s", strerror(errno));
-    else if (WEXITSTATUS(status) == 127)
-        snprintf(why, why_size, "bubblewrap is not installed: sudo apt install bubblewrap");
-    else if (WEXITSTATUS(status) != 0)
-        snprintf(why, why_size,
-                 "this system forbids user namespaces to bubblewrap "
-                 "(try: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)");
-    else
-        return true;
-    return false;
-}
-
 /* The agent's program as a descriptor: whoever we become can execute it. */
 static int program_load(const char *path)
 {
@@ -126,66 +100,48 @@ pid_t sandbox_agent_start(const char *agent, bool runtime, int *channel)
 
 /* --- a tool on a file ------------------------------------------------------------------------- */
 
-#define FILE_SHOWN "/file"
-
-_Noreturn static void tool_exec(bool caged, const char *file, const char *const *words,
-                                int output, pid_t parent)
+_Noreturn static void tool_exec(enum cage cage, const struct cage_wish *wish,
+                                const char *const *words, int output, pid_t parent)
 {
-    static const char *const cage[] = {BWRAP,
-                                       "--unshare-all",
-                                       "--die-with-parent",
-                                       "--clearenv",
-                                       "--cap-drop",
-                                       "ALL",
-                                       "--ro-bind",
-                                       "/usr",
-                                       "/usr",
-                                       "--ro-bind-try",
-                                       "/lib",
-                                       "/lib",
-                                       "--ro-bind-try",
-                                       "/lib64",
-                                       "/lib64",
-                                       "--dev",
-                                       "/dev",
-                                       "--ro-bind",
-                                       NULL};
-    const char *args[64];
-    int n = 0;
+    struct command c = {.count = 0};
+    char name[64];
 
     child_bind(parent);
-    for (const char *const *word = cage; caged && *word; word++)
-        args[n++] = *word;
-    for (const char *const *word = (const char *const[]){file, FILE_SHOWN, "--", NULL};
-         caged && *word; word++)
-        args[n++] = *word;
-    for (const char *const *word =
-             (const char *const[]){"prlimit", "--cpu=5", "--as=1000000000", "--", NULL};
-         *word; word++)
-        args[n++] = *word;
-    for (; *words && n < 63; words++)
-        args[n++] = strcmp(*words, "FILE") != 0 ? *words : caged ? FILE_SHOWN : file;
-    args[n] = NULL;
-    child_apart(-1, output, -1, NULL);
-    execvp(args[0], (char *const *)args);
+    cage_file(cage, wish, name, sizeof name);
+    command_add_words(
+        &c, (const char *const[]){"prlimit", "--cpu=5", "--as=1000000000", "--", NULL});
+    cage_begin(&c, cage, wish);
+    for (; *words; words++)
+        command_add(&c, "%s", strcmp(*words, "FILE") == 0 ? name : *words);
+    if (c.cut)
+        _exit(126);
+    child_apart(-1, output, -1, (const int[]){wish->file_fd, -1});
+    execvp(c.argv[0], c.argv);
     _exit(127);
 }
 
-bool sandbox_tool_run(bool caged, const char *file, const char *const *words, char *output,
-                      size_t size)
+bool sandbox_tool_run(enum cage cage, const char *file, const char *const *words,
+                      char *output, size_t size)
 {
+    const struct cage_wish wish = {.file = file,
+                                   .file_fd = open(file, O_RDONLY | O_CLOEXEC)};
     int pipes[2], status = -1;
     size_t length = 0;
     pid_t parent = getpid(), pid;
     ssize_t n;
 
     output[0] = 0;
-    if (pipe2(pipes, O_CLOEXEC) < 0)
+    if (wish.file_fd < 0)
         return false;
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        close(wish.file_fd);
+        return false;
+    }
     pid = fork();
     if (pid == 0)
-        tool_exec(caged, file, words, pipes[1], parent);
+        tool_exec(cage, &wish, words, pipes[1], parent);
     close(pipes[1]);
+    close(wish.file_fd);
     while (pid > 0 && length + 1 < size &&
            (n = read(pipes[0], output + length, size - 1 - length)) > 0)
         length += (size_t)n;

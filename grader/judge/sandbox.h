@@ -8,8 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* True if bubblewrap is there and this system lets it make user namespaces; else *why. */
-bool sandbox_usable(char *why, size_t why_size);
+#include "lib/cage.h"
 
 /* Starts the agent as process 1 of an empty sandbox (no files but /proc and /dev/null);
  * with runtime, the host's libraries can be read as well (for sanitizer builds).
@@ -17,11 +16,11 @@ bool sandbox_usable(char *why, size_t why_size);
  * Returns bubblewrap's pid or -errno. */
 pid_t sandbox_agent_start(const char *agent, bool runtime, int *channel);
 
-/* Runs a tool of /usr/bin on a file that a submission had a hand in: caged (unless the system has
- * no cages, where nobody's files but one's own are judged), with little time and memory. In `words`,
+/* Runs a tool of /usr/bin on a file that a submission had a hand in: in a cage, with
+ * little time and memory. In `words`,
  * which end with NULL, "FILE" stands for the file. What it prints goes to output, cut off at size.
  * False: it did not work. */
-bool sandbox_tool_run(bool caged, const char *file, const char *const *words, char *output,
-                      size_t size);
+bool sandbox_tool_run(enum cage cage, const char *file, const char *const *words,
+                      char *output, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,31 @@ bool program_there(const char *name)
     }
     free(copy);
     return found;
+}
+
+void command_add(struct command *c, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    if (c->count < COMMAND_WORDS - 1 && vasprintf(&c->argv[c->count], format, list) >= 0)
+        c->count++;
+    else
+        c->cut = true;
+    va_end(list);
+    c->argv[c->count] = NULL;
+}
+
+void command_add_words(struct command *c, const char *const *words)
+{
+    for (; *words; words++)
+        command_add(c, "%s", *words);
+}
+
+void command_free(struct command *c)
+{
+    for (int i = 0; i < c->count; i++)
+        free(c->argv[i]);
 }
 
 /* Reads until the end, the deadline (0: none), or an error; keeps the first OUTPUT_MAX

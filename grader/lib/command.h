@@ -9,6 +9,20 @@
  * (0, or no output: never). Returns its exit status, 128 + signal, or -1: not started or timed out. */
 int command_run(char *const argv[], char **output, int seconds);
 
+/* A command's words, put together one by one. */
+#define COMMAND_WORDS 256
+
+struct command {
+    char *argv[COMMAND_WORDS];
+    int count;
+    bool cut; /* there was no room for a word: it must not be run */
+};
+
+void command_add(struct command *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void command_add_words(struct command *c, const char *const *words); /* NULL ends them */
+void command_free(struct command *c);
+
 /* Is it in PATH? */
 bool program_there(const char *name);
 

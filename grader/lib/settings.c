@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/cage.h"
 #include "lib/command.h"
 #include "lib/settings.h"
 
@@ -115,6 +116,7 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"CORPUS", &s->corpus},
         {"ALL", &s->all},
         {"PROBLEMS", &s->problems},
+        {"CAGE", &s->cage},
         {NULL, NULL},
     };
 
@@ -134,6 +136,11 @@ bool settings_parse(struct settings *s, int count, char **words)
         strcmp(s->target, "silicon")) {
         fprintf(stderr, "grader: unknown TARGET=%s; there are: model, machine, silicon\n",
                 s->target);
+        return false;
+    }
+    if (s->cage && cage_named(s->cage) == CAGE_NONE) {
+        fprintf(stderr, "grader: unknown CAGE=%s; there are: bubblewrap, landlock\n",
+                s->cage);
         return false;
     }
     if (s->sanitize && s->target && strcmp(s->target, "model") != 0) {

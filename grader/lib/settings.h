@@ -10,7 +10,7 @@ struct settings {
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
     const char *all, *problems;
-    const char *kernel, *modules;
+    const char *kernel, *modules, *cage;
     const char *labs; /* a list of them: labs_choose() */
     const char *submissions, *name, *roster, *deadline, *engine, *jobs; /* of a class */
     const char *units, *unit;                                           /* of its engines */

@@ -7,15 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/cage.h"
 #include "lib/files.h"
 #include "lib/settings.h"
 
 struct targets_found {
     char machine[PATH_ROOM]; /* folder of the snapshot */
     char no_machine[700];    /* or why there is none; empty: there is */
-    char no_model[300];
-    char no_silicon[300];
-    char no_sandbox[300]; /* why bubblewrap cannot be used; empty: it can */
+    char no_model[500];
+    char no_silicon[500];
+    enum cage cage;       /* of compilers, tools and Bochs */
+    char no_cage[900];    /* why there is none; empty: there is */
+    char no_sandbox[500]; /* why subjects cannot run in bubblewrap; empty: they can */
 };
 
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it

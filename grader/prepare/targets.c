@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "judge/sandbox.h"
 #include "lib/command.h"
 #include "lib/settings.h"
 #include "prepare/prepare.h"
@@ -47,6 +46,25 @@ static void targets_choose(struct targets_found *found, const struct settings *s
                  "Bochs is not installed: sudo apt install bochs bochs-term");
 }
 
+/* bubblewrap, where it works: it is where subjects can run too. Else Landlock. */
+static void cage_choose(struct targets_found *found, const struct settings *s)
+{
+    enum cage forced = s->cage ? cage_named(s->cage) : CAGE_NONE;
+    char why[400] = "";
+
+    if (forced == CAGE_LANDLOCK)
+        snprintf(found->no_sandbox, sizeof found->no_sandbox,
+                 "CAGE=landlock was asked for, and subjects do not run in that one");
+    else if (cage_works(CAGE_BUBBLEWRAP, found->no_sandbox, sizeof found->no_sandbox))
+        found->cage = CAGE_BUBBLEWRAP;
+    if (found->cage == CAGE_NONE && forced != CAGE_BUBBLEWRAP &&
+        cage_works(CAGE_LANDLOCK, why, sizeof why))
+        found->cage = CAGE_LANDLOCK;
+    if (found->cage == CAGE_NONE)
+        snprintf(found->no_cage, sizeof found->no_cage, "%s%s%s", found->no_sandbox,
+                 why[0] ? "; and " : "", why);
+}
+
 bool targets_prepare(struct targets_found *found, const struct settings *s)
 {
     char why[300];
@@ -58,7 +76,7 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
         return false;
     }
     *found = (struct targets_found){.machine = ""};
-    sandbox_usable(found->no_sandbox, sizeof found->no_sandbox);
+    cage_choose(found, s);
     targets_choose(found, s);
     if (found->no_machine[0]) {
         model_settle(found);

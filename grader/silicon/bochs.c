@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "judge/guest_image.h"
+#include "judge/judge.h"
 #include "judge/text.h"
 #include "lib/child.h"
 #include "machine/own_time.h"
@@ -127,12 +128,14 @@ static void commands_write(const struct silicon *s, const struct bochs_run *r)
 /* --- the process -------------------------------------------------------------------------------- */
 
 /* What it opens under /proc/self/fd; -1 ends the list. */
-static void files_list(const struct bochs_run *r, int list[6 + SILICON_WINDOWS_MAX])
+#define FILES_MAX (7 + SILICON_WINDOWS_MAX)
+
+static void files_list(const struct bochs_run *r, int info, int list[FILES_MAX])
 {
     int n = 0;
 
     for (const int *fd =
-             (const int[]){r->rom, r->vga_rom, r->config, r->commands, r->log, -1};
+             (const int[]){r->rom, r->vga_rom, r->config, r->commands, r->log, info, -1};
          *fd >= 0; fd++)
         list[n++] = *fd;
     for (int i = 0; i < SILICON_WINDOWS_MAX; i++)
@@ -141,32 +144,56 @@ static void files_list(const struct bochs_run *r, int list[6 + SILICON_WINDOWS_M
     list[n] = -1;
 }
 
-_Noreturn static void bochs_exec(const struct bochs_run *r, const char *option,
+/* Where root grades, it runs as somebody else also in the cage that does not see to that itself. */
+_Noreturn static void bochs_exec(const struct bochs_run *r, enum cage cage, int info,
                                  pid_t parent)
 {
-    char config[32], commands[32];
-    const char *const argv[] = {"bochs", "-q", "-f", config, "-rc", commands, option, NULL};
-    int files[6 + SILICON_WINDOWS_MAX];
+    struct command c = {.count = 0};
+    const char *option = bochs_debugger_option();
+    int files[FILES_MAX];
 
+    if (cage != CAGE_LANDLOCK)
+        root_drop();
     child_bind(parent);
-    setenv("TERM", "dumb", 1);
-    snprintf(config, sizeof config, "/proc/self/fd/%d", r->config);
-    snprintf(commands, sizeof commands, "/proc/self/fd/%d", r->commands);
-    files_list(r, files);
+    cage_begin(&c, cage, &(struct cage_wish){.emulator = true, .info = info});
+    command_add_words(&c, (const char *const[]){"bochs", "-q", "-f", NULL});
+    command_add(&c, "/proc/self/fd/%d", r->config);
+    command_add(&c, "-rc");
+    command_add(&c, "/proc/self/fd/%d", r->commands);
+    if (option)
+        command_add(&c, "%s", option);
+    files_list(r, info, files);
     child_apart(-1, r->output, r->output, files);
-    execvp(argv[0], (char *const *)argv);
+    execvp(c.argv[0], c.argv);
     _exit(127);
 }
 
+/* bubblewrap says which process is the command, whose CPU time counts: {"child-pid": N, ...}. The
+ * others become it. */
+static pid_t bochs_pid(int info, pid_t started)
+{
+    char text[400] = "";
+    size_t size = 0;
+    ssize_t n;
+    const char *at;
+    int pid;
+
+    while (size < sizeof text - 1 && !strchr(text, '}') &&
+           (n = read(info, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)n;
+    at = strstr(text, "\"child-pid\": ");
+    return at && sscanf(at, "\"child-pid\": %d", &pid) == 1 ? pid : started;
+}
+
 /* Waits until it ends, has used cpu_ms, or was left without CPU for too long: *starved. */
-static bool bochs_wait(pid_t pid, int cpu_ms, int *status, bool *starved)
+static bool bochs_wait(pid_t pid, pid_t emulator, int cpu_ms, int *status, bool *starved)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     int ready, used, left = BOCHS_PATIENCE * (cpu_ms / LOOK_MS);
 
     do {
         ready = poll(&end, 1, LOOK_MS);
-        used = (int)(process_cpu_us(pid) / 1000);
+        used = (int)(process_cpu_us(emulator) / 1000);
     } while (ready <= 0 && used < cpu_ms && left-- > 0);
     *starved = ready <= 0 && used < cpu_ms;
     if (ready <= 0)
@@ -195,15 +222,17 @@ struct bochs_run bochs_run_new(struct judge *judge, const struct bochs_machine *
 
 bool bochs_execute(struct judge *judge, const struct bochs_run *r, int cpu_ms, int *status)
 {
-    const char *option = bochs_debugger_option();
     bool starved, ended;
-    pid_t parent = getpid(), pid = fork();
+    int info[2];
+    pid_t parent = getpid(), pid = pipe2(info, O_CLOEXEC) < 0 ? -1 : fork();
 
     if (pid == 0)
-        bochs_exec(r, option, parent);
+        bochs_exec(r, judge->targets->options->cage, info[1], parent);
     if (pid < 0)
         judge_error(judge, "Bochs could not be started: %s", strerror(errno));
-    ended = bochs_wait(pid, cpu_ms, status, &starved);
+    close(info[1]);
+    ended = bochs_wait(pid, bochs_pid(info[0], pid), cpu_ms, status, &starved);
+    close(info[0]);
     if (starved)
         judge_error(judge, "Bochs got less than %d s of CPU time in %d s", cpu_ms / 1000,
                     BOCHS_PATIENCE * cpu_ms / 1000);

@@ -222,10 +222,10 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
 
     *built = (struct built){.ok = false};
     b.label = name_clean(submission->label);
-    if (submission->no_sandbox && !submission->trusted) {
+    if (submission->cage == CAGE_NONE && !submission->trusted) {
         built->ours = true;
         build_refuse(&b, "submissions are only compiled in a sandbox: %s",
-                     submission->no_sandbox);
+                     submission->no_cage);
         return;
     }
     bool taken = sources_read(&b);

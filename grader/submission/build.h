@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/command.h"
 #include "submission/submission.h"
 
 #define SOURCES_MAX (LABS_MAX * PARTS_MAX)
@@ -56,19 +57,6 @@ char *beside_helpers(const char *root, const struct lab *lab);
 /* --- cage.c ---------------------------------------------------------------------------------- */
 
 #define COMPILE_SECONDS 30
-#define COMMAND_WORDS   (96 + 3 * LABS_MAX)
-
-struct command {
-    char *argv[COMMAND_WORDS];
-    int count;
-    bool cut; /* there was no room for a word: it must not be run */
-};
-
-void command_add(struct command *c, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void command_add_words(struct command *c, const char *const *words); /* NULL ends them */
-void command_free(struct command *c);
-
 /* Runs a tool on the stage, with nothing in sight but itself and what is shown: pairs of (file
  * of the host, its name there), ended by NULL. Returns its status; -1: it was still busy after
  * COMPILE_SECONDS, or could not be run. */

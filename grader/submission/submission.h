@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "lib/cage.h"
 #include "lib/files.h"
 #include "lib/lab.h"
 #include "lib/settings.h"
@@ -19,8 +20,9 @@ struct submission {
     const char *own;    /* whose parts 1 .. N-1 to link too; NULL: the reference's */
     bool sanitize;
     bool debug; /* compiled for a debugger: every line and variable is there */
-    bool trusted;           /* one's own: may do without a sandbox where there is none */
-    const char *no_sandbox; /* why there is none, or NULL */
+    bool trusted;        /* one's own: may do without a cage where there is none */
+    enum cage cage;      /* where it is compiled */
+    const char *no_cage; /* why there is none, where there is none */
 };
 
 struct built {

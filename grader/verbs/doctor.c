@@ -8,7 +8,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "judge/sandbox.h"
+#include "lib/cage.h"
 #include "lib/command.h"
 #include "prepare/prepare.h"
 #include "report/terminal.h"
@@ -42,19 +42,35 @@ static bool tools_check(bool *qemu, bool *bochs)
     *qemu = tool("qemu-system-x86_64", "--version", "sudo apt install qemu-system-x86");
     *bochs = program_there("bochs");
     line(*bochs, "bochs", "here", "sudo apt install bochs bochs-term");
-    ok &= tool("bwrap", "--version", "sudo apt install bubblewrap");
     tool("clang-format", "--version",
          "sudo apt install clang-format (only for make format and make test)");
     tool("bats", "--version", "sudo apt install bats (only for make test)");
     return ok;
 }
 
+/* Where what others wrote is compiled: one of the two has to work. */
+static bool cages_check(bool *bubblewrap)
+{
+    char why[500] = "", found[80];
+    bool landlock;
+
+    *bubblewrap = cage_works(CAGE_BUBBLEWRAP, why, sizeof why);
+    line(*bubblewrap, "cage bubblewrap", "works; it is the one that is used", why);
+    landlock = cage_works(CAGE_LANDLOCK, why, sizeof why);
+    cage_describe(CAGE_LANDLOCK, found, sizeof found);
+    strcat(found, *bubblewrap ? " works (CAGE=landlock)" : " works, and is used");
+    line(landlock, "cage landlock", found, why);
+    return *bubblewrap || landlock;
+}
+
 static bool targets_check(const struct settings *s, bool qemu, bool bochs)
 {
-    char why[300] = "";
-    bool model = sandbox_usable(why, sizeof why);
+    bool sandbox, cage = cages_check(&sandbox);
 
-    line(model, "target model", "subjects run under bubblewrap, with a pretended KVM", why);
+    line(sandbox || qemu, "target model",
+         sandbox ? "subjects run under bubblewrap, with a pretended KVM"
+                 : "subjects run in the machine, with a pretended KVM",
+         "needs bubblewrap, or QEMU");
     line(qemu, "target machine",
          machine_made(s) ? "QEMU (TCG) with a true /dev/kvm; its snapshot is ready"
                          : "QEMU is here; the first make grade builds the machine (10 s)",
@@ -63,7 +79,7 @@ static bool targets_check(const struct settings *s, bool qemu, bool bochs)
          "sudo apt install bochs bochs-term");
     line(access("/dev/kvm", F_OK) < 0, "host's /dev/kvm", "none; none is needed",
          "there is one; it is never used (some are emulated, a thousand times too slow)");
-    return model && qemu && bochs;
+    return cage && qemu && bochs;
 }
 
 static bool room_check(void)

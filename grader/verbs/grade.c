@@ -113,16 +113,22 @@ static void next_step(const struct grading *list, int count, const struct labs *
                                                                : "Then the next lab.");
 }
 
-/* Where bubblewrap cannot work (some containers), one's own labs still can be graded. */
-static void sandbox_mention(const struct grading *list, const struct targets_found *targets)
+/* In which cage a submission is compiled. Where none works, one's own labs still can be graded. */
+static void cage_mention(const struct grading *list, const struct targets_found *targets)
 {
+    char cage[80];
+
+    cage_describe(targets->cage, cage, sizeof cage);
+    if (!list[0].submission.trusted || targets->no_sandbox[0])
+        printf("cage: %s\n", cage);
     if (!targets->no_sandbox[0])
         return;
-    printf("Note: %s.\n", targets->no_sandbox);
-    if (list[0].submission.trusted)
-        printf(
-            "Your own part is compiled without a sandbox, and the checks of target model "
-            "run\nin the machine instead.\n\n");
+    printf("Note: ");
+    print_wrapped(targets->no_sandbox, 6, 80);
+    printf("The checks of target model run in the machine instead.\n");
+    if (targets->cage == CAGE_NONE && list[0].submission.trusted)
+        printf("Your own part is compiled without a sandbox.\n");
+    putchar('\n');
 }
 
 static int grade_verb(const struct settings *s)
@@ -152,7 +158,7 @@ static int grade_verb(const struct settings *s)
     if (!targets_prepare(&targets, s))
         return EXIT_GRADER;
 
-    sandbox_mention(list, &targets);
+    cage_mention(list, &targets);
     gradings_run(list, count, &labs, &targets, WORKERS, grade_progress);
     for (int i = 0; i < count; i++) {
         if (i > 0)
@@ -189,5 +195,7 @@ const struct verb verb_grade = {
             "reference's\n"
             "      TARGET=name             only one target: model, machine or silicon\n"
             "      SANITIZE=1              compile with ASan and UBSan (target model)\n"
-            "      PROBLEMS=1              failures once more as FILE:LINE: for editors\n",
+            "      PROBLEMS=1              failures once more as FILE:LINE: for editors\n"
+            "      CAGE=name               where other people's parts are compiled:\n"
+            "                              bubblewrap, landlock\n",
 };

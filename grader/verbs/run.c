@@ -209,8 +209,8 @@ static int lab_vmm_run(const struct lab *lab, const struct labs *labs,
         fprintf(stderr, "grader: no machine to run it in: %s\n", targets.no_machine);
         return EXIT_GRADER;
     }
-    if (targets.no_sandbox[0])
-        submission.no_sandbox = targets.no_sandbox;
+    submission.cage = targets.cage;
+    submission.no_cage = targets.no_cage;
     subject_build(&built, lab, labs, &submission, "run");
     if (built.messages && built.messages[0])
         fprintf(stderr, "%s\n", built.messages);

@@ -41,8 +41,8 @@ static void vmm_build(char *subject, const struct settings *s,
     if (!labs_load(&labs))
         return;
     submission.own = s->from;
-    if (found->no_sandbox[0])
-        submission.no_sandbox = found->no_sandbox;
+    submission.cage = found->cage;
+    submission.no_cage = found->no_cage;
     subject_build(&built, lab_find(&labs, VMM_LAB), &labs, &submission, "run");
     if (built.ok)
         path_make(subject, "%s", built.subject);
