@@ -10,7 +10,7 @@
 #   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
-#   usage     bad usage, interruptions, damage, verbs (bats)
+#   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
@@ -157,7 +157,7 @@ suite_usage() {
         skip "usage: bats is not installed (sudo apt install bats)"
         return
     fi
-    bats --tap tests/usage.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    bats --tap tests/usage.bats tests/intake.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
     skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
     passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
     failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
