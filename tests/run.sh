@@ -13,7 +13,7 @@
 #   attacks   hostile submissions gain nothing
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
-#   usage     bad usage, interruptions, damage, verbs (bats)
+#   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
 #   dist      what a student gets: no solution in it, and it works
 #   course    a class is handed in, killed on the way, and graded as expected
 #   slurm     the same on a cluster of one node that the test starts
@@ -273,7 +273,7 @@ suite_usage() {
         skip "usage: bats is not installed (sudo apt install bats)"
         return
     fi
-    bats --tap tests/usage.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    bats --tap tests/usage.bats tests/intake.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
     skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
     passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
     failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
