@@ -12,6 +12,7 @@
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   dist      what a student gets: no solution in it, and it works
+#   export    results in the formats of others; Gradescope's scripts
 #   course    a class is handed in, killed on the way, and graded as expected
 #   slurm     the same on a cluster of one node that the test starts
 #   parallel  the same with GNU parallel
@@ -19,7 +20,7 @@
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage dist course slurm parallel slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage dist export course slurm parallel slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -49,6 +50,7 @@ counted() {
 . tests/course/course.sh
 . tests/course/slurm.sh
 . tests/course/dist.sh
+. tests/course/export.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then
