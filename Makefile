@@ -197,7 +197,7 @@ check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard gra
 $(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-ROOMS := verbs intake course submission grading report report/exports prepare lib
+ROOMS := verbs intake course similarity submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
 	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a

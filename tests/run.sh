@@ -13,6 +13,7 @@
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   dist      what a student gets: no solution in it, and it works
 #   export    results in the formats of others; Gradescope's scripts
+#   similarity  copies are found, independent work is not
 #   course    a class is handed in, killed on the way, and graded as expected
 #   slurm     the same on a cluster of one node that the test starts
 #   parallel  the same with GNU parallel
@@ -20,7 +21,7 @@
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage dist export course slurm parallel slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage dist export similarity course slurm parallel slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -51,6 +52,7 @@ counted() {
 . tests/course/slurm.sh
 . tests/course/dist.sh
 . tests/course/export.sh
+. tests/course/similarity.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then
@@ -115,7 +117,7 @@ suite_unit() {
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c \
-        $(ls grader/verbs/*.c grader/intake/*.c grader/course/*.c grader/submission/*.c \
+        $(ls grader/verbs/*.c grader/intake/*.c grader/course/*.c grader/similarity/*.c grader/submission/*.c \
             grader/grading/*.c grader/report/*.c grader/report/exports/*.c \
             grader/prepare/*.c grader/lib/*.c) \
         $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \

@@ -4,33 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "course/engines.h"
+#include "verbs/class_name.h"
 #include "verbs/verbs.h"
 
 #define JOBS_MAX 256
-
-/* NAME=, or what the folder of all submissions is called; letters, digits, '-', '_' and '.'. */
-static bool name_choose(char name[100], const struct settings *s)
-{
-    char *path = realpath(s->submissions, NULL);
-    const char *from = s->name ? s->name : path ? strrchr(path, '/') + 1 : "";
-    size_t n = 0;
-
-    for (; *from && n < 99; from++)
-        name[n++] = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-                            (*from >= '0' && *from <= '9') || strchr("-_.", *from)
-                        ? *from
-                        : '_';
-    name[n] = 0;
-    free(path);
-    if (name[0] && name[0] != '.' && strcmp(name, "verdicts") != 0)
-        return true;
-    fprintf(stderr, "grader: NAME=%s cannot be the name of a class\n", name);
-    return false;
-}
 
 static int jobs_choose(const struct settings *s)
 {
@@ -69,18 +49,10 @@ static int class_verb(const struct settings *s)
 {
     struct course course = {.lock = -1};
     char name[100], folder[PATH_ROOM];
-    struct stat at;
     const struct engine *engine = engine_find(s);
     int jobs = jobs_choose(s), status;
 
-    if (!s->submissions || stat(s->submissions, &at) < 0 || !S_ISDIR(at.st_mode)) {
-        fprintf(stderr,
-                "grader: SUBMISSIONS=%s is no folder; it should hold a folder or an "
-                "archive per student\n",
-                s->submissions ? s->submissions : "");
-        return EXIT_USAGE;
-    }
-    if (!engine || !jobs || !name_choose(name, s))
+    if (!engine || !jobs || !class_name_choose(name, s))
         return EXIT_USAGE;
     path_make(folder, CLASSES "/%s", name);
     status = course_open(&course, folder, s, true);

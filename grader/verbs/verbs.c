@@ -20,6 +20,7 @@
     ROW(unit)       \
     ROW(gather)     \
     ROW(export)     \
+    ROW(similarity) \
     ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \
