@@ -123,6 +123,9 @@ suite_unit() {
         $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \
         $(ls grader/machine/*.c | grep -v -e /agent.c -e /machine_init.c) \
         grader/silicon/confined.c common/vmm/exit_names.c
+    unit intake_test tests/intake_test.c grader/intake/*.c grader/report/exports/*.c \
+        grader/report/record.c grader/report/report.c grader/report/terminal.c \
+        grader/grading/traces.c grader/lib/*.c grader/judge/text.c
     unit silicon_test -Wa,-Ibuild/silicon tests/silicon_test.c grader/silicon/*.c \
         grader/judge/text.c common/vmm/vmx_names.c common/vmm/guest_tables.c
 }
