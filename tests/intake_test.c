@@ -294,6 +294,29 @@ static void a_hand_in_has_limits(void **state)
     parts_free(&p);
 }
 
+static void leftovers_of_the_killed_are_removed_and_nothing_else(void **state)
+{
+    static const char *const names[] = {"grades.csv", "grades.csv.aB3dE9", "new.Xy12Zz",
+                                        "seed",       "notes.abcdef",      "x.json.12345"};
+    char folder[] = "/tmp/left.XXXXXX", path[PATH_ROOM];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        path_make(path, "%s/%s", folder, names[i]);
+        assert_true(file_write(path, "x", 1));
+    }
+    leftovers_prune(folder, 100);
+    path_make(path, "%s/new.Xy12Zz", folder);
+    assert_int_equal(access(path, F_OK), 0); /* too young */
+    leftovers_prune(folder, -1);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        path_make(path, "%s/%s", folder, names[i]);
+        assert_int_equal(access(path, F_OK) == 0, i != 1 && i != 2);
+    }
+    folder_remove(folder);
+}
+
 static void hide_takes_whole_words(void **state)
 {
     struct settings s = {.hide = "seen,open_failures_are_typed"};
@@ -321,6 +344,7 @@ int main(void)
         cmocka_unit_test(parts_are_found_by_name_and_nothing_is_guessed),
         cmocka_unit_test(what_is_nobodys_work_is_not_looked_at),
         cmocka_unit_test(a_hand_in_has_limits),
+        cmocka_unit_test(leftovers_of_the_killed_are_removed_and_nothing_else),
         cmocka_unit_test(hide_takes_whole_words),
     };
 
