@@ -28,11 +28,14 @@ static int jobs_choose(const struct settings *s)
 
 static bool units_run(struct course *c, const struct engine *engine, int jobs)
 {
-    cJSON *units = units_left(c);
+    cJSON *units;
     char path[PATH_ROOM];
-    int count = cJSON_GetArraySize(units);
     bool ok = true;
+    int count;
 
+    errors_forget(c);
+    units = units_left(c, false);
+    count = cJSON_GetArraySize(units);
     printf("%d submissions to grade, %d labs; %s/graded.log says which\n", count,
            units_labs(units), c->folder);
     fflush(stdout);

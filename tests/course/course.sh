@@ -160,6 +160,7 @@ suite_slurm() {
     sleep 4
     pkill -KILL -P $!
     wait $! 2>/dev/null
+    check "the node's daemon is killed, and started again" slurm_node_kill "$scratch/cluster"
     course_grade tests-slurm LABS=1-2 ENGINE=slurm PARTITION=nowhere
     [ $? = 3 ] && grep -q "sbatch:.*partition" "$scratch/tests-slurm/out" &&
         pass "what sbatch refuses is said, status 3" || fail "an unknown partition was not refused"
