@@ -82,6 +82,5 @@ const struct verb verb_class = {
         "      JOBS=n                  side by side (as many as there are cores)\n"
         "      ENGINE=slurm            a job array; PARTITION=, TIME=, MEMORY= are "
         "sbatch's\n"
-        "      ENGINE=parallel         GNU parallel; HOSTS=a,b over ssh, with this folder "
-        "there\n",
+        "      ENGINE=parallel         GNU parallel; HOSTS=a,b have this folder, too\n",
 };
