@@ -75,12 +75,10 @@ const struct verb verb_class = {
     .whom = FOR_INSTRUCTOR,
     .help =
         "make class SUBMISSIONS=dir  grade all that a learning platform handed out\n"
-        "      NAME=name LABS=1-6      what comes out is in build/class/NAME; labs that "
-        "count\n"
+        "      NAME=name LABS=1-6      results in build/class/NAME; the labs that count\n"
         "      ROSTER=file.csv         id,name,email,group: the order, and who is missing\n"
         "      DEADLINE=2027-01-31T23:59+01:00   later ones are marked\n"
         "      JOBS=n                  side by side (as many as there are cores)\n"
-        "      ENGINE=slurm            a job array; PARTITION=, TIME=, MEMORY= are "
-        "sbatch's\n"
+        "      ENGINE=slurm            a job array (PARTITION=, TIME=, MEMORY= of sbatch)\n"
         "      ENGINE=parallel         GNU parallel; HOSTS=a,b have this folder, too\n",
 };
