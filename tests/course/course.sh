@@ -56,6 +56,8 @@ suite_course() {
     local before
     course_forget tests-40
     check "a class of 40 is made" tests/course/make_class.sh "$scratch/tests-40" 40 1 3
+    printf '[core]\n\tfsmonitor = touch %s\n\tpager = touch %s\n[gpg]\n\tprogram = touch %s\n' \
+        "$scratch/ran" "$scratch/ran" "$scratch/ran" >>"$scratch/tests-40/submissions/lab1-octo02/.git/config"
     for after in 2 4 7; do
         check "killed after $after s, nothing of it is left" course_kill tests-40 $after LABS=1-3
     done
@@ -91,6 +93,9 @@ course_outcome() {
     check "a way out of an archive is named" grep -q "leads out of the archive" \
         $to/feedback/escape01/feedback.txt
     check "and led nowhere" sh -c "! find build -name escaped.c | grep -q ."
+    check "a checkout's time is that of its last commit" grep -q '^octo02,.*,2027-01-22T00:00:00' \
+        <(TZ=UTC sed 's/+0000//' $to/grades.csv)
+    check "its configuration runs nothing here" test ! -e "$scratch/ran"
     check "each result says what made it" grep -q '"bochs"' $to/feedback/plain01/results.json
 }
 
