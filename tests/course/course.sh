@@ -100,6 +100,8 @@ course_outcome() {
 }
 
 course_words() {
+    check "help names the instructor's verbs" sh -c \
+        "for v in dist class gather export similarity version; do $grader help | grep -q \"^make \$v\" || exit 1; done"
     local dir="$scratch/tests-40/submissions" list="$scratch/list.csv"
     word() { # STATUS TEXT settings...
         local status=$1 text=$2
