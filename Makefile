@@ -244,7 +244,7 @@ check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard gra
 $(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-ROOMS := verbs intake course submission grading report report/exports prepare lib
+ROOMS := verbs intake course similarity submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/lib/judge.a $(B)/lib/core.a
 

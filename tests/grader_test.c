@@ -31,7 +31,7 @@
 
 static void settings_take_known_names_and_refuse_others(void **state)
 {
-    char *good[] = {"LAB=1", "SEED=0x10", "FROM=solutions"}, *bad[] = {"LABS=1"};
+    char *good[] = {"LAB=1", "SEED=0x10", "FROM=solutions"}, *bad[] = {"LAPS=1"};
     struct settings s;
 
     (void)state;

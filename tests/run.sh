@@ -15,6 +15,8 @@
 #             nobody is left, nothing of the caller's is held
 #   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
 #   dist      what a student gets: no solution in it, and it works
+#   export    results in the formats of others; Gradescope's scripts
+#   similarity  copies are found, independent work is not
 #   course    a class is handed in, killed on the way, and graded as expected
 #   slurm     the same on a cluster of one node that the test starts
 #   parallel  the same with GNU parallel
@@ -37,6 +39,8 @@ attacks
 orphans
 usage
 dist
+export
+similarity
 course
 slurm
 parallel
@@ -73,6 +77,8 @@ counted() {
 . tests/course/course.sh
 . tests/course/slurm.sh
 . tests/course/dist.sh
+. tests/course/export.sh
+. tests/course/similarity.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then
@@ -170,9 +176,12 @@ suite_unit() {
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c common/vmm/*.c grader/silicon/*.c \
-        grader/{verbs,intake,course,submission,grading,report,report/exports,prepare,lib,judge,machine}/*.c
+        grader/{verbs,intake,course,similarity,submission,grading,report,report/exports,prepare,lib,judge,machine}/*.c
     unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c \
         grader/lib/{cage,child,command,files}.c grader/machine/own_time.c
+    unit intake_test tests/intake_test.c grader/intake/*.c grader/report/exports/*.c \
+        grader/report/{record,report,terminal}.c grader/grading/traces.c grader/lib/*.c \
+        grader/judge/text.c
 }
 
 suite_stress() {

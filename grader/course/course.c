@@ -11,6 +11,8 @@
 #include "course/course.h"
 #include "lib/status.h"
 
+#define LEFT_SECONDS 3600 /* what is younger may be another's, who is at it */
+
 /* A class' seed is kept, so that what is killed goes on with the same numbers, and it is longer
  * than one that is typed: students must not find it by trying. */
 static bool seed_settle(struct course *c)
@@ -63,6 +65,8 @@ int course_open(struct course *c, const char *folder, const struct settings *s, 
             fprintf(stderr, "grader: cannot write to %s: %s\n", c->folder, strerror(errno));
         return EXIT_GRADER;
     }
+    if (alone)
+        leftovers_prune(CLASSES, LEFT_SECONDS);
     if (!targets_prepare(&c->targets, s))
         return EXIT_GRADER;
     if (c->targets.cage == CAGE_NONE) {

@@ -83,13 +83,16 @@ cJSON *verdict_load(const struct course *c, const char *key); /* NULL: not in th
 bool verdict_stored(const char *key);
 /* With an ERROR in it, it goes to the class' errors, where gather finds it. False with errno. */
 bool verdict_store(const struct course *c, const char *key, const cJSON *verdict);
-/* One that could not be given; NULL: there is none. */
+/* One that could not be given, with "tries", how often; NULL: there is none. */
 cJSON *error_load(const struct course *c, const char *key);
+/* What was an ERROR is tried again from the beginning. */
+void errors_forget(const struct course *c);
 
 /* --- units.c --------------------------------------------------------------------------------- */
 
-/* What is left to do: an array of {parts, labs: [{lab, key}]}; no key is in it twice. */
-cJSON *units_left(const struct course *c);
+/* What is left to do: an array of {parts, labs: [{lab, key}]}; no key is in it twice. `again`:
+ * without what has been tried twice since the class was begun, and was an ERROR both times. */
+cJSON *units_left(const struct course *c, bool again);
 /* Writes them to a file whose name follows from its contents. False with errno. */
 bool units_write(const struct course *c, const cJSON *units, char *path);
 int units_labs(const cJSON *units); /* how many labs are in them */

@@ -13,7 +13,7 @@
 /* What has no verdicts: an ERROR, or a unit that died. One at a time, with nothing beside it. */
 static bool errors_again(const struct course *c)
 {
-    cJSON *units = units_left(c);
+    cJSON *units = units_left(c, true);
     char path[PATH_ROOM];
     int count = cJSON_GetArraySize(units);
     bool ok = true;

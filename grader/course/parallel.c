@@ -48,8 +48,9 @@ static bool parallel_run(const struct course *c, const char *units_path, const c
     char jobs[16], numbers[PATH_ROOM], log[PATH_ROOM], unit[PATH_ROOM + 8];
     char *folder = get_current_dir_name(), *words[3];
     const char *hosts = c->settings->hosts;
-    char *argv[32] = {"parallel", "--will-cite", "--jobs", jobs, "--arg-file", numbers};
-    int n = 6, status;
+    char *argv[32] = {"parallel", "--will-cite", "--quote", "--jobs",
+                      jobs,       "--arg-file",  numbers};
+    int n = 7, status;
 
     snprintf(jobs, sizeof jobs, "%d", workers);
     path_make(unit, "UNITS=%s", units_path);

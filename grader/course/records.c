@@ -129,6 +129,10 @@ static const char *status_settle(cJSON *record, const cJSON *student, const cJSO
     if (!json_text(handed, "parts")[0]) {
         points_forget(record, "unclear");
         problem_add(record, "no part of any lab was found in it");
+    } else if (!json_text(record, "problem")[0] &&
+               cJSON_GetArraySize(cJSON_GetObjectItem(handed, "keys")) == 0) {
+        points_forget(record, "not handed in");
+        problem_add(record, "none of the labs that count is in it, but others are");
     }
     return json_text(record, "problem")[0] ? "needs a person" : "graded";
 }

@@ -7,8 +7,20 @@
 #include "lib/hash.h"
 #include "lib/json.h"
 
+#define TRIES 2 /* an ERROR is tried once more */
+
+static bool tried_enough(const struct course *c, const char *key)
+{
+    cJSON *error = error_load(c, key);
+    bool enough = json_int(error, "tries") >= TRIES;
+
+    cJSON_Delete(error);
+    return enough;
+}
+
 /* The labs of a try that nobody has graded, nor is to grade: `taken` has their keys. */
-static cJSON *labs_left(const struct course *c, const cJSON *handed, cJSON *taken)
+static cJSON *labs_left(const struct course *c, const cJSON *handed, cJSON *taken,
+                        bool again)
 {
     const cJSON *keys = cJSON_GetObjectItem(handed, "keys");
     cJSON *labs = cJSON_CreateArray();
@@ -17,7 +29,8 @@ static cJSON *labs_left(const struct course *c, const cJSON *handed, cJSON *take
         const char *name = c->labs.list[i].name, *key = json_text(keys, name);
         cJSON *lab;
 
-        if (!key[0] || cJSON_HasObjectItem(taken, key) || verdict_stored(key))
+        if (!key[0] || cJSON_HasObjectItem(taken, key) || verdict_stored(key) ||
+            (again && tried_enough(c, key)))
             continue;
         cJSON_AddTrueToObject(taken, key);
         lab = cJSON_CreateObject();
@@ -28,7 +41,7 @@ static cJSON *labs_left(const struct course *c, const cJSON *handed, cJSON *take
     return labs;
 }
 
-cJSON *units_left(const struct course *c)
+cJSON *units_left(const struct course *c, bool again)
 {
     cJSON *units = cJSON_CreateArray(), *taken = cJSON_CreateObject();
     const cJSON *student;
@@ -36,7 +49,7 @@ cJSON *units_left(const struct course *c)
     cJSON_ArrayForEach(student, cJSON_GetObjectItem(c->plan, "students"))
     {
         const cJSON *handed = try_counting(student);
-        cJSON *labs = labs_left(c, handed, taken), *unit;
+        cJSON *labs = labs_left(c, handed, taken, again), *unit;
 
         if (cJSON_GetArraySize(labs) == 0) {
             cJSON_Delete(labs);

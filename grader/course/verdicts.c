@@ -115,11 +115,34 @@ static bool has_error(const cJSON *verdict)
     return false;
 }
 
+void errors_forget(const struct course *c)
+{
+    char folder[PATH_ROOM];
+
+    path_make(folder, "%s/errors", c->folder);
+    folder_remove(folder);
+}
+
+/* The text of a verdict; of an ERROR, with how often it was tried. */
+static char *verdict_text(const struct course *c, const char *key, const cJSON *verdict,
+                          bool failed)
+{
+    cJSON *copy = cJSON_Duplicate(verdict, true), *before = error_load(c, key);
+    char *text;
+
+    if (failed)
+        cJSON_AddNumberToObject(copy, "tries", json_int(before, "tries") + 1);
+    text = cJSON_PrintUnformatted(copy);
+    cJSON_Delete(copy);
+    cJSON_Delete(before);
+    return text;
+}
+
 bool verdict_store(const struct course *c, const char *key, const cJSON *verdict)
 {
     char folder[PATH_ROOM], path[PATH_ROOM], error[PATH_ROOM];
-    char *text = cJSON_PrintUnformatted(verdict);
     bool ok, failed = has_error(verdict);
+    char *text = verdict_text(c, key, verdict, failed);
 
     path_make(folder, "%s/errors", c->folder);
     path_make(error, "%s/%s.json", folder, key);

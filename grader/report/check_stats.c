@@ -68,6 +68,13 @@ static void commonest_keep(struct check_stats *st, const cJSON *patterns)
     }
 }
 
+/* Who has no point in a lab has not begun it, or all of it fails for one reason: that says nothing
+ * about a check. */
+static bool lab_begun(const cJSON *record, const struct lab *lab)
+{
+    return record_tenths(record_lab(record, lab)) != 0;
+}
+
 static void check_count(struct check_stats *st, const cJSON *records)
 {
     cJSON *patterns = cJSON_CreateObject();
@@ -76,7 +83,7 @@ static void check_count(struct check_stats *st, const cJSON *records)
     cJSON_ArrayForEach(record, records)
     {
         const cJSON *verdict = record_check(record, st->lab, json_text(st->check, "id"));
-        const char *word = check_word(verdict);
+        const char *word = lab_begun(record, st->lab) ? check_word(verdict) : "";
 
         st->passed += strcmp(word, "pass") == 0;
         st->failed += strcmp(word, "fail") == 0;

@@ -21,7 +21,7 @@ struct check_stats {
     struct seen seen[SEEN_KEPT]; /* the commonest words of those who failed */
 };
 
-/* All checks of all labs that count. Returns how many. */
+/* All checks of all labs that count, over those who have a point in the lab. Returns how many. */
 int check_stats_make(struct check_stats **stats, const struct labs *labs,
                      const cJSON *records);
 void check_stats_free(struct check_stats *stats, int count);

@@ -139,6 +139,10 @@ static void teach_write(FILE *out, const struct check_stats *stats, int count)
     struct check_stats *sorted = malloc(sizeof *sorted * (size_t)(count + 1));
 
     heading(out, "What to teach again");
+    fputs("<p class=\"soft\">Over those who have a point in the lab; who has none is "
+          "counted at "
+          "the lab below.</p>\n",
+          out);
     if (!sorted)
         return;
     memcpy(sorted, stats, sizeof *sorted * (size_t)count);
@@ -163,7 +167,7 @@ static void teach_write(FILE *out, const struct check_stats *stats, int count)
 static void lab_head(FILE *out, const struct lab *lab, const cJSON *records)
 {
     const cJSON *record;
-    int handed = 0, all = 0;
+    int handed = 0, all = 0, without = 0;
     char of[16];
 
     cJSON_ArrayForEach(record, records)
@@ -173,12 +177,13 @@ static void lab_head(FILE *out, const struct lab *lab, const cJSON *records)
         if (strcmp(json_text(done, "state"), "graded") == 0 && record_tenths(done) >= 0) {
             handed++;
             all += record_tenths(done);
+            without += record_tenths(done) == 0;
         }
     }
     fprintf(out, "<h3>Lab %02d, ", lab->number);
     markup_text(out, json_text(lab->declared, "title"));
-    fprintf(out, ": %d graded, %.1f of %s points on average</h3>\n", handed,
-            handed ? all / 10.0 / handed : 0, points_text(lab_tenths(lab), of));
+    fprintf(out, ": %d graded, %.1f of %s points on average, %d without any</h3>\n", handed,
+            handed ? all / 10.0 / handed : 0, points_text(lab_tenths(lab), of), without);
 }
 
 static void checks_write(FILE *out, const struct check_stats *stats, int count,

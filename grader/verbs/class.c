@@ -4,33 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "course/engines.h"
+#include "verbs/class_name.h"
 #include "verbs/verbs.h"
 
 #define JOBS_MAX 256
-
-/* NAME=, or what the folder of all submissions is called; letters, digits, '-', '_' and '.'. */
-static bool name_choose(char name[100], const struct settings *s)
-{
-    char *path = realpath(s->submissions, NULL);
-    const char *from = s->name ? s->name : path ? strrchr(path, '/') + 1 : "";
-    size_t n = 0;
-
-    for (; *from && n < 99; from++)
-        name[n++] = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-                            (*from >= '0' && *from <= '9') || strchr("-_.", *from)
-                        ? *from
-                        : '_';
-    name[n] = 0;
-    free(path);
-    if (name[0] && name[0] != '.' && strcmp(name, "verdicts") != 0)
-        return true;
-    fprintf(stderr, "grader: NAME=%s cannot be the name of a class\n", name);
-    return false;
-}
 
 static int jobs_choose(const struct settings *s)
 {
@@ -48,11 +28,14 @@ static int jobs_choose(const struct settings *s)
 
 static bool units_run(struct course *c, const struct engine *engine, int jobs)
 {
-    cJSON *units = units_left(c);
+    cJSON *units;
     char path[PATH_ROOM];
-    int count = cJSON_GetArraySize(units);
     bool ok = true;
+    int count;
 
+    errors_forget(c);
+    units = units_left(c, false);
+    count = cJSON_GetArraySize(units);
     printf("%d submissions to grade, %d labs; %s/graded.log says which\n", count,
            units_labs(units), c->folder);
     fflush(stdout);
@@ -69,18 +52,10 @@ static int class_verb(const struct settings *s)
 {
     struct course course = {.lock = -1};
     char name[100], folder[PATH_ROOM];
-    struct stat at;
     const struct engine *engine = engine_find(s);
     int jobs = jobs_choose(s), status;
 
-    if (!s->submissions || stat(s->submissions, &at) < 0 || !S_ISDIR(at.st_mode)) {
-        fprintf(stderr,
-                "grader: SUBMISSIONS=%s is no folder; it should hold a folder or an "
-                "archive per student\n",
-                s->submissions ? s->submissions : "");
-        return EXIT_USAGE;
-    }
-    if (!engine || !jobs || !name_choose(name, s))
+    if (!engine || !jobs || !class_name_choose(name, s))
         return EXIT_USAGE;
     path_make(folder, CLASSES "/%s", name);
     status = course_open(&course, folder, s, true);
@@ -100,13 +75,10 @@ const struct verb verb_class = {
     .whom = FOR_INSTRUCTOR,
     .help =
         "make class SUBMISSIONS=dir  grade all that a learning platform handed out\n"
-        "      NAME=name LABS=1-6      what comes out is in build/class/NAME; labs that "
-        "count\n"
+        "      NAME=name LABS=1-6      results in build/class/NAME; the labs that count\n"
         "      ROSTER=file.csv         id,name,email,group: the order, and who is missing\n"
         "      DEADLINE=2027-01-31T23:59+01:00   later ones are marked\n"
         "      JOBS=n                  side by side (as many as there are cores)\n"
-        "      ENGINE=slurm            a job array; PARTITION=, TIME=, MEMORY= are "
-        "sbatch's\n"
-        "      ENGINE=parallel         GNU parallel; HOSTS=a,b over ssh, with this folder "
-        "there\n",
+        "      ENGINE=slurm            a job array (PARTITION=, TIME=, MEMORY= of sbatch)\n"
+        "      ENGINE=parallel         GNU parallel; HOSTS=a,b have this folder, too\n",
 };

@@ -22,6 +22,7 @@
     ROW(unit)       \
     ROW(gather)     \
     ROW(export)     \
+    ROW(similarity) \
     ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \

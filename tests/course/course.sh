@@ -56,6 +56,8 @@ suite_course() {
     local before
     course_forget tests-40
     check "a class of 40 is made" tests/course/make_class.sh "$scratch/tests-40" 40 1 3
+    printf '[core]\n\tfsmonitor = touch %s\n\tpager = touch %s\n[gpg]\n\tprogram = touch %s\n' \
+        "$scratch/ran" "$scratch/ran" "$scratch/ran" >>"$scratch/tests-40/submissions/lab1-octo02/.git/config"
     for after in 2 4 7; do
         check "killed after $after s, nothing of it is left" course_kill tests-40 $after LABS=1-3
     done
@@ -91,10 +93,15 @@ course_outcome() {
     check "a way out of an archive is named" grep -q "leads out of the archive" \
         $to/feedback/escape01/feedback.txt
     check "and led nowhere" sh -c "! find build -name escaped.c | grep -q ."
+    check "a checkout's time is that of its last commit" grep -q '^octo02,.*,2027-01-22T00:00:00' \
+        <(TZ=UTC sed 's/+0000//' $to/grades.csv)
+    check "its configuration runs nothing here" test ! -e "$scratch/ran"
     check "each result says what made it" grep -q '"bochs"' $to/feedback/plain01/results.json
 }
 
 course_words() {
+    check "help names the instructor's verbs" sh -c \
+        "for v in dist class gather export similarity version; do $grader help | grep -q \"^make \$v\" || exit 1; done"
     local dir="$scratch/tests-40/submissions" list="$scratch/list.csv"
     word() { # STATUS TEXT settings...
         local status=$1 text=$2
@@ -160,6 +167,7 @@ suite_slurm() {
     sleep 4
     pkill -KILL -P $!
     wait $! 2>/dev/null
+    check "the node's daemon is killed, and started again" slurm_node_kill "$scratch/cluster"
     course_grade tests-slurm LABS=1-2 ENGINE=slurm PARTITION=nowhere
     [ $? = 3 ] && grep -q "sbatch:.*partition" "$scratch/tests-slurm/out" &&
         pass "what sbatch refuses is said, status 3" || fail "an unknown partition was not refused"

@@ -114,6 +114,12 @@ mapfile -t w < <(words "$ref" "")
     "link->/etc/passwd" "${w[@]}" && expect escape01 "$all" "" graded
 mkdir "$subs/essay01" && echo "My VMM is nice." >"$subs/essay01/essay.txt" &&
     expect essay01 - "" "needs a person"
+for other in solutions/"$(printf %02d $((last + 1)))"-*; do
+    if [ -d "$other" ]; then
+        mkdir "$subs/other01" && cp -r "$other" "$subs/other01/"
+        expect other01 - "" "needs a person"
+    fi
+done
 mkdir "$subs/typo01" && cp "solutions/$one"/*.c "$subs/typo01/" &&
     mv "$subs/typo01/kvm_open.c" "$subs/typo01/kvm_opne.c" && expect typo01 - "" "needs a person"
 mkdir -p "$subs/twice01/a" "$subs/twice01/b" && cp "solutions/$one"/*.c "$subs/twice01/a/" &&

@@ -58,6 +58,11 @@ END
     return 1
 }
 
+slurm_node_kill() { # FOLDER
+    kill -KILL "$(slurm_pid "$1/slurmd.pid")" && sleep 1 &&
+        slurmd -f "$1/slurm.conf" -N "$(hostname -s)"
+}
+
 slurm_stop() { # FOLDER
     local name pid
     scancel --me 2>/dev/null
