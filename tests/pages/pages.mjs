@@ -60,6 +60,10 @@ async function timelineTest() {
   const user = [...text.matchAll(/^[> ] *\d+ +[\d.]+ .* VMM /gm)].length;
   check('exits: as many to the VMM', totals.includes(` ${user} of them`), `${totals}; ${user}`);
   const sources = await page.$$eval('#body td:last-child', list => list.map(e => e.textContent));
+  const rings = await open(pagesOf(trace(4, 'patched_way_exits_twice'))[0]);
+  check('exits: an assembler guest has source lines', await rings.evaluate(() =>
+    exits.every(e => /^(rings\.long64|start)\.S:\d+$/.test(lineOf(e)))));
+  await rings.close();
   check('exits: the guest\'s source line is there', sources.some(t => /tour\.long64\.c:\d+/.test(t)));
 
   await page.keyboard.press('j');
