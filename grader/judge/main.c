@@ -375,11 +375,16 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         const char *name;
         const char **value;
     } valued[] = {
-        {"--subject", &o->subject},   {"--agent", &o->agent},
-        {"--machine", &o->machine},   {"--no-machine", &o->no_machine},
-        {"--no-model", &o->no_model}, {"--no-silicon", &o->no_silicon},
-        {"--traces", &o->traces},     {"--only", &o->only},
-        {"--keep", &o->keep},         {"--seed", &seed},
+        {"--subject", &o->subject},
+        {"--agent", &o->agent},
+        {"--machine", &o->machine},
+        {"--no-machine", &o->no_machine},
+        {"--no-model", &o->no_model},
+        {"--no-silicon", &o->no_silicon},
+        {"--traces", &o->traces},
+        {"--only", &o->only},
+        {"--keep", &o->keep},
+        {"--seed", &seed},
         {"--report", &report},
     };
 
