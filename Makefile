@@ -187,6 +187,7 @@ guest_name = $(firstword $(subst ., ,$(notdir $(1))))
 $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),real16.S,-m32,)))
 $(foreach f,$(wildcard labs/*/guests/*.protected32.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),protected32.c,-m32,common/guest/start.S)))
 $(foreach f,$(wildcard labs/*/guests/*.long64.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),long64.c,-m64,common/guest/start.S)))
+$(foreach f,$(wildcard labs/*/guests/*.long64.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),long64.S,-m64,common/guest/start.S)))
 
 # --- silicon: the ROM of the emulated Intel CPU, and how a check has it run ----------------------
 SILICON_FLAGS := -std=gnu11 -O2 -m64 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \

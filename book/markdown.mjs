@@ -79,8 +79,9 @@ function linkClose(_, __, ___, env) {
 
 /* *Title* or **Title**: a slide's name. */
 function slideOpen(tokens, at, options, env, self) {
-  const [text, close] = [tokens[at + 1], tokens[at + 2]];
-  const title = text?.type === 'text' && close?.nesting === -1 ? text.content.replace(/[.:,]$/, '') : '';
+  const close = tokens.slice(at).find((t) => t.type === tokens[at].type.replace('open', 'close'));
+  const inside = tokens.slice(at + 1, tokens.indexOf(close));
+  const title = inside.map((t) => (t.type === 'softbreak' ? ' ' : t.content)).join('').replace(/[.:,]$/, '');
   const target = env.lab && !env.linked && title && slideFind(env.kit.decks, env.lab.name, title);
   const html = self.renderToken(tokens, at, options);
   if (!target) return html;

@@ -13,9 +13,8 @@
  * made once more, as a whole. So this works only for devices and transfers that can be
  * repeated.
  *
- * Source: VT-d 7.1 to 7.3 (faults that cannot be recovered from), 7.4 to 7.7 (page
- * requests, for devices that can wait); drivers/iommu/intel/dmar.c of Linux (the text of
- * reports).
+ * Source: VT-d, chapter 7 (non-recoverable faults; page requests, for devices that can wait);
+ * drivers/iommu/intel/dmar.c of Linux (the text of reports).
  */
 #ifndef DMA_DEMAND_H
 #define DMA_DEMAND_H

@@ -33,8 +33,9 @@ struct run_stop {
     uint64_t detail; /* 0 where none is named above */
 };
 
-/* Installs the (empty) handler of VCPU_KICK_SIGNAL, once per process and without
- * disturbing system calls elsewhere (SA_RESTART). Returns 0 or -errno. */
+/* Installs the (empty) handler of VCPU_KICK_SIGNAL, which is the process's and so serves all its
+ * vCPUs, without disturbing system calls elsewhere (SA_RESTART). The caller calls it once per
+ * process, before the first vcpu_run(); a second call does the same again. Returns 0 or -errno. */
 int vcpu_kick_init(void);
 
 /* Runs the vCPU on the calling thread until one of the run_status reasons; fills *stop.

@@ -62,11 +62,11 @@ struct hypervisor_job {
     uint64_t late_to;
     uint64_t l2_rip, l2_rsp, l2_cr3, l2_gdt; /* where L2 starts: 64-bit mode, CPL 0 */
     uint64_t call_key;                       /* a call's answer is RBX XOR this, in RAX */
-    uint32_t cpuid_leaf; /* L2's CPUID with EAX = this gets cpuid_answer (EAX, EBX, */
-    uint32_t
-        cpuid_answer[4]; /* ECX, EDX); with any other EAX what L1's own says (and its */
-                         /* ECX: some leaves have subleafs) */
-    uint32_t port;       /* L1's device: the OUTs to it, the IN from it */
+    /* L2's CPUID with EAX = cpuid_leaf gets cpuid_answer (EAX, EBX, ECX, EDX); with any other EAX
+     * it gets what L1's own CPUID says for that EAX and ECX: some leaves have subleafs. */
+    uint32_t cpuid_leaf;
+    uint32_t cpuid_answer[4];
+    uint32_t port; /* L1's device: the OUTs to it, the IN from it */
     /* from L1 */
     uint64_t port_sum; /* the values of all OUTs, added up; an IN gives this sum */
     uint64_t exits[HYPERVISOR_EXITS];

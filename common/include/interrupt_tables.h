@@ -89,8 +89,8 @@ void guest_tss_encode(uint64_t base, uint64_t words[2]);
  *        last one counts.
  * Returns 0; -EINVAL: a gate has a type that is neither of the two, dpl > 3, ist > 7, or a
  * handler that is not canonical (bits 63:47 not all equal); nothing has been written then;
- * or the first error of guest_write(), -EFAULT or -EROFS; some of the tables may have been
- * written then. */
+ * or the first error of guest_write(), -EFAULT or -EROFS. There is one guest_write() a table: a
+ * table is written as a whole or not at all, and those before the one that failed stay. */
 int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables);
 
 /* Puts the vCPU, which guest_load() has prepared for long mode, into ring 3: GDTR, IDTR and TR

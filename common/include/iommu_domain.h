@@ -193,7 +193,7 @@ struct vtd_frcd vtd_fault_encode(const struct vtd_fault *fault);
  * can still be read); other bits may be anything. Returns whether F is set. */
 bool vtd_fault_decode(const struct vtd_frcd *record, struct vtd_fault *fault);
 
-/* Hardware: a fault has happened (VT-d 7.2.1). There is one record.
+/* Hardware: a fault has happened (VT-d, chapter 7, primary fault logging). There is one record.
  *   PFO is set: nothing changes.
  *   F is set, and the record is of the same source-id: nothing changes (collapsed).
  *   F is set otherwise: PFO is set.

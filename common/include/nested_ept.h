@@ -106,9 +106,10 @@ void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualifi
 /* The same eagerly, for every page of [from, to): what EPT12 and EPT01 both
  * translate is filled in, whatever it allows; all else is left out, it will be
  * dealt with when L2 touches it. from and to are multiples of 4 KiB. Returns
- * the number of entries of EPT02 that map a page in the range, or -ENOMEM if
- * the pool is used up. A page that begins before `from`, or ends behind `to`,
- * is filled in as a whole. */
+ * how many pages it has filled in, large ones counted once and those that were
+ * there already too (each is written anew), or -ENOMEM if the pool is used up.
+ * A page that begins before `from`, or ends behind `to`, is filled in as a
+ * whole and counted. */
 long nested_ept_fill(struct nested_ept *ept, uint64_t from, uint64_t to);
 
 /* L1 has executed INVEPT: EPT12 is not what it was. EPT02 maps nothing after

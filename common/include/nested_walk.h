@@ -80,7 +80,7 @@ struct nested_caches {
     struct guest_table_entry guest_tables[NESTED_CACHE_SIZE];
 };
 
-/* --- the walk (nested_walk.c) ------------------------------------------------------------------- */
+/* --- the walk (nested_walk.c) ----------------------------------------------------------------- */
 
 /* What the CPU's memory management knows about the guest that runs. */
 struct guest_mmu {

@@ -47,7 +47,7 @@ enum vfio_error_kind {
     VFIO_ERR_NO_BAR,                 /* BAR_INFO: cannot be mapped; detail = flags */
     VFIO_ERR_NO_CONFIG,              /* CONFIG_INFO: cannot be used; detail = flags */
     VFIO_ERR_NO_MSI,            /* IRQ_INFO: none, or without eventfd; detail = count */
-    VFIO_ERR_ARGUMENT,          /* DMA_MAP, DMA_UNMAP, ROUTING: see there */
+    VFIO_ERR_ARGUMENT,          /* DMA_MAP, DMA_UNMAP, BAR_SLOT, ROUTING: see there */
     VFIO_ERR_IOVA_OUT_OF_REACH, /* DMA_MAP: past the device's last address; detail = the
                                    last address that was asked for */
     VFIO_ERR_IOVA_IN_USE,       /* DMA_MAP: EEXIST */

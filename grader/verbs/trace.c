@@ -174,7 +174,7 @@ static bool run_default(char *id, size_t size, const struct lab *lab,
             snprintf(id, size, "%s", one);
     }
     cJSON_Delete(results);
-    if (!id[0] && trace_kept(folder, trace_best(lab)))
+    if (!id[0] && trace_best(lab)[0] && trace_kept(folder, trace_best(lab)))
         snprintf(id, size, "%s", trace_best(lab));
     return id[0] || trace_newest(id, size, lab, s);
 }

@@ -4,7 +4,7 @@
 //
 // Its last line counts: "pages: N passed, N failed".
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -60,6 +60,10 @@ async function timelineTest() {
   const user = [...text.matchAll(/^[> ] *\d+ +[\d.]+ .* VMM /gm)].length;
   check('exits: as many to the VMM', totals.includes(` ${user} of them`), `${totals}; ${user}`);
   const sources = await page.$$eval('#body td:last-child', list => list.map(e => e.textContent));
+  const rings = await open(pagesOf(trace(4, 'patched_way_exits_twice'))[0]);
+  check('exits: an assembler guest has source lines', await rings.evaluate(() =>
+    exits.every(e => /^(rings\.long64|start)\.S:\d+$/.test(lineOf(e)))));
+  await rings.close();
   check('exits: the guest\'s source line is there', sources.some(t => /tour\.long64\.c:\d+/.test(t)));
 
   await page.keyboard.press('j');
@@ -287,6 +291,28 @@ async function bitmapTest() {
   });
 }
 
+/* A walk that went wrong: what was due stands beside what was read. */
+async function wrongWalkTest() {
+  const folder = mkdtempSync(join(tmpdir(), 'pages-')), id = 'stale_translations_are_forgotten';
+  cpSync('solutions', folder, { recursive: true });
+  execFileSync('sh', ['-c', 'sed 1,2d "$1" | patch -s -d "$2/05-ept-walk" -p1', '-',
+    'grader/mutants/05-ept-walk/cache-compares-the-index-only.patch', folder]);
+  try {
+    execFileSync(grader, ['grade', 'LAB=5', `CHECK=${id}`, `FROM=${folder}`, 'SEED=7'], { stdio: 'ignore' });
+  } catch { /* it fails, and is to */ }
+  const text = execFileSync(grader, ['trace', 'LAB=5', `CHECK=${id}`, `FROM=${folder}`], { encoding: 'utf8' });
+  const page = await open(pagesOf(text).at(-1));
+  const now = await page.$eval('#now', e => e.textContent), about = await page.$eval('#about', e => e.textContent);
+  const missing = await page.$$eval('.cell.missing', list => list.length);
+  check('wrong walk: opens at the reference that is wrong, and says which was due',
+        /something else at HPA 0x\w+; due is 0x\w+, the EPT's/.test(now) && missing > 0, `${now}; ${missing}`);
+  check('wrong walk: says how it ended, and how it should', /VIOLATION.*Due: TRANSLATED/.test(about), about);
+  const before = await page.$$eval('#walks option', list => list.length);
+  check('wrong walk: what came before it is there', before > 1, before);
+  await page.close();
+  rmSync(folder, { recursive: true });
+}
+
 /* A fault record, field by field, as the register has it. */
 async function recordTest() {
   const [file] = pagesOf(trace(9, 'demand_works_on_the_device')), page = await open(file, '#step=2');
@@ -310,6 +336,7 @@ try {
   await stepsTest('bitmap', 6, 'random_walk_exits_where_you_decided', run => run.accesses.length);
   await bitmapTest();
   await recordTest();
+  await wrongWalkTest();
   await stepsTest('interrupt', 7, 'halted_vcpu_is_woken', run => run.steps.length + 1);
   await stepsTest('fault', 9, 'demand_works_on_the_device', run => run.events.length);
 } finally {
