@@ -127,7 +127,10 @@ static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned 
     uint64_t *const at[] = {&t->idt, &t->tss, &t->gdt};
     const bool read_only = how >= 3;
 
-    *at[how % 3] = (read_only ? LAB04_ROM : LAB04_RAM) - sizes[how % 3] + 1;
+    /* Behind memory lies read-only memory's end: whoever writes piece by piece meets that first.
+     * So what is in no memory begins before it. */
+    *at[how % 3] = read_only ? LAB04_ROM - sizes[how % 3] + 1
+                             : 0 - 1 - judge_random_below(judge, sizes[how % 3] - 1);
     if (read_only && how % 3)
         *at[how % 3] += judge_random_below(judge, 0x800);
     return read_only ? -EROFS : -EFAULT;
@@ -221,7 +224,7 @@ void tables_are_written(struct judge *judge)
               "%s: it returned %d, not %s%s",
               results[i] == 0         ? "good tables"
               : i >= LAB04_TRIES - 4  ? "two tables that cannot be written"
-              : results[i] == -EFAULT ? "a table that ends one byte behind memory"
+              : results[i] == -EFAULT ? "a table that begins before memory"
               : results[i] == -EROFS  ? "a table that ends in read-only memory"
                                       : "one gate is bad",
               out->results[i], results[i] ? "-" : "", result_name(results[i]));
