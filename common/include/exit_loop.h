@@ -46,9 +46,9 @@ int vcpu_kick_init(void);
  *     it is answered, so that a device finds it counted.
  *   - EINTR counts up vcpu->interrupted. It ends the run only if a kick was requested; a
  *     signal that means nothing to us does not.
- * Returns 0, or -errno if KVM_RUN itself failed (EINTR is no failure; EAGAIN is one). After a PIO or MMIO
- * exit the guest has not finished its instruction until KVM_RUN is called again; a run that
- * is kicked is consistent: its pending access has been completed. */
+ * Returns 0, or -errno if KVM_RUN itself failed (EINTR is no failure; EAGAIN is one). After a
+ * PIO or MMIO exit the guest has not finished its instruction until KVM_RUN is called again; a
+ * run that is kicked is consistent: its pending access has been completed. */
 int vcpu_run(struct vcpu *vcpu, struct run_stop *stop);
 
 /* Makes vcpu_run() return RUN_KICKED, from any thread, the vCPU's own included (a device's

@@ -154,7 +154,8 @@ struct int_traps {
  *   -EROFS    a site lies in a read-only slot, with one byte or both
  *   then -EEXIST or -ENOSPC of device_bus_add().
  * A call that fails has changed neither the guest's text nor the bus, and leaves traps->count
- * 0. traps->error stays 0 here, also where the call fails: it is for what happens later. (Nothing can be taken off a bus: add the device last, and take patches back if that
+ * 0. traps->error stays 0 here, also where the call fails: it is for what happens later.
+ * (Nothing can be taken off a bus: add the device last, and take patches back if that
  * fails.) */
 int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t *sites,
                       unsigned count);

@@ -130,7 +130,7 @@ static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned 
     /* Behind memory lies read-only memory's end: whoever writes piece by piece meets that first.
      * So what is in no memory begins before it. */
     *at[how % 3] = read_only ? LAB04_ROM - sizes[how % 3] + 1
-                             : 0 - 1 - judge_random_below(judge, sizes[how % 3] - 1);
+                             : -(1 + judge_random_below(judge, sizes[how % 3] - 1));
     if (read_only && how % 3)
         *at[how % 3] += judge_random_below(judge, 0x800);
     return read_only ? -EROFS : -EFAULT;
