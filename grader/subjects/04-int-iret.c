@@ -275,7 +275,7 @@ static int pretended_ioctl(unsigned long request, void *payload)
     struct cpu_state *cpu = &pretended.cpu;
 
     if (++pretended.calls == pretended.failing) {
-        errno = EIO;
+        errno = EINTR; /* no call is tried again */
         return -1;
     }
     pretended.sets += request == KVM_SET_REGS || request == KVM_SET_SREGS;

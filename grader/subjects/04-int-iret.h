@@ -216,7 +216,7 @@ struct lab04_guest_output {
     int32_t ready; /* parts 01 to 03 have done their work */
     uint32_t reserved;
     struct lab04_guest_result runs[LAB04_RUNS];
-    /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EIO */
+    /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EINTR */
     struct cpu_state pretended; /* before */
     struct {
         int32_t result;
@@ -231,7 +231,7 @@ struct lab04_guest_output {
 
 struct lab04_access {
     uint32_t port, size, is_write;
-    uint32_t failing; /* the ioctl that fails with EIO, counted from 1; 0: none */
+    uint32_t failing; /* the ioctl that fails with EINTR, counted from 1; 0: none */
     uint8_t data[8];
     struct cpu_state cpu;                 /* the vCPU's registers */
     uint64_t write_at[2], write_value[2]; /* 8 bytes changed in ram first; 0: none */
