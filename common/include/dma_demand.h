@@ -91,8 +91,8 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault);
 
 /* Makes a transfer whose pages may not be mapped yet. Repeats:
  *
- *   make the transfer; read all lines of the kernel's log; map each page that the device
- *   was refused; until a transfer brings no report.
+ *   make the transfer; read the kernel's log to its end, line by line, and map each page that
+ *   the device was refused before the next line is read; until a transfer brings no report.
  *
  * Reports of other devices, and lines that are no report, do not count. A second report of
  * a page that this round has mapped is fine: one fault may be reported twice. Each page

@@ -79,8 +79,12 @@ struct hypervisor_job {
  *   - Exits of L2: those of enum hypervisor_exit, and nothing that the CPU does not force on
  *     you. All other instructions, exceptions and ports are L2's own: of all ports only
  *     job->port exits, what L2 writes elsewhere is for L0. (What leads to no exit you may choose:
- *     a VPID, unrestricted guest, an MSR bitmap, TLB flushes. AMD: you may intercept SHUTDOWN,
- *     which on Intel always exits.)
+ *     a VPID, unrestricted guest, TLB flushes. L2 executes no RDMSR and no WRMSR, so an MSR bitmap
+ *     is yours to choose; so is LOAD_EFER at the entry: L2's EFER is that of L1, but for LMA and
+ *     LME, which IA32E_MODE_GUEST says. AMD: you may intercept SHUTDOWN, which on Intel always
+ *     exits.)
+ *   - Intel: the processor stays in VMX operation, and its VMCS current: VMXOFF is for whoever
+ *     called (common/silicon/program.S).
  *   - An instruction that was answered is done: L2 goes on behind it. A memory access that was
  *     repaired is not: L2 tries it again.
  *   - A call, CPUID or IN changes the registers that the instruction has as its results; all

@@ -79,7 +79,7 @@ void guest_gate_encode(const struct guest_gate *gate, uint64_t words[2]);
  * G = 0 (the limit counts bytes), P = 1, DPL = 0. */
 void guest_tss_encode(uint64_t base, uint64_t words[2]);
 
-/* Writes GDT, TSS and the whole IDT.
+/* Writes GDT, TSS and the whole IDT, in this order, each with one guest_write() or with several.
  *   GDT: the null descriptor, then those drawn above; segments flat (base 0, limit FFFFFh in
  *        pages), present and marked as accessed, code execute/read with L = 1 and D = 0, data
  *        read/write with B = 1.

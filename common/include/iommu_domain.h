@@ -122,7 +122,8 @@ int iommu_detach(struct iommu_domain *domain, uint16_t source);
  *   -ENOMEM  no page for a table
  * checked in this order. One that fails maps nothing; tables that it took may stay,
  * empty. A device may have used a page before the table for the next one could not be had:
- * after -ENOMEM, too, the IOTLB holds no page of what was undone. */
+ * after -ENOMEM, too, the IOTLB holds no page of what was undone (what else it holds may go or
+ * stay). */
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uint64_t size,
               uint64_t rights);
 

@@ -91,7 +91,9 @@ struct nested_ept_answer {
  * In a reflected qualification bits 2:0 and 8:7 are those of the processor's,
  * all but them and 5:3 is 0.
  * Where the answer is not FILLED, EPT02 translates what it did before (tables
- * that were taken may stay).
+ * that were taken may stay): also where a large page would have given way to small
+ * ones, and the pool has fewer tables than that takes. The processor may walk EPT02
+ * at any time: a table is cleared before an entry leads to it.
  *
  * A page that is filled in is as large as the smaller one of the two, and
  * allows what both allow. Its memory type is MT_WB. The entries above it have

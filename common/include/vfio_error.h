@@ -59,6 +59,10 @@ enum vfio_error_kind {
                                    fewer than 2 bytes */
 };
 
+/* A function of part 08 that takes an error (which may be NULL) and fails fills it and returns
+ * -errnum; on success *error is left as it is. No call is tried again: EINTR and EAGAIN are
+ * reported like any errno (SYSCALL). What fails while something is undone or closed is not
+ * reported: the first error is the one. */
 struct vfio_error {
     enum vfio_step step;
     enum vfio_error_kind kind;

@@ -26,7 +26,7 @@
 #define RW   3ull
 #define RX   5ull
 
-#define HPA_BASE 0x40000000ull /* of the memory in the model */
+#define HPA_BASE 0xc00000000ull /* of the memory in the model: beyond 4 GiB, below 2^36 */
 
 /* --- script.c ------------------------------------------------------------------------------- */
 
