@@ -19,7 +19,7 @@ struct submission {
     const char *label;  /* what to call that folder in messages */
     const char *own;    /* whose parts 1 .. N-1 to link too; NULL: the reference's */
     bool sanitize;
-    bool debug; /* compiled for a debugger: every line and variable is there */
+    bool debug;          /* compiled for a debugger: every line and variable is there */
     bool trusted;        /* one's own: may do without a cage where there is none */
     enum cage cage;      /* where it is compiled */
     const char *no_cage; /* why there is none, where there is none */
