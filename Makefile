@@ -15,12 +15,22 @@ TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 # else's); the grader knows what it knows, and refuses the rest by name.
 OURS := B CC WERROR SUITE CFLAGS WARNINGS MAKEFLAGS
 SET = $(sort $(foreach word,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(word)))))
-GRADER_ARGS = $(foreach name,$(filter-out $(OURS),$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+HANDED_ON = $(foreach name,$(filter-out $(OURS) FROM,$(SET)),$(if $(filter command line,$(origin $(name))),$(call APART,$(name)=$(value $(name)))))
+# (A folder's name may have line ends, at which make would cut a recipe.)
+export FROM_AS_GIVEN = $(value FROM)
+GRADER_ARGS = $(HANDED_ON) $(if $(filter command line,$(origin FROM)),"FROM=$$FROM_AS_GIVEN")
+
+# With `sudo make`, root owns what was built; nobody else can go on from there.
+FOREIGN := $(shell find $(B) -maxdepth 2 ! -writable ! -user "$$(id -u)" -print -quit 2>/dev/null)
+ifneq ($(FOREIGN),)
+$(error $(FOREIGN) belongs to somebody else (was it made with sudo?). \
+	Mend it: sudo chown -R $(shell id -un) $(B))
+endif
 
 # A row of the grader's list each.
 VERBS := $(filter-out help,$(shell sed -n 's/^ *ROW(\([a-z]*\)).*/\1/p' grader/verbs/verbs.c))
 
-LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
+ALL_LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
 
 .DEFAULT_GOAL := progress
@@ -32,34 +42,48 @@ MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 $(VERBS): all-built
 	@$(GRADER) $@ $(GRADER_ARGS)
 
+# What is handed out is linked from these (grader/dist/stage.sh).
+.PHONY: dist-lists
+dist: dist-lists
+dist-lists: all-built
+	@mkdir -p $(B)/dist
+	@echo $(GRADER_OBJECTS) >$(B)/dist/grader.objects
+	@echo $(JUDGE_OBJECTS) $(SILICON_OBJECTS) >$(B)/dist/judge.objects
+
 help: $(GRADER)
 	@$(GRADER) help
 
 test: all-built
-	@tests/run.sh $(SUITE)
+	@bash tests/run.sh $(SUITE)
 
 starters:
-	@grader/verbs/starters.sh write
+	@sh grader/verbs/starters.sh write
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
-# --- slides: decks in slides/, pages and PDFs in build/slides -----------------------------------
+# --- slides and book: pages in build/slides and build/book ---------------------------------------
 SLIDES_READY := slides/node_modules/.package-lock.json
+BOOK_READY := book/node_modules/.package-lock.json
 SLIDES := node slides/build.mjs $(if $(filter command line,$(origin LAB)),--lab '$(LAB)')
 
-$(SLIDES_READY): slides/package-lock.json
+$(SLIDES_READY) $(BOOK_READY): %/node_modules/.package-lock.json: %/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || \
-		{ echo "slides: node and npm are missing (mend it: sudo apt install nodejs npm)" >&2; false; }
-	@cd slides && npm ci --no-audit --no-fund --loglevel=error
+		{ echo "$*: node and npm are missing (mend it: sudo apt install nodejs npm)" >&2; false; }
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: slides slides-watch
+.PHONY: slides slides-watch book
 slides: $(SLIDES_READY)
 	@$(SLIDES)
 
 slides-watch: $(SLIDES_READY)
 	@$(SLIDES) --watch
+
+# (All decks, whatever LAB= says; all-built, because the reference is graded for its pictures.)
+book: all-built $(SLIDES_READY) $(BOOK_READY)
+	@node slides/build.mjs
+	@node book/build.mjs
 
 clean:
 	rm -rf $(B)/obj $(B)/bin $(B)/lib $(B)/checks $(B)/guests $(B)/silicon $(B)/subjects $(B)/cache $(B)/tmp
@@ -71,15 +95,22 @@ distclean:
 # Asked for once; again when the list changes.
 $(B)/packages.ok: grader/prepare/packages.sh
 	@mkdir -p $(B)
-	@grader/prepare/packages.sh
+	@sh grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
-	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
+all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
-CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+# (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
+CORE_ALL := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
+CORE_OBJECTS := $(filter-out %/vmx_names.o %/dma_device.o,$(CORE_ALL))
+
+# What a dispatcher calls and its lab's part must not: the work of later labs, or its own. It goes
+# into the dispatcher's object, where no other object can name it.
+HIDDEN_02-memory-slots := $(B)/lib/03-exit-loop.a
+HIDDEN_09-iommu-faults := $(B)/obj/core/dma_device.o
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -97,15 +128,22 @@ $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endef
-$(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
+$(foreach lab,$(ALL_LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
-$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
+$(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+
+.SECONDEXPANSION:
+$(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
+	@mkdir -p $(@D)
+	@$(CC) -r -nostdlib $^ -o $@
+	@$(if $(HIDDEN_$*),nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
+		>$@.hidden && objcopy --localize-symbols=$@.hidden $@)
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
@@ -149,6 +187,7 @@ guest_name = $(firstword $(subst ., ,$(notdir $(1))))
 $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),real16.S,-m32,)))
 $(foreach f,$(wildcard labs/*/guests/*.protected32.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),protected32.c,-m32,common/guest/start.S)))
 $(foreach f,$(wildcard labs/*/guests/*.long64.c),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),long64.c,-m64,common/guest/start.S)))
+$(foreach f,$(wildcard labs/*/guests/*.long64.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),long64.S,-m64,common/guest/start.S)))
 
 # --- silicon: the ROM of the emulated Intel CPU, and how a check has it run ----------------------
 SILICON_FLAGS := -std=gnu11 -O2 -m64 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
@@ -178,7 +217,8 @@ $(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
 LIB_OBJECTS := cage child command files
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
 	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o \
-	$(LIB_OBJECTS:%=$(B)/obj/grader/lib/%.o)
+	$(LIB_OBJECTS:%=$(B)/obj/grader/lib/%.o) \
+	$(B)/obj/core/vmx_names.o
 SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 
 $(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
@@ -202,10 +242,10 @@ $(B)/checks/$(1): $(2) $(SILICON_OBJECTS) $(B)/lib/judge.a $(B)/lib/core.a
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
 endef
 check_objects = $(patsubst %.c,$(B)/obj/%.o,$(patsubst grader/%,%,$(wildcard grader/checks/$(1).c grader/checks/$(1)/*.c)))
-$(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
+$(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(lab)))))
 
 # --- the grader ---------------------------------------------------------------------------------
-ROOMS := verbs submission grading report prepare lib
+ROOMS := verbs intake course similarity submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/lib/judge.a $(B)/lib/core.a
 
@@ -216,6 +256,6 @@ $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
-	@$(CC) $^ -o $@ -lcjson -lcrypto $(TRACEEVENT)
+	@$(CC) $^ -o $@ -lcjson -lcrypto -larchive $(TRACEEVENT)
 
--include $(shell find $(B)/obj $(B)/subjects -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

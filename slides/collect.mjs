@@ -61,7 +61,7 @@ function traceRun(name) {
   return traceText[name];
 }
 
-const isRow = (line) => /^ *\d+\.\d+ +[0-9a-f]+ /.test(line);
+const isRow = (line) => /^[> ] *\d+ +\d+\.\d+ +0x[0-9a-f]+ /.test(line);
 
 function traceLines(name) {
   const lines = traceRun(name).split('\n');
@@ -79,7 +79,7 @@ const returnsCount = (name, reason) =>
 function tookMedian(answer) {
   const took = traceRun('tour').split('\n').filter(isRow)
     .map((line) => line.trim().split(/\s+/))
-    .filter((words) => words[3] === answer && words[4] !== '-').map((words) => Number(words[4]))
+    .filter((words) => words[4] === answer && words[5] !== '-').map((words) => Number(words[5]))
     .sort((a, b) => a - b);
   return took.length ? took[Math.floor(took.length / 2)] : undefined;
 }

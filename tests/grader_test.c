@@ -31,7 +31,7 @@
 
 static void settings_take_known_names_and_refuse_others(void **state)
 {
-    char *good[] = {"LAB=1", "SEED=0x10", "FROM=solutions"}, *bad[] = {"LABS=1"};
+    char *good[] = {"LAB=1", "SEED=0x10", "FROM=solutions"}, *bad[] = {"LAPS=1"};
     struct settings s;
 
     (void)state;
@@ -494,6 +494,43 @@ static void exit_of_l2_is_kept_or_handed_on(void **state)
     assert_int_equal(ns[LANE_VMM], 3);
 }
 
+static void exits_of_svm_have_their_names(void **state)
+{
+    (void)state;
+    assert_string_equal(svm_exit_name(SVM_EXIT_VINTR), "vintr");
+    assert_string_equal(svm_exit_name(SVM_EXIT_EXCEPTION + 6), "#UD");
+    assert_string_equal(svm_exit_name(SVM_EXIT_EXCEPTION + 31), "exception");
+    assert_string_equal(svm_exit_name(0x403), "vmgexit");
+    assert_string_equal(svm_exit_name(0x0a1), "?");
+    assert_string_equal(svm_exit_name(0xffffffff), "?");
+    for (uint32_t code = 0; code < 0xa0; code++)
+        assert_true(svm_exit_name(code)[0] != '?' && strlen(svm_exit_name(code)) <= 9);
+}
+
+static void interrupts_are_said_of_a_round(void **state)
+{
+    struct kvm_event list[] = {
+        {.kind = EVENT_ENTRY, .time_ns = 10},
+        {.kind = EVENT_EXIT, .time_ns = 20, .reason = SVM_EXIT_INTR},
+        {.kind = EVENT_MSI, .time_ns = 21, .address = 0xfee00000, .value = 0x4041},
+        {.kind = EVENT_INJECT, .time_ns = 22, .value = 0x41},
+        {.kind = EVENT_ENTRY, .time_ns = 30},
+        {.kind = EVENT_EXIT, .time_ns = 40, .reason = SVM_EXIT_HLT},
+    };
+    const struct kvm_events events = {list, sizeof list / sizeof list[0]};
+    struct rounds rounds = rounds_begin(&events);
+    struct round round;
+    char text[160];
+
+    (void)state;
+    assert_true(rounds_next(&rounds, &round));
+    round_describe(&round, text, sizeof text);
+    assert_string_equal(text, "MSI with vector 0x41; injects vector 0x41");
+    assert_true(rounds_next(&rounds, &round));
+    round_describe(&round, text, sizeof text);
+    assert_string_equal(text, "");
+}
+
 /* --- where a subject crashed ---------------------------------------------------------------------- */
 
 static void places_of_code_are_read_as_addr2line_says_them(void **state)
@@ -557,6 +594,8 @@ int main(void)
         cmocka_unit_test(ept_that_points_to_itself_is_searched_in_bounded_time),
         cmocka_unit_test(ept_whose_root_is_elsewhere_is_not_confined),
         cmocka_unit_test(exit_of_l2_is_kept_or_handed_on),
+        cmocka_unit_test(exits_of_svm_have_their_names),
+        cmocka_unit_test(interrupts_are_said_of_a_round),
         cmocka_unit_test(places_of_code_are_read_as_addr2line_says_them),
         cmocka_unit_test(results_are_named_where_they_are_an_errno),
     };

@@ -8,16 +8,48 @@
 #   unit      cmocka tests of core, agent and grader, under ASan and UBSan
 #   stress    real threads post to a vCPU (lab 07), under ThreadSanitizer
 #   grade     the solutions, with 20 seeds; the model checks under ASan and UBSan
+#   load      the same beside 16 busy processes: points are not lost to a busy computer
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   cage      where no namespaces can be made (CAGE_LONG=1: attacks and mutants there too)
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
-#   usage     bad usage, interruptions, damage, verbs (bats)
+#   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
+#   dist      what a student gets: no solution in it, and it works
+#   export    results in the formats of others; Gradescope's scripts
+#   similarity  copies are found, independent work is not
+#   course    a class is handed in, killed on the way, and graded as expected
+#   slurm     the same on a cluster of one node that the test starts
+#   parallel  the same with GNU parallel
+#   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
+#   book      the book's links, and its pages in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks cage orphans usage slides pages}
+# (one a line: each change touches its own)
+suites=${*:-
+format
+build
+starters
+unit
+stress
+grade
+load
+mutants
+attacks
+cage
+orphans
+usage
+dist
+export
+similarity
+course
+slurm
+parallel
+slides
+pages
+book
+}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -44,6 +76,13 @@ counted() {
     case $line in *" skipped") skipped=$((skipped + 1)) ;; esac
 }
 
+# shellcheck source=tests/course/course.sh
+. tests/course/course.sh
+. tests/course/slurm.sh
+. tests/course/dist.sh
+. tests/course/export.sh
+. tests/course/similarity.sh
+
 suite_format() {
     if command -v clang-format >/dev/null; then
         check "layout is clang-format's" sh -c \
@@ -58,17 +97,32 @@ suite_format() {
     fi
 }
 
+# What clangd finds wrong in files as a student has them open, with the kit's own settings for it.
+clangd_faults() {
+    local file
+    for file in labs/*/*.c labs/*/guests/*.c common/*/*.[ch] grader/subjects/*.c; do
+        clangd --check="$file" --log=error 2>&1 | grep -a '\] Line [0-9]*:' | sed "s|^|$file: |"
+    done
+    return 0
+}
+
 suite_build() {
     check "everything builds under -Werror" make -s B="$scratch/werror" WERROR=-Werror \
         all-built
+    if command -v clangd >/dev/null; then
+        check "an editor with clangd shows no red line" sh -c '[ -z "$1" ] || { echo "$1"; false; }' - \
+            "$(clangd_faults)"
+    else
+        skip "clangd is not installed (sudo apt install clangd)"
+    fi
 }
 
 suite_starters() {
-    check "labs/ is what solutions/ makes" grader/verbs/starters.sh check
+    check "labs/ is what solutions/ makes" sh grader/verbs/starters.sh check
     mkdir "$scratch/starters"
     for solution in solutions/*/*.c; do
         mkdir -p "$scratch/starters/$(basename "$(dirname "$solution")")"
-        grader/verbs/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
+        sh grader/verbs/starters.sh print "$solution" >"$scratch/starters/${solution#solutions/}"
     done
     $grader grade FROM="$scratch/starters" >"$scratch/out" 2>&1
     local status=$?
@@ -99,7 +153,7 @@ unit_build() {
         printf '%s\n' "$@" | xargs -P "$(nproc)" -I {} bash -c \
             'unit_gcc -c "$1" -o "$2/$(echo "$1" | tr / -).o"' - {} "$scratch/$name.objects" &&
         ar rcs "$scratch/$name.a" "$scratch/$name.objects"/*.o &&
-        unit_gcc "$test" "$scratch/$name.a" -o "$scratch/$name" -lcmocka -lcjson -lcrypto \
+        unit_gcc "$test" "$scratch/$name.a" -o "$scratch/$name" -lcmocka -lcjson -lcrypto -larchive \
             $(pkg-config --libs libtraceevent)
 }
 
@@ -125,9 +179,12 @@ suite_unit() {
     unit core_test tests/core_test.c common/vmm/*.c \
         $(ls solutions/*/*.c | grep -v -e '\.svm\.c' -e '\.vmx\.c')
     unit grader_test tests/grader_test.c common/vmm/*.c grader/silicon/*.c \
-        grader/{verbs,submission,grading,report,prepare,lib,judge,machine}/*.c
+        grader/{verbs,intake,course,similarity,submission,grading,report,report/exports,prepare,lib,judge,machine}/*.c
     unit silicon_test tests/silicon_test.c common/vmm/*.c grader/silicon/*.c grader/judge/*.c \
         grader/lib/{cage,child,command,files}.c grader/machine/own_time.c
+    unit intake_test tests/intake_test.c grader/intake/*.c grader/report/exports/*.c \
+        grader/report/{record,report,terminal}.c grader/grading/traces.c grader/lib/*.c \
+        grader/judge/text.c
 }
 
 suite_stress() {
@@ -154,6 +211,37 @@ suite_grade() {
     check "solutions pass the model checks under ASan and UBSan" sh -c \
         "$grader grade FROM=solutions TARGET=model SANITIZE=1 >'$scratch/san'; \
          ! grep -aA8 -E '^  (FAIL|ERROR)' '$scratch/san' && grep -q '^  ok' '$scratch/san'"
+}
+
+# busy_begin N - N processes that do nothing but use a processor; busy_end ends them.
+busy_begin() {
+    busy=
+    for _ in $(seq "$1"); do
+        sh -c 'while kill -0 "$1" 2>/dev/null; do for i in 1 2 3 4 5 6 7 8 9; do :; done; done' \
+            - $$ &
+        busy="$busy $!"
+    done
+}
+busy_end() {
+    # shellcheck disable=SC2086
+    kill $busy && wait $busy 2>/dev/null
+}
+
+# An ERROR (with its reason) costs nobody a point; a FAIL here does.
+suite_load() {
+    local n
+    busy_begin 16
+    for n in $(seq 1 "${LOAD_TIMES:-3}"); do
+        $grader grade FROM=solutions SEED=$((n * 104729)) >"$scratch/out" 2>&1
+        if grep -aq '^  FAIL' "$scratch/out" || ! grep -aq '^Total' "$scratch/out"; then
+            fail "solutions beside 16 busy processes, SEED=$((n * 104729))" &&
+                grep -aA8 -E '^  (FAIL|ERROR)' "$scratch/out"
+        else
+            pass "solutions lose no point beside 16 busy processes, SEED=$((n * 104729))"
+            grep -aA2 '^  ERROR' "$scratch/out"
+        fi
+    done
+    busy_end
 }
 
 suite_mutants() {
@@ -203,7 +291,7 @@ suite_usage() {
         skip "usage: bats is not installed (sudo apt install bats)"
         return
     fi
-    bats --tap tests/usage.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    bats --tap tests/usage.bats tests/intake.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
     skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
     passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
     failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
@@ -241,6 +329,16 @@ suite_pages() {
     node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
     grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
     counted "$scratch/pages.log" pages
+}
+
+suite_book() {
+    local missing
+    missing=$(slides_missing)
+    if [ -n "$missing" ]; then skip "book: $missing"; return; fi
+    check "the book builds" make -s book
+    node tests/book/book.mjs >"$scratch/book.log" 2>&1
+    grep -v '^book: ' "$scratch/book.log"
+    counted "$scratch/book.log" book
 }
 
 suite_slides() {

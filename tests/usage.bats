@@ -3,29 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-    export KIT="$BATS_FILE_TMPDIR/kit"
-    mkdir "$KIT"
-    cp -a --sparse=always build common grader labs solutions Makefile tests "$KIT/"
-    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/file "$BATS_FILE_TMPDIR" 2>/dev/null || true
-    rm -rf "$KIT"/build/tmp "$KIT"/build/results* "$KIT"/build/hints.json "$KIT"/build/traces
-}
-
-setup() {
-    cd "$KIT"
-    GRADER=build/bin/grader
-    SUBMISSION="$BATS_TEST_TMPDIR/submission"
-}
-
-# A submission of lab 01 that is the reference; the test then damages it.
-submission_make() {
-    mkdir -p "$SUBMISSION"
-    cp -r solutions/* "$SUBMISSION/"
-}
-
-grade() { run -"${1}" $GRADER grade LAB=1 FROM="$SUBMISSION"; }
-
-has() { [[ "$output" == *"$1"* ]] || { echo "expected: $1"; echo "$output"; return 1; }; }
+load kit
 
 machines() { pgrep -f "qemu-system-x86_64.*$KIT/|qemu-system-x86_64.*mem-path=build/machine" || true; }
 
@@ -65,7 +43,7 @@ session_children() {
 
 @test "help names every verb" {
     run -0 $GRADER help
-    for verb in grade watch hint progress reset run trace shell doctor test mutants attacks \
+    for verb in grade watch hint progress reset run trace debug submit shell doctor book test mutants attacks \
         bench starters format clean distclean; do
         has "make $verb"
     done
@@ -81,7 +59,11 @@ session_children() {
 @test "a part that is missing costs its points and says how to get the starter back" {
     submission_make
     rm "$SUBMISSION/01-kvm-open/kvm_open.c"
-    grade 1 && has "is not there" && has "make reset LAB=1" && has "0 of 8 points"
+    grade 1 && has "is not there" && has_not "make reset" && has "0 of 8 points"
+    mv labs/01-kvm-open/kvm_open.c "$BATS_TEST_TMPDIR/keep"
+    run -1 $GRADER grade LAB=1
+    mv "$BATS_TEST_TMPDIR/keep" labs/01-kvm-open/kvm_open.c
+    has "is not there" && has "make reset LAB=1"
 }
 
 @test "a part that does not compile shows the compiler's words with the student's path" {
@@ -278,6 +260,15 @@ path_without() {
     run -0 $GRADER progress && has "8 of"
 }
 
+@test "ALL=1 explains what has passed, and nothing else" {
+    $GRADER grade LAB=6 FROM=solutions >/dev/null
+    run -0 $GRADER hint LAB=6 FROM=solutions ALL=1
+    [ "$(grep -c ': passed\.' <<<"$output")" = "$($GRADER hint LAB=6 CHECK=list | grep -c '^  ')" ]
+    $GRADER grade LAB=6 >/dev/null || true
+    run -0 $GRADER hint LAB=6 ALL=1
+    [[ "$output" != *": passed."* ]] && has "once their checks pass"
+}
+
 @test "reset asks first and keeps a backup" {
     echo "/* mine */" >>labs/01-kvm-open/kvm_open.c
     run -0 sh -c "echo n | $GRADER reset LAB=1" && has "Nothing was changed"
@@ -298,10 +289,88 @@ path_without() {
     echo y | $GRADER reset LAB=1 >/dev/null
 }
 
+@test "watch without LAB grades the lab that was saved, and survives a folder that is replaced" {
+    cp -r labs "$SUBMISSION"
+    timeout 120 $GRADER watch FROM="$SUBMISSION" TIMES=4 >"$BATS_TEST_TMPDIR/watch" 2>&1 &
+    pid=$!
+    graded() { # N: so many gradings are over
+        for _ in $(seq 600); do
+            [ "$(grep -c '^Watching' "$BATS_TEST_TMPDIR/watch")" -ge "$1" ] && return; sleep 0.1
+        done
+    }
+    graded 1 && echo "/* saved */" >>"$SUBMISSION/06-io-bitmap/io_exit.c"
+    graded 2 && mv "$SUBMISSION/01-kvm-open" "$SUBMISSION/old" &&
+        cp -r "$SUBMISSION/old" "$SUBMISSION/01-kvm-open"
+    graded 3 && echo "/* saved */" >>"$SUBMISSION/01-kvm-open/kvm_open.c"
+    wait $pid
+    run -0 grep '^Grading' "$BATS_TEST_TMPDIR/watch"
+    [ "$output" = "Grading all labs
+Grading again: 06-io-bitmap
+Grading again: 01-kvm-open
+Grading again: 01-kvm-open" ]
+}
+
+@test "PROBLEMS=1: failures as FILE:LINE, at the TODO of the step" {
+    run -1 $GRADER grade LAB=5 PROBLEMS=1
+    line=$(grep -n 'TODO 9:' labs/05-ept-walk/ept_walk.c | head -n 1 | cut -d: -f1)
+    has "labs/05-ept-walk/ept_walk.c:$line: error: " && has "[misconfigured_entries_are_found]"
+}
+
+@test "in a lab's folder, make means this lab; an editor's file names it, too" {
+    cd labs/06-io-bitmap
+    run make -s hint CHECK=list
+    has "Checks of lab 06"
+    cd "$KIT"
+    run -0 $GRADER hint LAB=labs/06-io-bitmap/io_exit.c CHECK=list
+    has "Checks of lab 06"
+    run -2 $GRADER hint LAB=labs/06-io
+}
+
+@test "submit packs the parts, the same ones to the same bytes, and nothing that is no part" {
+    run -0 $GRADER submit LAB=6 FROM=solutions
+    has "0 of 8 points" || has "8 of 8 points"
+    sum=$(sha256sum <build/submit/06-io-bitmap.tar.gz)
+    [ "$(tar tf build/submit/06-io-bitmap.tar.gz)" = "06-io-bitmap/io_bitmap.c
+06-io-bitmap/io_exit.c" ]
+    cp -r solutions "$SUBMISSION" && touch "$SUBMISSION"/06-io-bitmap/*
+    run -0 $GRADER submit LAB=6 FROM="$SUBMISSION"
+    [ "$(sha256sum <build/submit/06-io-bitmap.tar.gz)" = "$sum" ]
+    run -0 $GRADER submit FROM=solutions
+    mkdir "$BATS_TEST_TMPDIR/out" && tar xf build/submit/labs.tar.gz -C "$BATS_TEST_TMPDIR/out"
+    [ "$(find "$BATS_TEST_TMPDIR/out" -type f | wc -l)" = "$(ls solutions/*/*.c | wc -l)" ]
+    rm "$SUBMISSION/06-io-bitmap/io_exit.c" && ln -s /etc/passwd "$SUBMISSION/06-io-bitmap/io_exit.c"
+    run -1 $GRADER submit LAB=6 FROM="$SUBMISSION"
+    has "io_exit.c cannot be handed in: it is no ordinary file"
+}
+
+@test "debug stops gdb at the call that failed; says where there is none" {
+    command -v gdb >/dev/null || skip "gdb is not installed"
+    cp -r labs/05-ept-walk "$BATS_TEST_TMPDIR/kept" && cp solutions/05-ept-walk/*.c labs/05-ept-walk/
+    sed 1,2d grader/mutants/05-ept-walk/accessed-only-in-the-leaf.patch | patch -s -d labs/05-ept-walk -p1
+    run -0 $GRADER debug LAB=5 CHECK=accessed_and_dirty_are_set SEED=7 </dev/null
+    cp "$BATS_TEST_TMPDIR/kept"/*.c labs/05-ept-walk/
+    has "gdb stops at ept_walk() where gpa is 0x9e5124161b62" && has "0 of 0.7 points"
+    has "Breakpoint 1, ept_walk (ept=" && has "gpa = $((0x9e5124161b62))"
+    run -1 $GRADER debug LAB=3 CHECK=counters_agree_with_the_kernel
+    has "runs in the machine" && has "make trace"
+    run -3 $GRADER debug LAB=1 CHECK=open_asks_version_and_extensions
+    has "pretended KVM"
+    run -2 $GRADER debug LAB=1
+    has "CHECK=list"
+}
+
 @test "run shows the VMM at work, and what is not written yet" {
     run -0 $GRADER run LAB=3 FROM=solutions
     has "Hello from non-root mode." && has "1234 squared is 1522756" && has "anon_inode:kvm-vm"
     run $GRADER run LAB=1 && has "not written yet"
+}
+
+@test "run shows something of every lab's own part" {
+    for lab in 4 5 6 7 8 9 10; do
+        run -0 $GRADER run LAB=$lab FROM=solutions
+        has "no VMM by itself"
+        [ "$lab" = 7 ] || has "Measured in this run"
+    done
 }
 
 @test "trace decodes the exits of the last graded run" {
@@ -315,6 +384,19 @@ path_without() {
     run -0 $GRADER trace LAB=3 CHECK=counters_agree_with_the_kernel
     has "build/trace/03-exit-loop-counters_agree_with_the_kernel.html"
     grep -q tour.long64.c build/trace/03-exit-loop-counters_agree_with_the_kernel.html
+}
+
+@test "trace opens the lab's best page, of any folder, as text too; says what has none" {
+    submission_make
+    run -0 $GRADER grade LAB=6 FROM="$SUBMISSION"
+    run -0 $GRADER trace LAB=6 FROM="$SUBMISSION"
+    has "random_walk_exits_where_you_decided-bitmap.html" && has "Recorded runs"
+    run -0 $GRADER trace LAB=6 FROM="$SUBMISSION" TEXT=1
+    has "accesses:" && has "text IN of 1 byte at port 0x70ff"
+    run -1 $GRADER trace LAB=6 FROM="$SUBMISSION" CHECK=bad_ranges_change_nothing
+    has "this check has no picture" && has "passed_device_is_driven_without_an_exit"
+    run -1 $GRADER trace LAB=3 FROM="$SUBMISSION" CHECK=counters_agree_with_the_kernel
+    has "make grade LAB=3 CHECK=counters_agree_with_the_kernel FROM="
 }
 
 @test "a failed check names the exit, and trace opens there" {
@@ -349,11 +431,9 @@ END
     has "address 0 (a NULL pointer?)"
 }
 
-@test "shell opens a shell in the machine" {
-    # What is typed before the machine has booted is lost, so it is typed again.
-    run -0 sh -c "(for i in \$(seq 100); do sleep 1; echo exit || exit; done) | \
-        timeout 120 $GRADER shell"
-    has "machine#"
+@test "shell has the student's VMM and guests in it; what is typed at once is not lost" {
+    run -0 sh -c "printf 'vmm\nls guests\n' | timeout 120 $GRADER shell FROM=solutions"
+    has "machine#" && has "1234 squared is 1522756" && has "07-irt-pid"
 }
 
 @test "doctor finds everything here" {

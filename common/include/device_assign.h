@@ -74,8 +74,9 @@ int device_assign_bar(struct device_assignment *assignment, uint64_t gpa,
  * slot for reading only. Slots in use need not stand side by side. When all are mapped,
  * and only then, the device becomes bus master; also where there is no memory at all
  * (MSI needs it, too). Fills ranges. All or nothing: on failure what was mapped is
- * unmapped again, the last one first. If it was vfio_bus_master() that failed, the device
- * did not become bus master: there is nothing to switch off.
+ * unmapped again, the last one first, each even if another cannot be. If it was
+ * vfio_bus_master() that failed, the device did not become bus master: there is nothing to
+ * switch off.
  * Returns 0, -EBUSY (ranges are mapped already; ARGUMENT, step DMA_MAP), or what
  * failed. */
 int device_assign_memory(struct device_assignment *assignment, struct vfio_error *error);

@@ -40,7 +40,8 @@ struct device_bus {
  * a device that is there), -ENOSPC (DEVICE_BUS_MAX devices). Checked in this order. */
 int device_bus_add(struct device_bus *bus, const struct device *device);
 
-/* The device whose range holds all of [address, address + size), or NULL. */
+/* The device whose range holds all of [address, address + size), or NULL. size is at least 1:
+ * an access touches something. address + size may be past 2^64. */
 const struct device *device_bus_find(const struct device_bus *bus, uint64_t address,
                                      uint32_t size);
 

@@ -13,9 +13,8 @@
  * made once more, as a whole. So this works only for devices and transfers that can be
  * repeated.
  *
- * Source: VT-d 7.1 to 7.3 (faults that cannot be recovered from), 7.4 to 7.7 (page
- * requests, for devices that can wait); drivers/iommu/intel/dmar.c of Linux (the text of
- * reports).
+ * Source: VT-d, chapter 7 (non-recoverable faults; page requests, for devices that can wait);
+ * drivers/iommu/intel/dmar.c of Linux (the text of reports).
  */
 #ifndef DMA_DEMAND_H
 #define DMA_DEMAND_H
@@ -92,8 +91,8 @@ bool dmar_report_parse(const char *line, struct vtd_fault *fault);
 
 /* Makes a transfer whose pages may not be mapped yet. Repeats:
  *
- *   make the transfer; read all lines of the kernel's log; map each page that the device
- *   was refused; until a transfer brings no report.
+ *   make the transfer; read the kernel's log to its end, line by line, and map each page that
+ *   the device was refused before the next line is read; until a transfer brings no report.
  *
  * Reports of other devices, and lines that are no report, do not count. A second report of
  * a page that this round has mapped is fine: one fault may be reported twice. Each page

@@ -183,7 +183,7 @@ int ept_unmap(struct ept *ept, uint64_t gpa, uint64_t size);
  *   -ENOMEM  as for ept_unmap() */
 int ept_protect(struct ept *ept, uint64_t gpa, uint64_t size, uint64_t rights);
 
-/* --- walking (ept_walk.c) ----------------------------------------------------------------------- */
+/* --- walking (ept_walk.c) --------------------------------------------------------------------- */
 
 /* Physical memory as the CPU sees it. Each read() is one memory reference: the figures of this
  * lab count them. hpa is a multiple of 8; where there is no memory, read() gives all ones. */

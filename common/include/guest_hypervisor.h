@@ -62,11 +62,11 @@ struct hypervisor_job {
     uint64_t late_to;
     uint64_t l2_rip, l2_rsp, l2_cr3, l2_gdt; /* where L2 starts: 64-bit mode, CPL 0 */
     uint64_t call_key;                       /* a call's answer is RBX XOR this, in RAX */
-    uint32_t cpuid_leaf; /* L2's CPUID with EAX = this gets cpuid_answer (EAX, EBX, */
-    uint32_t
-        cpuid_answer[4]; /* ECX, EDX); with any other EAX what L1's own says (and its */
-                         /* ECX: some leaves have subleafs) */
-    uint32_t port;       /* L1's device: the OUTs to it, the IN from it */
+    /* L2's CPUID with EAX = cpuid_leaf gets cpuid_answer (EAX, EBX, ECX, EDX); with any other EAX
+     * it gets what L1's own CPUID says for that EAX and ECX: some leaves have subleafs. */
+    uint32_t cpuid_leaf;
+    uint32_t cpuid_answer[4];
+    uint32_t port; /* L1's device: the OUTs to it, the IN from it */
     /* from L1 */
     uint64_t port_sum; /* the values of all OUTs, added up; an IN gives this sum */
     uint64_t exits[HYPERVISOR_EXITS];
@@ -79,8 +79,12 @@ struct hypervisor_job {
  *   - Exits of L2: those of enum hypervisor_exit, and nothing that the CPU does not force on
  *     you. All other instructions, exceptions and ports are L2's own: of all ports only
  *     job->port exits, what L2 writes elsewhere is for L0. (What leads to no exit you may choose:
- *     a VPID, unrestricted guest, an MSR bitmap, TLB flushes. AMD: you may intercept SHUTDOWN,
- *     which on Intel always exits.)
+ *     a VPID, unrestricted guest, TLB flushes. L2 executes no RDMSR and no WRMSR, so an MSR bitmap
+ *     is yours to choose; so is LOAD_EFER at the entry: L2's EFER is that of L1, but for LMA and
+ *     LME, which IA32E_MODE_GUEST says. AMD: you may intercept SHUTDOWN, which on Intel always
+ *     exits.)
+ *   - Intel: the processor stays in VMX operation, and its VMCS current: VMXOFF is for whoever
+ *     called (common/silicon/program.S).
  *   - An instruction that was answered is done: L2 goes on behind it. A memory access that was
  *     repaired is not: L2 tries it again.
  *   - A call, CPUID or IN changes the registers that the instruction has as its results; all

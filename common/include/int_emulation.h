@@ -154,7 +154,8 @@ struct int_traps {
  *   -EROFS    a site lies in a read-only slot, with one byte or both
  *   then -EEXIST or -ENOSPC of device_bus_add().
  * A call that fails has changed neither the guest's text nor the bus, and leaves traps->count
- * 0. (Nothing can be taken off a bus: add the device last, and take patches back if that
+ * 0. traps->error stays 0 here, also where the call fails: it is for what happens later.
+ * (Nothing can be taken off a bus: add the device last, and take patches back if that
  * fails.) */
 int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t *sites,
                       unsigned count);
@@ -166,10 +167,11 @@ int int_traps_install(struct int_traps *traps, struct vcpu *vcpu, const uint64_t
  *   - Everything else is none of our business: device_bus_access() on `behind`, the data and
  *     the answer untouched; whether it is an OUT or an IN, and whether a device is there.
  *   - Where the VMM cannot go on, traps->error is set and vcpu_kick() ends the run: -errno of
- *     an ioctl, -EFAULT or -ENOTSUP of the functions above, or -ELOOP: delivering the exception
- *     faulted as well. (A processor would go on with a double fault, SDM 3A 6.15; we do not,
- *     not even if the guest has a gate for it.) The VMM does not set the guest's registers
- *     then, and counts nothing. (KVM still finishes the OUT: RIP stands behind it at last.)
+ *     an ioctl (EINTR too: none is tried again), -EFAULT, -EROFS or -ENOTSUP of the functions
+ *     above, or -ELOOP: delivering the exception faulted as well. (A processor would go on with a
+ *     double fault, SDM 3A 6.15; we do not, not even if the guest has a gate for it.) The VMM
+ *     does not set the guest's registers then, and counts nothing. (KVM still finishes the OUT:
+ *     RIP stands behind it at last.)
  * KVM sees by RIP that it has been changed. So a handler or an IRET's target that is itself the
  * site that exits would be entered two bytes late: not asked for. */
 

@@ -79,7 +79,7 @@ void guest_gate_encode(const struct guest_gate *gate, uint64_t words[2]);
  * G = 0 (the limit counts bytes), P = 1, DPL = 0. */
 void guest_tss_encode(uint64_t base, uint64_t words[2]);
 
-/* Writes GDT, TSS and the whole IDT.
+/* Writes GDT, TSS and the whole IDT, in this order, each with one guest_write() or with several.
  *   GDT: the null descriptor, then those drawn above; segments flat (base 0, limit FFFFFh in
  *        pages), present and marked as accessed, code execute/read with L = 1 and D = 0, data
  *        read/write with B = 1.
@@ -89,8 +89,8 @@ void guest_tss_encode(uint64_t base, uint64_t words[2]);
  *        last one counts.
  * Returns 0; -EINVAL: a gate has a type that is neither of the two, dpl > 3, ist > 7, or a
  * handler that is not canonical (bits 63:47 not all equal); nothing has been written then;
- * or the first error of guest_write(), -EFAULT or -EROFS; some of the tables may have been
- * written then. */
+ * or the first error of guest_write(), -EFAULT or -EROFS. There is one guest_write() a table: a
+ * table is written as a whole or not at all, and those before the one that failed stay. */
 int interrupt_tables_write(struct vm *vm, const struct interrupt_tables *tables);
 
 /* Puts the vCPU, which guest_load() has prepared for long mode, into ring 3: GDTR, IDTR and TR

@@ -99,7 +99,8 @@ struct io_conflict {
  * The devices are looked at in the order of the list: first the range of each, then whether
  * it can live with those before it, the lowest index first. The first thing that is wrong is
  * the answer. (Passed 300h-307h, emulated 2f8h-2ffh, then passed 2fch-303h: the third device
- * cannot be added, with the first, at port 300h.) Returns 0, or, with the bitmap unchanged and *conflict filled in,
+ * cannot be added, with the first, at port 300h.) Returns 0, or, with the bitmap unchanged and
+ * *conflict filled in,
  *   -EINVAL, -ERANGE  the device's range is bad, as above
  *   -EBUSY            it has a port in common with an earlier one, and one of them is passed
  * *conflict is not touched on success; conflict may be NULL. */

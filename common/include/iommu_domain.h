@@ -122,7 +122,8 @@ int iommu_detach(struct iommu_domain *domain, uint16_t source);
  *   -ENOMEM  no page for a table
  * checked in this order. One that fails maps nothing; tables that it took may stay,
  * empty. A device may have used a page before the table for the next one could not be had:
- * after -ENOMEM, too, the IOTLB holds no page of what was undone. */
+ * after -ENOMEM, too, the IOTLB holds no page of what was undone (what else it holds may go or
+ * stay). */
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t physical, uint64_t size,
               uint64_t rights);
 
@@ -193,7 +194,7 @@ struct vtd_frcd vtd_fault_encode(const struct vtd_fault *fault);
  * can still be read); other bits may be anything. Returns whether F is set. */
 bool vtd_fault_decode(const struct vtd_frcd *record, struct vtd_fault *fault);
 
-/* Hardware: a fault has happened (VT-d 7.2.1). There is one record.
+/* Hardware: a fault has happened (VT-d, chapter 7, primary fault logging). There is one record.
  *   PFO is set: nothing changes.
  *   F is set, and the record is of the same source-id: nothing changes (collapsed).
  *   F is set otherwise: PFO is set.

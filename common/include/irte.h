@@ -48,7 +48,7 @@
  *         11  reserved
  *   A source-id is bus[15:8], device[7:3], function[2:0].
  *
- * Source: Intel Virtualization Technology for Directed I/O, 5.1 (remapping), 7.1 (fault
+ * Source: Intel Virtualization Technology for Directed I/O, 5.1 (remapping), 7 (fault
  * reasons), 9.10 and 9.11.
  */
 #ifndef IRTE_H
@@ -100,7 +100,7 @@ struct interrupt_request {
     uint16_t source; /* bus, device, function of who wrote it */
 };
 
-/* Fault reasons (VT-d 7.1), with the hardware's numbers. */
+/* Fault reasons (VT-d, chapter 7 and appendix A), with the hardware's numbers. */
 enum irt_fault {
     IRT_OK = 0,
     IRT_REQUEST_RESERVED = 0x20, /* a reserved bit of the request is 1 */

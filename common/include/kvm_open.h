@@ -8,7 +8,8 @@
  *     On success *error is left as it is.
  *   - No leak: a function that fails has closed and unmapped all that it opened, and the
  *     object reads as "not there" (fd == -1, run == NULL).
- *   - Destroying is forgiving: it works on an object that is "not there", and twice.
+ *   - Destroying is forgiving: it works on an object that is "not there", and twice. A close()
+ *     that fails is not tried again: the number is free all the same (man 2 close).
  *
  * Source: Documentation/virt/kvm/api.rst of Linux, sections 4.1 to 4.7 and 5.
  */
@@ -49,7 +50,8 @@ int kvm_extension(const struct kvm *kvm, int capability);
 
 /* Creates an empty virtual machine: no memory, no vCPU, no device (machine type 0). Fills
  * vm->fd and vm->kvm; every other field starts as 0 or NULL. KVM_CREATE_VM may be interrupted
- * by a signal: that is not an error, try again. Returns 0 on success.
+ * by a signal (EINTR): that is not an error, try again, here and at no other call. Returns 0
+ * on success.
  * EBUSY -> BUSY, the rest as above, step CREATE_VM. (api.rst 4.2) */
 int vm_create(struct vm *vm, struct kvm *kvm, struct vmm_error *error);
 

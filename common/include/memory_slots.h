@@ -14,7 +14,8 @@
  *    +--------------+            +--------------+
  *
  * vm->slots mirrors what KVM was told: an entry is in use exactly if KVM has that slot.
- * A function that fails changes neither.
+ * A function that fails changes neither. What the other fields of an unused entry hold (size == 0)
+ * does not matter.
  *
  * Source: Documentation/virt/kvm/api.rst of Linux, 4.35 (KVM_SET_USER_MEMORY_REGION) and
  * 4.8 (KVM_GET_DIRTY_LOG).
@@ -42,7 +43,7 @@
  *            not one of MEMORY_SLOT_*; the range passes GPA_LIMIT or wraps around
  *   -EEXIST  the range shares a page with a slot in use (touching ends are no overlap)
  *   -ENOSPC  all VM_SLOTS_MAX entries are in use
- *   -errno   of the ioctl
+ *   -errno   of the ioctl; EINTR and EAGAIN too: no call of this part is tried again
  * Several may apply: they are checked in this order. */
 int memory_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *hva, uint32_t flags);
 

@@ -106,7 +106,9 @@ enum exit_owner nested_exit_owner(const struct nested_exit *exit,
 
 /* Bitmaps for vmcs02: every access that vmcs01 or vmcs12 wants to exit does,
  * and no other. A level without USE_IO_BITMAPS wants all ports or none
- * (UNCONDITIONAL_IO_EXITING); one without USE_MSR_BITMAPS wants all MSRs. */
+ * (UNCONDITIONAL_IO_EXITING); one without USE_MSR_BITMAPS wants all MSRs.
+ * bitmaps02 are pages of their own: none of them is one of bitmaps01 or
+ * bitmaps12 (both of these go on to be used). */
 void nested_bitmaps_merge(const struct nested_bitmaps *bitmaps02,
                           const struct vmx_controls *controls01,
                           const struct nested_bitmaps *bitmaps01,
@@ -177,7 +179,8 @@ struct nested_pages {
  *   cr0_mask, cr4_mask       the OR: a bit that one of them owns is not L2's
  *   cr0_shadow, cr4_shadow   what L2 reads in a bit that is not its own: if L1
  *                            owns it, L1's shadow; else what L1 put into
- *                            vmcs12's guest CR0, CR4
+ *                            vmcs12's guest CR0, CR4. Bits outside of the mask
+ *                            do not count
  *   exit                     vmcs01's: it leads to L0
  *   entry                    vmcs01's, but IA32E_MODE_GUEST is vmcs12's
  *   entry_interruption_info, its error code and length

@@ -91,7 +91,9 @@ struct nested_ept_answer {
  * In a reflected qualification bits 2:0 and 8:7 are those of the processor's,
  * all but them and 5:3 is 0.
  * Where the answer is not FILLED, EPT02 translates what it did before (tables
- * that were taken may stay).
+ * that were taken may stay): also where a large page would have given way to small
+ * ones, and the pool has fewer tables than that takes. The processor may walk EPT02
+ * at any time: a table is cleared before an entry leads to it.
  *
  * A page that is filled in is as large as the smaller one of the two, and
  * allows what both allow. Its memory type is MT_WB. The entries above it have
@@ -106,9 +108,10 @@ void nested_ept_violation(struct nested_ept *ept, uint64_t gpa, uint64_t qualifi
 /* The same eagerly, for every page of [from, to): what EPT12 and EPT01 both
  * translate is filled in, whatever it allows; all else is left out, it will be
  * dealt with when L2 touches it. from and to are multiples of 4 KiB. Returns
- * the number of entries of EPT02 that map a page in the range, or -ENOMEM if
- * the pool is used up. A page that begins before `from`, or ends behind `to`,
- * is filled in as a whole. */
+ * how many pages it has filled in, large ones counted once and those that were
+ * there already too (each is written anew), or -ENOMEM if the pool is used up.
+ * A page that begins before `from`, or ends behind `to`, is filled in as a
+ * whole and counted. */
 long nested_ept_fill(struct nested_ept *ept, uint64_t from, uint64_t to);
 
 /* L1 has executed INVEPT: EPT12 is not what it was. EPT02 maps nothing after

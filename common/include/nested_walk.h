@@ -80,7 +80,7 @@ struct nested_caches {
     struct guest_table_entry guest_tables[NESTED_CACHE_SIZE];
 };
 
-/* --- the walk (nested_walk.c) ------------------------------------------------------------------- */
+/* --- the walk (nested_walk.c) ----------------------------------------------------------------- */
 
 /* What the CPU's memory management knows about the guest that runs. */
 struct guest_mmu {
@@ -128,8 +128,11 @@ void nested_walk(const struct guest_mmu *mmu, uint64_t gva, uint64_t access,
 
 /* INVLPG and CR3 loads: if mmu->caches is NULL, there is nothing to forget. */
 
-/* The guest executes INVLPG: of its root, the translation of that page (both modes), and all of
- * guest_tables (SDM 3A 4.10.4.1: regardless of the address). */
+/* The guest executes INVLPG: of its root, the translation of the 4 KiB that gva lies in (both
+ * modes), and all of guest_tables (SDM 3A 4.10.4.1: regardless of the address).
+ * Here we are simpler than a CPU, which forgets all of a large page: a line of translations
+ * does not know how large the guest's page is, and its other pieces of 4 KiB stay. A guest of
+ * ours executes INVLPG for each of them, or loads CR3. */
 void nested_invlpg(const struct guest_mmu *mmu, uint64_t gva);
 
 /* The guest loads CR3: mmu->cr3 becomes cr3, all 64 bits as given. Forgotten: all translations and

@@ -47,7 +47,7 @@ enum vfio_error_kind {
     VFIO_ERR_NO_BAR,                 /* BAR_INFO: cannot be mapped; detail = flags */
     VFIO_ERR_NO_CONFIG,              /* CONFIG_INFO: cannot be used; detail = flags */
     VFIO_ERR_NO_MSI,            /* IRQ_INFO: none, or without eventfd; detail = count */
-    VFIO_ERR_ARGUMENT,          /* DMA_MAP, DMA_UNMAP, ROUTING: see there */
+    VFIO_ERR_ARGUMENT,          /* DMA_MAP, DMA_UNMAP, BAR_SLOT, ROUTING: see there */
     VFIO_ERR_IOVA_OUT_OF_REACH, /* DMA_MAP: past the device's last address; detail = the
                                    last address that was asked for */
     VFIO_ERR_IOVA_IN_USE,       /* DMA_MAP: EEXIST */
@@ -59,6 +59,10 @@ enum vfio_error_kind {
                                    fewer than 2 bytes */
 };
 
+/* A function of part 08 that takes an error (which may be NULL) and fails fills it and returns
+ * -errnum; on success *error is left as it is. No call is tried again: EINTR and EAGAIN are
+ * reported like any errno (SYSCALL). What fails while something is undone or closed is not
+ * reported: the first error is the one. */
 struct vfio_error {
     enum vfio_step step;
     enum vfio_error_kind kind;

@@ -329,7 +329,8 @@ struct vmx_controls {
     uint64_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 };
 
-/* --- in words (common/vmm/vmx_names.c) ------------------------------------------------ */
+/* --- in words (common/vmm/vmx_names.c) ------------------------------------------------
+ * For checks and tools; a part is not linked with them. */
 
 /* "EPT_VIOLATION", or "?" */
 const char *vmx_exit_name(uint32_t basic_reason);

@@ -14,7 +14,7 @@ struct run {
     uint32_t events_used, writes_used;
 };
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Closes the log. Nothing that comes after the checksum counts. */
 _Noreturn static void run_end(enum silicon_end end, uint64_t detail, uint64_t extra)
@@ -47,7 +47,7 @@ _Noreturn void host_fault(uint64_t vector, uint64_t rip)
             run_end(SILICON_BAD_JOB, __LINE__, 0);                                         \
     } while (0)
 
-/* --- the runtime's own tables -------------------------------------------------------------------- */
+/* --- the runtime's own tables ----------------------------------------------------------------- */
 
 struct host_tables host_tables __attribute__((aligned(16)));
 extern const uint8_t exception_stubs[];
@@ -92,7 +92,7 @@ void host_tables_load(void)
                      : "rax", "memory");
 }
 
-/* --- the job --------------------------------------------------------------------------------------- */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static void job_check(void)
 {
@@ -128,7 +128,7 @@ static void memory_prepare(void)
     }
 }
 
-/* --- exits ----------------------------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------------------------------ */
 
 /* Notes the exit. Null: the log is full. */
 static struct silicon_record *exit_note(const struct run *run)

@@ -17,7 +17,6 @@
 #define IA32_FEATURE_CONTROL 0x3a
 #define CR0_NE               (1 << 5)
 #define CR4_VMXE             (1 << 13)
-#define VMLAUNCH_BYTE        0xc2 /* the last of 0F 01 C2; of VMRESUME's it is C3 */
 
     .section .start, "ax"
     .globl _start
@@ -56,7 +55,7 @@ _start:
 2:  movq 16(%rbx), %rax
     testq %rax, %rax
     jz 3f
-    movb $VMLAUNCH_BYTE, (%rax) /* this VMRESUME will be refused */
+    xorb $1, (%rax) /* VMRESUME becomes VMLAUNCH, or the other way round: refused */
 3:  movq 0(%rbx), %rdi
     call hypervisor_main
 

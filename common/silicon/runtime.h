@@ -41,14 +41,14 @@ struct vmx_capabilities {
 /* Turns VMX on and makes a fresh VMCS current. 0, or the enum silicon_end that says why not. */
 enum silicon_end vmx_start(struct vmx_capabilities *capabilities);
 
-/* --- vmcs_fill.c -------------------------------------------------------------------------------- */
+/* --- vmcs_fill.c ------------------------------------------------------------------------------ */
 
 /* Fills the current VMCS. False: the processor does not offer a control that is wanted;
  * *missing = field << 32 | its bits. */
 bool vmcs_fill(const struct vmx_guest_state *guest, const struct vmx_controls *controls,
                const struct vmx_capabilities *capabilities, uint64_t *missing);
 
-/* --- enter.S ------------------------------------------------------------------------------------ */
+/* --- enter.S ---------------------------------------------------------------------------------- */
 
 /* Enters the guest with its general registers (numbered as in enum silicon_register; RSP is
  * in the VMCS); returns at the next VM exit with what the guest left in them.

@@ -7,7 +7,7 @@
 
 #define MSR_EFER 0xc0000080
 
-/* --- controls ---------------------------------------------------------------------------------- */
+/* --- controls --------------------------------------------------------------------------------- */
 
 /* Adds what the processor demands; notes what it does not offer. */
 static uint64_t control_adjust(enum vmcs_field field, uint32_t wanted, uint64_t capability,
@@ -107,7 +107,7 @@ static void exit_and_entry_controls_fill(const struct vmx_controls *c,
     vmcs_write(VMCS_VM_ENTRY_INSTRUCTION_LENGTH, c->entry_instruction_length);
 }
 
-/* --- the two worlds ------------------------------------------------------------------------------ */
+/* --- the two worlds --------------------------------------------------------------------------- */
 
 static void guest_state_fill(const struct vmx_guest_state *g)
 {

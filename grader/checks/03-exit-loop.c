@@ -240,13 +240,15 @@ static const struct check checks[] = {
              "between two of your lines? In vcpu_run(), after EINTR: you clear one thing "
              "and look at another. A kick between the two sets both; which order survives "
              "it?",
-             "vcpu_kick(): kick_requested, immediate_exit, and only then read thread "
-             "and send the signal. After EINTR: clear immediate_exit first, then "
-             "exchange kick_requested with false."},
+             "vcpu_kick(): kick_requested, immediate_exit, a full barrier (store it with "
+             "__ATOMIC_SEQ_CST), and only then read thread and send the signal. After "
+             "EINTR: clear immediate_exit first, then exchange kick_requested with false."},
         .explanation =
             "Say what you want before you ring the bell; put the bell back before "
-            "you read the note. Stepping sees the order of instructions only: that the "
-            "store is done before the load takes a barrier, such as atomic_exchange().",
+            "you read the note. Stepping sees the order of instructions only, and a load "
+            "may pass a store before it: therefore this check also looks for the "
+            "instruction that forbids it (XCHG, LOCK, MFENCE) between the store to "
+            "immediate_exit and the load of thread.",
     },
     {
         .id = "kick_signal_restarts_other_calls",

@@ -20,7 +20,7 @@ static const struct check checks[] = {
         .why = "A device writes an address; a wrong index is somebody else's interrupt.",
         .handout = "Steps, 2",
         .slide = "Interrupt Remapping Table",
-        .manual = VTD("5.1.2, 5.1.3, 7.1"),
+        .manual = VTD("5.1.2, 5.1.3, 7 (fault reasons)"),
         .hints =
             {"Where are the 16 bits of the handle, and which one is not beside the "
              "others? When does the subhandle count?",
@@ -42,7 +42,7 @@ static const struct check checks[] = {
             "Reserved bits get a meaning in later hardware: who sets them has a bug today.",
         .handout = "Steps, 1",
         .slide = "Interrupt Remapping Table",
-        .manual = VTD("7.1, 9.10, 9.11"),
+        .manual = VTD("7 (fault reasons), 9.10, 9.11"),
         .hints =
             {"The two formats have different reserved bits. Which bit says which format "
              "it is?",

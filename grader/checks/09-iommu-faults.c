@@ -122,7 +122,7 @@ static const struct check checks[] = {
         .why = "The reason says which table is wrong, and who has to mend it.",
         .handout = "Steps, 6",
         .slide = "IOMMU and virtualization",
-        .manual = VTD("7.1, appendix A"),
+        .manual = VTD("7, non-recoverable faults; appendix A"),
         .hints =
             {"Follow the order of the contract: entry by entry, and for each: readable, "
              "present, reserved bits, values.",
@@ -209,7 +209,7 @@ static const struct check checks[] = {
         .why = "A device can fault millions of times a second, with one place to note it.",
         .handout = "Steps, 11",
         .slide = "IOMMU and virtualization",
-        .manual = VTD("7.2.1, 10.4.9 (FSTS_REG)"),
+        .manual = VTD("7, primary fault logging; 10.4.9 (FSTS_REG)"),
         .hints =
             {"There are four cases. Which one is asked first?",
              "PFO set: nothing. F clear: record, PPF. F set: of the same device, nothing; "
@@ -230,7 +230,7 @@ static const struct check checks[] = {
         .why = "A refusal that nobody hears of is data that is silently wrong.",
         .handout = "Steps, 7",
         .slide = "IOMMU and virtualization",
-        .manual = VTD("7.2, 9.3 (FPD)"),
+        .manual = VTD("7, fault logging; 9.3 (FPD)"),
         .hints = {"For which faults has the IOMMU seen a context entry?",
                   "FPD counts once the context entry was read, even if its P is 0. Faults "
                   "at the "
@@ -312,7 +312,7 @@ static const struct check checks[] = {
         .why = "Unmapped, read-only, unmapped again: the device reaches its windows only.",
         .handout = "Run it",
         .slide = "IOMMU and virtualization",
-        .manual = VTD("7.2; docs/specs/edu.txt of QEMU"),
+        .manual = VTD("7, fault logging; docs/specs/edu.txt of QEMU"),
         .hints = {"If the checks on the model pass, this one does.",
                   "The device is refused a read (reason 6) and two writes (reason 5); the "
                   "kernel "
@@ -352,7 +352,7 @@ static const struct check checks[] = {
         .why = "The slide's page-fault interrupt, with what this hardware can do.",
         .handout = "Run it",
         .slide = "IOMMU and virtualization",
-        .manual = VTD("7.1 to 7.3"),
+        .manual = VTD("7, non-recoverable faults"),
         .hints =
             {"If the checks on the model pass, this one does.",
              "Two transfers touch three new pages: five tries, three reports.",

@@ -38,6 +38,7 @@ static void build_report(int report, const struct built *built)
 
     cJSON_AddBoolToObject(json, "build", built->ok);
     cJSON_AddBoolToObject(json, "ours", built->ours);
+    cJSON_AddStringToObject(json, "parts", built->parts);
     cJSON_AddStringToObject(json, "messages", built->messages ? built->messages : "");
     text = cJSON_PrintUnformatted(json);
     dprintf(report, "%s\n", text ? text : "{}");
@@ -90,6 +91,10 @@ _Noreturn static void judge_exec(const struct grading *g,
     if (g->traces && g->stage != STAGE_CONTROL) {
         argv[n++] = "--traces";
         argv[n++] = g->traces;
+    }
+    if (g->keep) {
+        argv[n++] = "--keep";
+        argv[n++] = g->keep;
     }
     if (g->submission.sanitize)
         argv[n++] = "--runtime";
@@ -173,6 +178,7 @@ static void line_take(struct grading *g, const char *text)
         g->reported = true;
         g->built = cJSON_IsTrue(cJSON_GetObjectItem(json, "build"));
         g->ours_failed = cJSON_IsTrue(cJSON_GetObjectItem(json, "ours"));
+        snprintf(g->parts, sizeof g->parts, "%s", json_text(json, "parts"));
         free(g->messages);
         g->messages = strdup(json_text(json, "messages"));
     } else if (cJSON_HasObjectItem(json, "cost")) {

@@ -22,6 +22,7 @@ struct grading {
     struct submission submission;
     const char *only;            /* a single check's id, or NULL */
     const char *traces;          /* folder for recorded events, or NULL */
+    const char *keep;            /* file for the newest run's request, or NULL */
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 
@@ -33,6 +34,7 @@ struct grading {
     char *messages; /* the compiler's */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
+    char parts[33]; /* struct built */
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
     bool done;

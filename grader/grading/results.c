@@ -13,6 +13,7 @@
 #include "lib/files.h"
 #include "lib/hash.h"
 #include "lib/json.h"
+#include "lib/names.h"
 
 #define FORMAT 1
 
@@ -20,8 +21,7 @@
 void results_path(char *path, const char *from)
 {
     struct hash *hash;
-    char key[33], name[40];
-    size_t n = 0;
+    char key[33], name[NAME_ROOM];
 
     if (strcmp(from, "labs") == 0) {
         path_make(path, "build/results.json");
@@ -31,10 +31,7 @@ void results_path(char *path, const char *from)
         path_make(path, "build/results-solutions.json");
         return;
     }
-    for (const char *c = strrchr(from, '/') ? strrchr(from, '/') + 1 : from;
-         *c && n < sizeof name - 1; c++)
-        name[n++] = strchr(" /\\'\"", *c) ? '_' : *c;
-    name[n] = 0;
+    name_plain(name, name_last(from));
     hash = hash_new();
     hash_text(hash, from);
     hash_finish(hash, key);
@@ -76,24 +73,6 @@ static void set_number(cJSON *object, const char *name, double number)
     cJSON_AddNumberToObject(object, name, number);
 }
 
-/* What was graded, to know whether an earlier verdict is about the same. */
-static void parts_key(const struct grading *g, char key[33])
-{
-    struct hash *hash = hash_new();
-
-    for (int i = 0; i < g->lab->part_count; i++) {
-        char path[PATH_ROOM];
-        struct stat s;
-
-        path_make(path, "%s/%s/%s", g->submission.folder, g->lab->name, g->lab->parts[i]);
-        if (stat(path, &s) == 0 && s.st_size > PART_BYTES)
-            hash_stat(hash, path); /* refused; it may be gigabytes of nothing */
-        else
-            hash_file(hash, path);
-    }
-    hash_finish(hash, key);
-}
-
 static bool was_judged(const cJSON *verdict)
 {
     const char *word = json_text(verdict, "verdict");
@@ -101,31 +80,36 @@ static bool was_judged(const cJSON *verdict)
     return strcmp(word, "pass") == 0 || strcmp(word, "fail") == 0;
 }
 
-/* A check that was not asked for, or not judged, keeps its earlier verdict if the part is
- * still the same. */
-static void lab_merge(cJSON *lab, const struct grading *g)
+static void time_text(char text[40], time_t when)
 {
-    cJSON *checks = cJSON_GetObjectItem(lab, "checks");
-    const cJSON *declared, *verdict;
-    int earned = 0;
-    char when[40], seed[32], key[33];
-    time_t now = time(NULL);
+    strftime(text, 40, "%Y-%m-%dT%H:%M:%SZ", gmtime(&when));
+}
 
-    parts_key(g, key);
-    if (strcmp(json_text(lab, "parts"), key) != 0) {
-        cJSON_DeleteItemFromObject(lab, "checks");
-        checks = NULL;
+/* What came of a check now. An earlier verdict about the same bytes outlives one that is none;
+ * then the newer one stands beside it, as "newer". */
+static void verdict_merge(cJSON *checks, const cJSON *verdict, const char *when,
+                          const char *seed)
+{
+    cJSON *earlier = cJSON_GetObjectItemCaseSensitive(checks, verdict->string);
+    cJSON *fresh = cJSON_Duplicate(verdict, true);
+
+    set_text(fresh, "when", when);
+    set_text(fresh, "seed", seed);
+    if (earlier && was_judged(earlier) && !was_judged(verdict)) {
+        cJSON_DeleteItemFromObject(earlier, "newer");
+        cJSON_AddItemToObject(earlier, "newer", fresh);
+        return;
     }
-    if (!checks)
-        checks = cJSON_AddObjectToObject(lab, "checks");
-    cJSON_ArrayForEach(verdict, g->checks)
-    {
-        if (!was_judged(verdict) && cJSON_HasObjectItem(checks, verdict->string))
-            continue;
-        cJSON_DeleteItemFromObject(checks, verdict->string);
-        cJSON_AddItemToObject(checks, verdict->string, cJSON_Duplicate(verdict, true));
-    }
-    cJSON_ArrayForEach(declared, cJSON_GetObjectItem(g->lab->declared, "checks"))
+    cJSON_DeleteItemFromObject(checks, verdict->string);
+    cJSON_AddItemToObject(checks, verdict->string, fresh);
+}
+
+static int tenths_earned(const cJSON *checks, const struct lab *lab)
+{
+    const cJSON *declared;
+    int earned = 0;
+
+    cJSON_ArrayForEach(declared, cJSON_GetObjectItem(lab->declared, "checks"))
     {
         const cJSON *known =
             cJSON_GetObjectItemCaseSensitive(checks, json_text(declared, "id"));
@@ -133,17 +117,76 @@ static void lab_merge(cJSON *lab, const struct grading *g)
         if (strcmp(json_text(known, "verdict"), "pass") == 0)
             earned += json_int(declared, "tenths");
     }
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    return earned;
+}
+
+/* Whose results these are. */
+static void owner_note(cJSON *json, const char *folder)
+{
+    char *from = name_clean(folder), *name = name_clean(name_last(folder));
+
+    set_text(json, "from", from ? from : "");
+    set_text(json, "name", name ? name : "");
+    free(from);
+    free(name);
+}
+
+/* The lab's verdicts, about the bytes that were compiled: those about others are gone. Where
+ * nothing was read at all, nothing is known of the bytes, and they stay. */
+static cJSON *checks_about(cJSON *lab, const char *parts)
+{
+    if (parts[0] && strcmp(json_text(lab, "parts"), parts) != 0) {
+        cJSON_DeleteItemFromObject(lab, "checks");
+        set_text(lab, "parts", parts);
+    }
+    if (!cJSON_HasObjectItem(lab, "checks"))
+        cJSON_AddObjectToObject(lab, "checks");
+    return cJSON_GetObjectItem(lab, "checks");
+}
+
+static void lab_merge(cJSON *lab, const struct grading *g)
+{
+    cJSON *checks = checks_about(lab, g->parts);
+    const cJSON *verdict;
+    char when[40], seed[32];
+    time_t now = time(NULL);
+
+    time_text(when, now);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->seed);
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        verdict_merge(checks, verdict, when, seed);
+    }
     set_text(lab, "title", json_text(g->lab->declared, "title"));
-    set_text(lab, "parts", key);
     set_text(lab, "when", when);
     set_number(lab, "time", (double)now);
     set_text(lab, "seed", seed);
-    set_number(lab, "points", earned / 10.0);
+    set_number(lab, "points", tenths_earned(checks, g->lab) / 10.0);
     set_number(lab, "of", lab_tenths(g->lab) / 10.0);
     set_number(lab, "seconds", g->seconds);
     set_text(lab, "messages", g->messages ? g->messages : "");
+}
+
+int results_errors(const cJSON *results, const struct lab *lab)
+{
+    const cJSON *check,
+        *result = cJSON_GetObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name);
+    int errors = 0;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(result, "checks"))
+    {
+        errors +=
+            strcmp(json_text(cJSON_GetObjectItem(check, "newer"), "verdict"), "error") == 0;
+    }
+    return errors;
+}
+
+cJSON *results_lab(const struct grading *g)
+{
+    cJSON *lab = cJSON_CreateObject();
+
+    lab_merge(lab, g);
+    return lab;
 }
 
 bool results_merge(const char *path, const struct grading *list, int count)
@@ -157,6 +200,7 @@ bool results_merge(const char *path, const struct grading *list, int count)
         return false;
     json = results_load(path);
     labs = cJSON_GetObjectItem(json, "labs");
+    owner_note(json, count > 0 ? list[0].submission.folder : "");
     for (int i = 0; i < count; i++) {
         cJSON *lab = cJSON_GetObjectItem(labs, list[i].lab->name);
 

@@ -12,8 +12,11 @@
  * kept for a page. */
 #define VIEW_SUFFIX ".view"
 
-/* Where recorded runs of a lab are kept (PATH_ROOM bytes); "": nowhere. */
+/* Where recorded runs of a lab are kept (PATH_ROOM bytes). */
 void traces_folder(char *folder, const struct lab *lab, const struct settings *s);
+
+/* The check whose recorded run shows most of the lab; "": none is named. */
+const char *trace_best(const struct lab *lab);
 
 /* Is there anything that `make trace` can show of a check, or (NULL) of the lab? */
 bool trace_there(const struct lab *lab, const struct settings *s, const char *check);

@@ -116,7 +116,7 @@ uint64_t judge_random_below(struct judge *judge, uint64_t limit);
 void judge_figure(struct judge *judge, const char *name, double value, const char *unit);
 
 /* Keeps data of this run for `make trace`, which puts it into grader/pages/KIND.html. kind:
- * "walk", "interrupt" or "fault"; the page says what the JSON has to have. No verdict. */
+ * "walk", "bitmap", "interrupt" or "fault"; the page says what the JSON has to have. No verdict. */
 void judge_view(struct judge *judge, const char *kind, const char *json);
 
 /* Names the event that the CHECKs from here on are about: if one of them fails, the report says

@@ -16,6 +16,7 @@ struct judge_options {
     const char *no_machine, *no_model, *no_silicon; /* why not, where they are not */
     const char *traces; /* folder to keep recorded events in, or NULL */
     const char *only;   /* ids of the checks to run, with commas; NULL: all */
+    const char *keep;   /* file that gets the newest run's request (make debug), or NULL */
     uint64_t seed;
     enum cage cage;        /* for tools and the emulator */
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */

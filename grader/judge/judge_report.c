@@ -48,7 +48,7 @@ static cJSON *check_json(const struct check *check)
     cJSON_AddStringToObject(json, "handout", check->handout);
     cJSON_AddStringToObject(json, "slide", check->slide);
     cJSON_AddStringToObject(json, "manual", check->manual);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3 && check->hints[i]; i++)
         cJSON_AddItemToArray(hints, cJSON_CreateString(check->hints[i]));
     cJSON_AddStringToObject(json, "explanation", check->explanation);
     return json;

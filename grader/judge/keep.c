@@ -40,15 +40,24 @@ void judge_point_settle(struct judge *j)
 extern const struct guest_image *const __start_guest_images[] __attribute__((weak)),
     *const __stop_guest_images[] __attribute__((weak));
 
-/* The file that the guest in a run's input came from; "" if none of ours is in it. */
+/* The file that the guest in a run's input came from; "" if none of ours is in it. The longest one:
+ * the two bytes of a loop are in many others, and now and then in random numbers. */
 static const char *guest_of(const struct run_spec *spec)
 {
+    const char *file = "";
+    size_t longest = 0;
+
     for (const struct guest_image *const *g = __start_guest_images; g < __stop_guest_images;
-         g++)
-        if (spec->input && memmem(spec->input, spec->input_size, (*g)->bytes,
-                                  (size_t)((*g)->end - (*g)->bytes)))
-            return (*g)->file;
-    return "";
+         g++) {
+        const size_t size = (size_t)((*g)->end - (*g)->bytes);
+
+        if (size <= longest || !spec->input ||
+            !memmem(spec->input, spec->input_size, (*g)->bytes, size))
+            continue;
+        longest = size;
+        file = (*g)->file;
+    }
+    return file;
 }
 
 /* Keeps something for `make trace`, in one piece or not at all: one file a check. */

@@ -49,6 +49,7 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         {"--no-silicon", &o->no_silicon},
         {"--traces", &o->traces},
         {"--only", &o->only},
+        {"--keep", &o->keep},
         {"--seed", &seed},
         {"--cage", &cage},
         {"--report", &report},

@@ -185,10 +185,9 @@ bool machine_ended(struct machine *m, int *status)
     return false;
 }
 
-int machine_interactive(const char *kernel, const char *initramfs)
+pid_t machine_interactive(const char *kernel, const char *initramfs, int input, int output)
 {
     struct arguments a = {0};
-    int status;
 
     machine_arguments(&a, NULL, false);
     argument_add(&a, "-serial");
@@ -198,12 +197,11 @@ int machine_interactive(const char *kernel, const char *initramfs)
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         child_bind(parent);
-        child_files(0, 1, 2, NULL);
+        child_files(input, output, 2, NULL);
         execvp(QEMU, a.item);
         dprintf(2, "cannot start " QEMU ": %m\n");
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0)
-        return -errno;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+    arguments_free(&a);
+    return pid < 0 ? -errno : pid;
 }

@@ -70,7 +70,8 @@ char *machine_console_tail(const struct machine *machine, size_t size);
 /* Waits a moment for QEMU to be gone; if it is, its wait status in *status and true. */
 bool machine_ended(struct machine *machine, int *status);
 
-/* Boots without a snapshot, with this terminal as its console; returns when it is off. */
-int machine_interactive(const char *kernel, const char *initramfs);
+/* Boots without a snapshot, with these two as its console's input and output. The process, or
+ * -errno; it ends when the machine is off, and dies with the caller. */
+pid_t machine_interactive(const char *kernel, const char *initramfs, int input, int output);
 
 #endif

@@ -91,6 +91,18 @@ void judge_physical_read(struct judge *j, uint64_t address, void *buffer, size_t
                     address);
 }
 
+/* For make debug: the same run can be started again by hand. It is the last that is kept, so where
+ * a check failed. */
+static void request_keep(const char *path, const uint8_t *frame, size_t size)
+{
+    FILE *file = path ? fopen(path, "we") : NULL;
+
+    if (!file)
+        return;
+    fwrite(frame, 1, size, file);
+    fclose(file);
+}
+
 /* Sends the request and receives the evidence. 0, or -errno: the place has gone. */
 static int place_exchange(struct judge *j, const struct place *place,
                           const struct run_request *request, const struct run_spec *spec,
@@ -117,6 +129,8 @@ static int place_exchange(struct judge *j, const struct place *place,
     setsockopt(place->channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (machine)
         snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    if (!machine)
+        request_keep(j->targets->options->keep, frame, size);
     if (machine)
         deadline = deadline_begin(&place->machine, request->deadline_ms);
     r = frame_send(place->channel, FRAME_RUN, NULL, 0, frame, size);

@@ -51,3 +51,31 @@ void text_clean(char *text)
     }
     *to = 0;
 }
+
+/* (A byte that is of no character counts as one.) */
+static size_t step(const char *text)
+{
+    uint32_t code;
+    size_t size = character((const unsigned char *)text, &code);
+
+    return size ? size : 1;
+}
+
+size_t text_fit(const char *text, size_t characters)
+{
+    const char *at = text;
+
+    while (*at && characters-- > 0)
+        at += step(at);
+    return (size_t)(at - text);
+}
+
+size_t text_width(const char *text, size_t bytes)
+{
+    const char *at = text;
+    size_t width = 0;
+
+    for (; *at && at < text + bytes; at += step(at))
+        width++;
+    return width;
+}

@@ -25,6 +25,9 @@ static const struct {
     {"kvm_mmio", EVENT_MMIO},
     {"kvm_page_fault", EVENT_PAGE_FAULT},
     {"kvm_inj_virq", EVENT_INJECT},
+    {"kvm_inj_exception", EVENT_INJECT_EXCEPTION},
+    {"kvm_msi_set_irq", EVENT_MSI},
+    {"kvm_set_irq", EVENT_LINE},
     {"kvm_nested_vmexit", EVENT_NESTED_EXIT},
     {"kvm_nested_vmrun", EVENT_NESTED_ENTRY}, /* its name up to Linux 6.0 */
     {"kvm_nested_vmenter", EVENT_NESTED_ENTRY},
@@ -138,6 +141,17 @@ static void event_fill(struct kvm_event *e, struct tep_event *event,
     case EVENT_INJECT:
         e->value = field(event, record, "vector");
         break;
+    case EVENT_INJECT_EXCEPTION:
+        e->value = field(event, record, "exception");
+        break;
+    case EVENT_MSI:
+        e->address = field(event, record, "address");
+        e->value = field(event, record, "data");
+        break;
+    case EVENT_LINE:
+        e->value = field(event, record, "gsi");
+        e->write = (uint32_t)field(event, record, "level");
+        break;
     case EVENT_NESTED_ENTRY:
     case EVENT_NESTED_INTERCEPTS:
     case EVENT_NESTED_REFLECT:
@@ -236,42 +250,6 @@ size_t kvm_events_count(const struct kvm_events *events, enum kvm_event_kind kin
     return n;
 }
 
-const char *svm_exit_name(uint32_t code)
-{
-    if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
-        return "exception";
-    switch (code) {
-    case SVM_EXIT_INTR:
-        return "interrupt";
-    case SVM_EXIT_CPUID:
-        return "cpuid";
-    case SVM_EXIT_HLT:
-        return "hlt";
-    case SVM_EXIT_IOIO:
-        return "io";
-    case SVM_EXIT_MSR:
-        return "msr";
-    case SVM_EXIT_SHUTDOWN:
-        return "shutdown";
-    case SVM_EXIT_VMRUN:
-        return "vmrun";
-    case SVM_EXIT_VMMCALL:
-        return "vmmcall";
-    case SVM_EXIT_VMLOAD:
-        return "vmload";
-    case SVM_EXIT_VMSAVE:
-        return "vmsave";
-    case SVM_EXIT_STGI:
-        return "stgi";
-    case SVM_EXIT_CLGI:
-        return "clgi";
-    case SVM_EXIT_NPF:
-        return "npf";
-    default:
-        return "?";
-    }
-}
-
 void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
 {
     char times[16] = "";
@@ -300,6 +278,20 @@ void kvm_event_describe(const struct kvm_event *e, char *buffer, size_t size)
     case EVENT_PAGE_FAULT:
         snprintf(buffer, size, "nested page fault at gpa %#" PRIx64 ", error %#" PRIx64,
                  e->address, e->info1);
+        break;
+    case EVENT_INJECT:
+        snprintf(buffer, size, "injects vector %#" PRIx64, e->value);
+        break;
+    case EVENT_INJECT_EXCEPTION:
+        snprintf(buffer, size, "injects %s",
+                 svm_exit_name(SVM_EXIT_EXCEPTION + (uint32_t)(e->value & 31)));
+        break;
+    case EVENT_MSI: /* data bits 7:0, SDM volume 3A, 11.11.2 */
+        snprintf(buffer, size, "MSI with vector %#x", (unsigned)(e->value & 0xff));
+        break;
+    case EVENT_LINE:
+        snprintf(buffer, size, "interrupt line %u %s", (unsigned)e->value,
+                 e->write ? "up" : "down");
         break;
     case EVENT_NESTED_ENTRY:
         snprintf(buffer, size, "L1 enters L2 (VMRUN)");

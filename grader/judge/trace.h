@@ -21,23 +21,28 @@ enum kvm_event_kind {
                                   the intercepts at its offsets 0Ch and 10h */
     EVENT_NESTED_EXIT,       /* an exit of L2, to L0: as EVENT_EXIT */
     EVENT_NESTED_REFLECT,    /* and on to L1: reason, info1, info2 as L1 sees them */
+    EVENT_INJECT_EXCEPTION, /* kvm_inj_exception: value = vector */
+    EVENT_MSI,  /* kvm_msi_set_irq: a device's message: address, value = its data */
+    EVENT_LINE, /* kvm_set_irq: value = GSI, write = level */
 };
 
 /* SVM exit codes that labs look at (AMD APM volume 2, appendix C). */
 #define SVM_EXIT_EXCEPTION 0x040 /* + vector, up to 05Fh */
 #define SVM_EXIT_INTR      0x060
-#define SVM_EXIT_CPUID     0x072
-#define SVM_EXIT_HLT       0x078
-#define SVM_EXIT_IOIO      0x07b
-#define SVM_EXIT_MSR       0x07c
-#define SVM_EXIT_SHUTDOWN  0x07f
-#define SVM_EXIT_VMRUN     0x080
-#define SVM_EXIT_VMMCALL   0x081
-#define SVM_EXIT_VMLOAD    0x082
-#define SVM_EXIT_VMSAVE    0x083
-#define SVM_EXIT_STGI      0x084
-#define SVM_EXIT_CLGI      0x085
-#define SVM_EXIT_NPF       0x400
+#define SVM_EXIT_VINTR                                                                     \
+    0x064 /* the guest can take an interrupt now: the window that KVM asked for */
+#define SVM_EXIT_CPUID    0x072
+#define SVM_EXIT_HLT      0x078
+#define SVM_EXIT_IOIO     0x07b
+#define SVM_EXIT_MSR      0x07c
+#define SVM_EXIT_SHUTDOWN 0x07f
+#define SVM_EXIT_VMRUN    0x080
+#define SVM_EXIT_VMMCALL  0x081
+#define SVM_EXIT_VMLOAD   0x082
+#define SVM_EXIT_VMSAVE   0x083
+#define SVM_EXIT_STGI     0x084
+#define SVM_EXIT_CLGI     0x085
+#define SVM_EXIT_NPF      0x400
 
 struct kvm_event {
     enum kvm_event_kind kind;
@@ -83,7 +88,7 @@ int kvm_events_decode(struct kvm_events *events, const void *pages, size_t size,
 size_t kvm_events_count(const struct kvm_events *events, enum kvm_event_kind kind,
                         uint32_t reason);
 
-/* "hlt", "io", "npf", ... of an SVM exit code, or "?" */
+/* "hlt", "io", "npf", "#UD", ... of an SVM exit code, or "?"; one word of at most 9 letters. */
 const char *svm_exit_name(uint32_t code);
 
 /* One line that says what the event was. */

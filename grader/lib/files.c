@@ -87,7 +87,10 @@ bool file_write(const char *path, const void *bytes, size_t size)
     fd = mkostemp(fresh, O_CLOEXEC);
     if (fd < 0)
         return false;
-    ok = bytes_put(fd, bytes, size) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    /* Others may read it, where the file system has such a thing (WSL's /mnt/c has not). */
+    ok = bytes_put(fd, bytes, size) &&
+         (fchmod(fd, 0644) == 0 || errno == EPERM || errno == ENOTSUP || errno == ENOSYS) &&
+         fsync(fd) == 0;
     error = errno;
     if (close(fd) < 0 && ok) {
         ok = false;
@@ -141,6 +144,48 @@ void folder_prune(const char *folder, const char *keep, long seconds)
         if (entry->d_name[0] != '.' && (!keep || strcmp(path, keep) != 0) &&
             stat(path, &s) == 0 && time(NULL) - s.st_mtime > seconds)
             folder_remove(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* "grades.csv.aB3dE9", "new.Xy12Zz": what mkstemp() and mkdtemp() make for us. */
+static bool name_is_fresh(const char *name)
+{
+    size_t length = strlen(name);
+    const char *ends[] = {"new", ".csv", ".json", ".xml", ".html", ".txt", ".zip", ".sh"};
+
+    if (length < 8 || name[length - 7] != '.' ||
+        strspn(name + length - 6, "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != 6)
+        return false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t tail = strlen(ends[i]);
+
+        if (length - 7 >= tail && strncmp(name + length - 7 - tail, ends[i], tail) == 0)
+            return true;
+    }
+    return false;
+}
+
+void leftovers_prune(const char *folder, long seconds)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char path[PATH_ROOM];
+        struct stat s;
+
+        path_make(path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] == '.' || lstat(path, &s) < 0)
+            continue;
+        if (name_is_fresh(entry->d_name)) {
+            if (time(NULL) - s.st_mtime > seconds)
+                folder_remove(path);
+        } else if (S_ISDIR(s.st_mode)) {
+            leftovers_prune(path, seconds);
+        }
     }
     if (dir)
         closedir(dir);

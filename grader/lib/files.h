@@ -22,6 +22,9 @@ bool folder_remove(const char *path); /* with all that is in it */
 /* Removes what is older than `seconds` in a folder, but for one entry (or NULL). Another
  * grader may be using what is younger. */
 void folder_prune(const char *folder, const char *keep, long seconds);
+/* Removes what writers that were killed left in a folder and those below it: fresh files and folders,
+ * NAME.XXXXXX, older than `seconds`. */
+void leftovers_prune(const char *folder, long seconds);
 bool file_copy(const char *from, const char *to);
 
 /* Takes a lock file (created if need be) until lock_drop(); waits. -1 with errno. */

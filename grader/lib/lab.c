@@ -26,12 +26,23 @@ static int name_is_c(const struct dirent *entry)
     return length > 2 && strcmp(entry->d_name + length - 2, ".c") == 0;
 }
 
+bool kit_is_handed_out(void)
+{
+    return access(STARTERS, F_OK) == 0 && access("solutions", F_OK) < 0;
+}
+
+const char *parts_root(void)
+{
+    return kit_is_handed_out() ? STARTERS : "solutions";
+}
+
+/* (What is handed out has no sources of checks; all its labs have checks.) */
 static bool checks_exist(const struct dirent *entry)
 {
     char path[PATH_ROOM];
 
     path_make(path, "grader/checks/%s.c", entry->d_name);
-    return access(path, F_OK) == 0;
+    return kit_is_handed_out() || access(path, F_OK) == 0;
 }
 
 /* A lab's parts are the C files of its reference. */
@@ -41,7 +52,7 @@ static bool parts_find(struct lab *lab)
     struct dirent **entries;
     int count;
 
-    path_make(folder, "solutions/%s", lab->name);
+    path_make(folder, "%s/%s", parts_root(), lab->name);
     count = scandir(folder, &entries, name_is_c, alphasort);
     for (int i = 0; i < count; i++) {
         if (lab->part_count < PARTS_MAX)
@@ -71,7 +82,7 @@ static bool declaration_load(struct lab *lab)
 bool labs_load(struct labs *labs)
 {
     struct dirent **entries;
-    int count = scandir("solutions", &entries, name_is_lab, alphasort);
+    int count = scandir(parts_root(), &entries, name_is_lab, alphasort);
     bool ok = count > 0;
 
     *labs = (struct labs){0};
@@ -101,6 +112,15 @@ void labs_free(struct labs *labs)
     labs->count = 0;
 }
 
+/* "labs/01-kvm-open/kvm_open.c" is in the folder of lab 01-kvm-open. */
+static bool path_is_in(const struct lab *lab, const char *path)
+{
+    const size_t length = strlen(lab->name);
+
+    return strncmp(path, "labs/", 5) == 0 && strncmp(path + 5, lab->name, length) == 0 &&
+           (path[5 + length] == '/' || path[5 + length] == 0);
+}
+
 const struct lab *lab_find(const struct labs *labs, const char *text)
 {
     char *end;
@@ -108,13 +128,53 @@ const struct lab *lab_find(const struct labs *labs, const char *text)
     bool is_number = *text && *end == 0;
 
     for (int i = 0; i < labs->count; i++)
-        if (strcmp(labs->list[i].name, text) == 0 ||
+        if (strcmp(labs->list[i].name, text) == 0 || path_is_in(&labs->list[i], text) ||
             (is_number && labs->list[i].number == number))
             return &labs->list[i];
     fprintf(stderr, "grader: there is no LAB=%s. There are:\n", text);
     for (int i = 0; i < labs->count; i++)
         fprintf(stderr, "  LAB=%d  %s\n", labs->list[i].number, labs->list[i].name);
     return NULL;
+}
+
+/* One word of the list: a lab, or numbers from - to. */
+static bool range_choose(const struct labs *labs, const char *word, bool chosen[LABS_MAX])
+{
+    int from, to, used = 0;
+    const struct lab *lab;
+
+    if (sscanf(word, "%2d-%2d%n", &from, &to, &used) == 2 && !word[used]) {
+        bool any = false;
+
+        for (int i = 0; i < labs->count; i++)
+            if (labs->list[i].number >= from && labs->list[i].number <= to)
+                any = chosen[i] = true;
+        if (!any)
+            fprintf(stderr, "grader: there are no labs %s\n", word);
+        return any;
+    }
+    lab = lab_find(labs, word);
+    if (lab)
+        chosen[lab - labs->list] = true;
+    return lab != NULL;
+}
+
+bool labs_choose(const struct labs *labs, const char *list, bool chosen[LABS_MAX])
+{
+    char *copy = strdup(list ? list : ""), *save;
+    bool ok = copy != NULL;
+
+    for (int i = 0; i < LABS_MAX; i++)
+        chosen[i] = !list && i < labs->count;
+    if (list && !*list) {
+        fprintf(stderr, "grader: LABS= names no lab; for example LABS=1-6\n");
+        ok = false;
+    }
+    for (char *word = ok ? strtok_r(copy, ", ", &save) : NULL; ok && word;
+         word = strtok_r(NULL, ", ", &save))
+        ok = range_choose(labs, word, chosen);
+    free(copy);
+    return ok;
 }
 
 const cJSON *lab_check(const struct lab *lab, const char *id)

@@ -83,11 +83,41 @@ bool settings_parse(struct settings *s, int count, char **words)
 {
     *s = (struct settings){.from = "labs"};
     const struct setting known[] = {
-        {"LAB", &s->lab},           {"CHECK", &s->check},   {"SEED", &s->seed_text},
-        {"FROM", &s->from},         {"TARGET", &s->target}, {"OWN", &s->own},
-        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},       {"TIMES", &s->times},
-        {"TEXT", &s->text},         {"NAMED", &s->named},   {"KERNEL", &s->kernel},
-        {"MODULES", &s->modules},   {"CAGE", &s->cage},     {NULL, NULL},
+        {"LAB", &s->lab},
+        {"CHECK", &s->check},
+        {"SEED", &s->seed_text},
+        {"FROM", &s->from},
+        {"TARGET", &s->target},
+        {"OWN", &s->own},
+        {"SANITIZE", &s->sanitize},
+        {"YES", &s->yes},
+        {"TIMES", &s->times},
+        {"TEXT", &s->text},
+        {"NAMED", &s->named},
+        {"KERNEL", &s->kernel},
+        {"MODULES", &s->modules},
+        {"LABS", &s->labs},
+        {"SUBMISSIONS", &s->submissions},
+        {"NAME", &s->name},
+        {"ROSTER", &s->roster},
+        {"DEADLINE", &s->deadline},
+        {"ENGINE", &s->engine},
+        {"JOBS", &s->jobs},
+        {"UNITS", &s->units},
+        {"UNIT", &s->unit},
+        {"TIME", &s->time},
+        {"PARTITION", &s->partition},
+        {"HOSTS", &s->hosts},
+        {"MEMORY", &s->memory},
+        {"FORMAT", &s->format},
+        {"HIDE", &s->hide},
+        {"HINTS", &s->hints},
+        {"SOURCES", &s->sources},
+        {"CORPUS", &s->corpus},
+        {"ALL", &s->all},
+        {"PROBLEMS", &s->problems},
+        {"CAGE", &s->cage},
+        {NULL, NULL},
     };
 
     for (int i = 0; i < count; i++)
@@ -98,6 +128,9 @@ bool settings_parse(struct settings *s, int count, char **words)
     s->yes = switch_on(s->yes);
     s->text = switch_on(s->text);
     s->named = switch_on(s->named);
+    s->sources = switch_on(s->sources);
+    s->all = switch_on(s->all);
+    s->problems = switch_on(s->problems);
     s->from = slashes_strip(s->from);
     if (s->target && strcmp(s->target, "model") && strcmp(s->target, "machine") &&
         strcmp(s->target, "silicon")) {

@@ -9,7 +9,14 @@ struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
+    const char *all, *problems;
     const char *kernel, *modules, *cage;
+    const char *labs; /* a list of them: labs_choose() */
+    const char *submissions, *name, *roster, *deadline, *engine, *jobs; /* of a class */
+    const char *units, *unit;                                           /* of its engines */
+    const char *partition, *time, *memory, *hosts;
+    const char *format, *hide; /* of an export */
+    const char *hints, *sources, *corpus;
     uint64_t seed;
 };
 

@@ -2,6 +2,7 @@
  *
  *   agent            as process 1 of the QEMU machine
  *   agent sandbox N  as process 1 of a bubblewrap sandbox; N = descriptor of its channel
+ *   agent run FILE   by hand, in `make shell`: a subject with an arena of its own, and no cage
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,9 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "machine/device_lend.h"
 #include "machine/frames.h"
 #include "machine/machine_init.h"
@@ -143,6 +146,37 @@ static void serve(struct agent *agent)
     }
 }
 
+static int arena_at_its_place(void)
+{
+    const struct arena_header header = {.magic = ARENA_MAGIC};
+    int fd = memfd_create("arena", 0);
+
+    return fd < 0 || ftruncate(fd, ARENA_SIZE) < 0 ||
+                   pwrite(fd, &header, sizeof header, 0) != sizeof header ||
+                   (fd != ARENA_FD && dup2(fd, ARENA_FD) < 0)
+               ? -1
+               : 0;
+}
+
+/* The subject's first entry point, with no input. What it prints is all that there is to see; where
+ * it stops for the agent to look, it goes on. */
+static int run_by_hand(char **argv)
+{
+    int status = 0;
+    pid_t pid = arena_at_its_place() < 0 ? -1 : fork();
+
+    if (pid == 0) {
+        execv(argv[0], argv);
+        perror(argv[0]);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status))
+        kill(pid, SIGCONT);
+    if (pid < 0)
+        perror("agent: run");
+    return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct agent agent = {.place = {.channel = -1, .program = -1, .subject_uid = -1},
@@ -155,6 +189,8 @@ int main(int argc, char **argv)
         serve(&agent);
         return 0;
     }
+    if (argc >= 3 && strcmp(argv[1], "run") == 0)
+        return run_by_hand(argv + 2);
     if (getpid() != 1) {
         fprintf(stderr,
                 "agent: meant to be process 1 of a machine, or: agent sandbox FD\n");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -118,6 +119,24 @@ static int fault_of(struct call_supervisor *s, const struct call_record *record)
     return error;
 }
 
+/* What VFIO answers depends on the device, or on which one is to be opened. */
+static const struct vfio_plan *vfio_plan_of(struct call_supervisor *s,
+                                            const struct supervised_call *call)
+{
+    const uint64_t shift = s->plan.vfio.second_shift;
+    const uint32_t serial =
+        object_is(call, OBJECT_DEVICE) ? call->record.serial : s->created[OBJECT_DEVICE];
+
+    if (serial != 1 || shift == 0)
+        return &s->plan.vfio;
+    s->second = s->plan.vfio;
+    s->second.bar_offset += shift;
+    s->second.bar_size += shift;
+    s->second.config_offset += shift;
+    s->second.device_flags &= ~(uint32_t)VFIO_DEVICE_FLAGS_RESET;
+    return &s->second;
+}
+
 static int64_t ioctl_answer(struct call_supervisor *s, struct supervised_call *call)
 {
     switch (call->record.object) {
@@ -128,7 +147,7 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct supervised_call *c
     case OBJECT_CONTAINER:
     case OBJECT_GROUP:
     case OBJECT_DEVICE:
-        return vfio_ioctl(&s->plan.vfio, call, s->scratch.payload);
+        return vfio_ioctl(vfio_plan_of(s, call), call, s->scratch.payload);
     default:
         return LET_THROUGH;
     }
@@ -180,8 +199,11 @@ static int64_t call_install(struct call_supervisor *s, struct supervised_call *c
         .srcfd = (uint32_t)call->install,
         .newfd_flags = call->cloexec ? O_CLOEXEC : 0,
     };
-    int fd = ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+    const uint32_t kind = call->record.serial; /* see object_create() */
 
+    if (kind == s->plan.zero_object && s->created[kind] == 0)
+        add.flags = SECCOMP_ADDFD_FLAG_SETFD; /* newfd is 0 */
+    int fd = ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
     if (fd < 0) {
         int error = errno;
 

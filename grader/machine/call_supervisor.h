@@ -39,7 +39,8 @@ enum call_object {
 /* One supervised call. Payload bytes follow it, padded to 8.
  *   KVM_SET_USER_MEMORY_REGION: the struct kvm_userspace_memory_region
  *   KVM_RUN: struct call_run_state as the VMM left it before the call
- *   KVM_SET_GSI_ROUTING: the header and the entries (PLAN_PAYLOAD bytes at most)
+ *   KVM_SET_GSI_ROUTING: the header and the entries (PLAN_PAYLOAD bytes at most); args[2]: 0 if
+ *     the descriptor of the last KVM_IRQFD is no eventfd any more
  *   KVM_IRQFD: the struct kvm_irqfd
  *   of VFIO: the structure, as long as its argsz says (PLAN_PAYLOAD bytes at most);
  *     VFIO_GROUP_SET_CONTAINER: the descriptor; VFIO_GROUP_GET_DEVICE_FD: the name */
@@ -100,6 +101,8 @@ struct vfio_plan {
     uint64_t config_offset, config_size;
     uint64_t unmap_short;        /* VFIO_IOMMU_UNMAP_DMA unmaps so many bytes fewer */
     uint64_t config_cut;         /* if not 0: reading ends after so many bytes of it */
+    uint64_t second_shift;       /* the second device that is opened: BAR, BAR's size and
+                                    configuration are so many bytes further; no reset */
     uint8_t config[PLAN_CONFIG]; /* how configuration space begins */
 };
 
@@ -114,6 +117,8 @@ struct kvm_plan {
     uint64_t dirty[PLAN_DIRTY]; /* answer of KVM_GET_DIRTY_LOG */
     uint32_t dirty_words;       /* how many of them it writes */
     uint32_t exit_count;        /* struct plan_exit that follow; then KVM_RUN: HLT */
+    uint32_t zero_object; /* enum call_object: the first of this kind is descriptor 0 */
+    uint32_t reserved;
     struct vfio_plan vfio;
 };
 

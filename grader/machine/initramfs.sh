@@ -3,10 +3,11 @@
 # /init, the modules, and busybox for `make shell`.
 set -eu
 out=$1 kernel=$2 agent=$3
-root=$(mktemp -d "$out.XXXXXX")
+root=$out.root
 trap 'rm -rf "$root"' EXIT INT TERM
 
-chmod 755 "$root"
+umask 022 # (some file systems refuse chmod)
+mkdir "$root"
 mkdir -p "$root/bin" "$root/lib" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 cp "$agent" "$root/init"
 cp "$kernel"/modules/*.ko "$kernel/modules.list" "$root/lib/"

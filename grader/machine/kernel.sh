@@ -28,8 +28,11 @@ package_unpack() {
         cat "$scratch/apt.log" >&2
         fail "could not fetch the package $1; try: sudo apt-get update"
     }
-    dpkg-deb -x "$scratch"/*.deb "$scratch/root"
-    rm "$scratch"/*.deb
+    # (`dpkg-deb -x` gives up where the file system refuses chmod.)
+    dpkg-deb --fsys-tarfile "$scratch"/*.deb >"$scratch/root.tar"
+    mkdir -p "$scratch/root"
+    tar -xf "$scratch/root.tar" -C "$scratch/root" --no-same-owner --no-same-permissions
+    rm "$scratch"/*.deb "$scratch/root.tar"
 }
 
 kernel_package() {

@@ -135,14 +135,28 @@ bool machine_option(const char *word)
     return found;
 }
 
+static void file_print(const char *path)
+{
+    char line[256];
+    FILE *file = fopen(path, "re");
+
+    while (file && fgets(line, sizeof line, file))
+        fputs(line, stdout);
+    if (file)
+        fclose(file);
+}
+
 _Noreturn void machine_shell(void)
 {
     pid_t pid = fork();
 
     if (pid == 0) {
         char *const argv[] = {"sh", NULL};
-        char *const envp[] = {"PATH=/bin", "HOME=/", "TERM=linux", "PS1=machine# ", NULL};
+        char *const envp[] = {"PATH=/bin:/kit", "HOME=/kit", "TERM=linux", "PS1=machine# ",
+                              NULL};
 
+        if (chdir("/kit") == 0)
+            file_print("README");
         setsid();
         ioctl(0, TIOCSCTTY, 1);
         execve("/bin/busybox", argv, envp);

@@ -33,6 +33,15 @@ static int64_t system_ioctl(struct call_supervisor *s, struct supervised_call *c
     }
 }
 
+static bool eventfd_is(const struct supervised_call *call, uint32_t fd)
+{
+    char path[64], target[32] = "";
+
+    snprintf(path, sizeof path, "/proc/%u/fd/%u", call->request->pid, fd);
+    return readlink(path, target, sizeof target - 1) > 0 &&
+           strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
 static int64_t routing_note(struct call_supervisor *s, struct supervised_call *call)
 {
     struct kvm_irq_routing head;
@@ -47,6 +56,7 @@ static int64_t routing_note(struct call_supervisor *s, struct supervised_call *c
         return -EFAULT;
     call->payload = s->scratch.payload;
     call->record.payload = (uint32_t)size;
+    call->record.args[2] = !s->irqfd_known || eventfd_is(call, s->irqfd);
     return 0;
 }
 
@@ -58,6 +68,8 @@ static int64_t irqfd_note(struct call_supervisor *s, struct supervised_call *cal
     if (!subject_read(call, call->record.args[1], &s->scratch.irqfd,
                       sizeof s->scratch.irqfd))
         return -EFAULT;
+    s->irqfd = s->scratch.irqfd.fd;
+    s->irqfd_known = true;
     call->payload = &s->scratch.irqfd;
     call->record.payload = sizeof s->scratch.irqfd;
     snprintf(path, sizeof path, "/proc/%u/fd/%u", call->request->pid, s->scratch.irqfd.fd);

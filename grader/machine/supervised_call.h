@@ -25,6 +25,9 @@ struct call_supervisor {
     uint32_t exits_used;
     struct object objects[FDS_MAX]; /* by the subject's descriptor */
     uint32_t created[OBJECT_KINDS];
+    struct vfio_plan second; /* as the second device sees the plan */
+    uint32_t irqfd;          /* descriptor of the last KVM_IRQFD, if there was one */
+    bool irqfd_known;
     uint32_t fault_hits[PLAN_FAULTS];
     uint8_t *log;
     size_t log_size;

@@ -16,6 +16,7 @@ bubblewrap:the sandbox in which submissions are compiled and run
 libcmocka-dev:runs the checks
 libcjson-dev:reports
 libtraceevent-dev:decodes the kernel's tracepoints
+libarchive-dev:opens what learning platforms hand out
 libssl-dev:hashes, so that nothing stale is ever used
 pkg-config:finds libtraceevent
 cpio:packs the machine's file system
@@ -39,7 +40,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     for tool in gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
-    for header in cmocka.h cjson/cJSON.h openssl/evp.h traceevent/event-parse.h; do
+    for header in cmocka.h cjson/cJSON.h archive.h openssl/evp.h traceevent/event-parse.h; do
         echo "#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

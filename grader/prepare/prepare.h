@@ -5,6 +5,7 @@
 #define PREPARE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/cage.h"
 #include "lib/files.h"
@@ -26,6 +27,12 @@ bool targets_prepare(struct targets_found *found, const struct settings *s);
 
 /* Can what others wrote be compiled here? Else says that the verb is skipped, and why. */
 bool others_graded(const struct targets_found *found, const char *verb);
+
+/* --- ownership.c ----------------------------------------------------------------------------- */
+
+/* May we write in build/, and in what is in it? If not, *why names the first thing, and the
+ * command that mends it. */
+bool build_is_ours(char *why, size_t size);
 
 /* --- machine.c ------------------------------------------------------------------------------- */
 

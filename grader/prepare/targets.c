@@ -67,9 +67,14 @@ static void cage_choose(struct targets_found *found, const struct settings *s)
 
 bool targets_prepare(struct targets_found *found, const struct settings *s)
 {
+    char why[300];
     int lock;
     bool ok;
 
+    if (!build_is_ours(why, sizeof why)) {
+        fprintf(stderr, "grader: %s\n", why);
+        return false;
+    }
     *found = (struct targets_found){.machine = ""};
     cage_choose(found, s);
     targets_choose(found, s);

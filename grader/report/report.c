@@ -11,12 +11,14 @@
 #include "grading/traces.h"
 #include "judge/text.h"
 #include "lib/json.h"
+#include "lib/names.h"
 #include "report/report.h"
 #include "report/terminal.h"
 
 #define WIDTH        80
 #define DETAILS_MAX  3 /* failing checks that are explained at once */
 #define LABEL_INDENT 15
+#define TITLE_WIDTH  28
 
 const char *points_text(int tenths, char buffer[16])
 {
@@ -40,13 +42,24 @@ static const cJSON *verdict_of(const struct grading *g, const char *id)
     return cJSON_GetObjectItemCaseSensitive(g->checks, id);
 }
 
+const char *from_words(const struct settings *s, char buffer[80])
+{
+    snprintf(buffer, 80, strcmp(s->from, "labs") == 0 ? "" : " FROM=%.72s", s->from);
+    return buffer;
+}
+
 /* The command that repeats just this check; to be copied, so on one line. */
 static void again_print(const struct grading *g, const struct settings *s, const char *id)
 {
     printf("%*sagain\n  make grade LAB=%d CHECK=%s SEED=%llu", LABEL_INDENT - 8, "",
            g->lab->number, id, (unsigned long long)g->seed);
-    if (strcmp(s->from, "labs") != 0)
-        printf(" FROM=%s", s->from);
+    if (strcmp(s->from, "labs") != 0) {
+        char *from = name_quote(s->from);
+
+        /* (make drops a blank at the beginning) */
+        printf(" FROM=%s%s", s->from[0] == ' ' ? "./" : "", from ? from : "?");
+        free(from);
+    }
     printf("%s%s\n", s->own ? " OWN=1" : "", s->sanitize ? " SANITIZE=1" : "");
 }
 
@@ -54,10 +67,11 @@ static void again_print(const struct grading *g, const struct settings *s, const
 const char *point_text(const cJSON *point, char buffer[40])
 {
     const char *kind = json_text(point, "kind");
-    const char *event = strcmp(kind, "exit") == 0    ? kind
-                        : strcmp(kind, "walk") == 0  ? "reference"
-                        : strcmp(kind, "fault") == 0 ? "event"
-                                                     : "step";
+    const char *event = strcmp(kind, "exit") == 0     ? kind
+                        : strcmp(kind, "walk") == 0   ? "reference"
+                        : strcmp(kind, "fault") == 0  ? "event"
+                        : strcmp(kind, "bitmap") == 0 ? "access"
+                                                      : "step";
     int number = json_int(point, "number");
 
     if (!kind[0])
@@ -72,14 +86,13 @@ const char *point_text(const cJSON *point, char buffer[40])
 /* What was recorded of the failed run, if it got that far, and where in it to look. */
 static void trace_offer(const struct grading *g, const struct settings *s, const char *id)
 {
-    char text[260], event[40];
+    char text[300], event[40], from[80];
     const char *at = point_text(cJSON_GetObjectItem(verdict_of(g, id), "point"), event);
 
     if (!trace_there(g->lab, s, id))
         return;
-    snprintf(text, sizeof text, "make trace LAB=%d CHECK=%.100s%s%s%s", g->lab->number, id,
-             strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions",
-             at[0] ? "\n(opens at " : "", at);
+    snprintf(text, sizeof text, "make trace LAB=%d CHECK=%.100s%.80s%s%s", g->lab->number,
+             id, from_words(s, from), at[0] ? "\n(opens at " : "", at);
     if (at[0])
         strcat(text, ")");
     detail("see", text);
@@ -137,16 +150,21 @@ static void check_print(const struct grading *g, const struct settings *s,
 
 static void header_print(const struct grading *g, const struct settings *s)
 {
-    char title[100], seed[120];
+    char title[100], rest[80], *from = name_clean(s->from);
+    size_t width, room, cut = 0;
 
     snprintf(title, sizeof title, "Lab %02d  %s", g->lab->number,
              json_text(g->lab->declared, "title"));
-    snprintf(seed, sizeof seed, "%.70s/%s  SEED=%llu", s->from, g->lab->name,
+    snprintf(rest, sizeof rest, "/%s  SEED=%llu", g->lab->name,
              (unsigned long long)g->seed);
-    text_clean(seed); /* a folder may have any name */
-    for (char *at = seed; (at = strchr(at, '\n')) != NULL;)
-        *at = '?';
-    printf("%s%-28s%s%*s\n", paint("bold"), title, paint("off"), WIDTH - 29, seed);
+    room = (size_t)WIDTH - 1 - TITLE_WIDTH - strlen(rest);
+    width = from ? text_width(from, strlen(from)) : 0;
+    if (width > room)
+        cut = text_fit(from, width - room + 3);
+    printf("%s%-*s%s%*s%s%s%s\n", paint("bold"), TITLE_WIDTH, title, paint("off"),
+           cut ? 0 : (int)(room - width), "", cut ? "..." : "", from ? from + cut : "",
+           rest);
+    free(from);
 }
 
 /* The words of a compiler can be chosen (#line, #error): each line has a mark before it, which no

@@ -12,7 +12,13 @@ const char *points_text(int tenths, char buffer[16]);
 /* "exit 17", "the last step": a verdict's "point" in words; "": it has none */
 const char *point_text(const cJSON *point, char buffer[40]);
 
+/* " FROM=folder" for a command that is to be typed; "": it is labs */
+const char *from_words(const struct settings *s, char buffer[80]);
+
 void report_print(const struct grading *grading, const struct settings *s);
+/* A line for each check that failed, as a compiler would say it: "FILE:LINE: error: ...", with
+ * the line where it crashed, or else where the TODO of the check's step still stands. */
+void problems_print(const struct grading *grading, const char *from);
 void report_total(const struct grading *list, int count);
 
 #endif

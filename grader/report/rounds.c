@@ -39,6 +39,14 @@ static void event_take(struct rounds *rounds, struct round *round,
     case EVENT_MMIO:
         round->io = e; /* of a read, the last one has the value that was answered */
         break;
+    case EVENT_MSI:
+    case EVENT_LINE:
+        round->arrived = e;
+        break;
+    case EVENT_INJECT:
+    case EVENT_INJECT_EXCEPTION:
+        round->injected = e;
+        break;
     case EVENT_NESTED_ENTRY:
         rounds->in_l2 = true;
         break;
@@ -129,10 +137,26 @@ const char *round_wish(const struct round *r)
     return "L1 asks for it";
 }
 
+/* Adds to what is there, behind a semicolon. */
+static void word_add(char *what, size_t size, const char *word)
+{
+    const size_t length = strlen(what);
+
+    snprintf(what + length, size - length, "%s%s", length ? "; " : "", word);
+}
+
+static void event_add(char *what, size_t size, const struct kvm_event *e)
+{
+    char word[80];
+
+    if (!e)
+        return;
+    kvm_event_describe(e, word, sizeof word);
+    word_add(what, size, word);
+}
+
 void round_describe(const struct round *r, char *what, size_t size)
 {
-    size_t length;
-
     what[0] = 0;
     if (r->io)
         kvm_event_describe(r->io, what, size);
@@ -141,9 +165,10 @@ void round_describe(const struct round *r, char *what, size_t size)
                  r->exit->info1 & 1 ? "->" : "<-");
     else if (r->exit->reason == SVM_EXIT_NPF)
         snprintf(what, size, "gpa %#" PRIx64, r->exit->info2);
-    length = strlen(what);
     if (r->interrupted)
-        snprintf(what + length, size - length, "%sKVM_RUN: EINTR", length ? "; " : "");
+        word_add(what, size, "KVM_RUN: EINTR");
+    event_add(what, size, r->arrived);
+    event_add(what, size, r->injected);
 }
 
 const char *round_answer(const struct round *r)

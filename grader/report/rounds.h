@@ -21,6 +21,9 @@ struct round {
     bool from_l2;         /* L2 was running */
     bool reflected;       /* an exit of L2 that L1 gets */
     const struct kvm_event *asks; /* from L2: what L1 had asked for at its VMRUN, or NULL */
+    const struct kvm_event
+        *arrived; /* a device's interrupt that came in this round, or NULL */
+    const struct kvm_event *injected; /* what the guest gets at the next entry, or NULL */
 };
 
 struct rounds {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "judge/text.h"
 #include "report/terminal.h"
 
 bool colours(void)
@@ -46,34 +47,44 @@ void progress_line(const char *format, ...)
 /* How much of text goes on a line of room columns: up to the last space that fits. */
 static size_t line_break(const char *text, size_t room)
 {
-    size_t length = strcspn(text, "\n"), cut;
+    size_t length = strcspn(text, "\n"), most = text_fit(text, room), cut;
 
-    if (length <= room)
+    if (length <= most)
         return length;
-    for (cut = room; cut > 0 && text[cut] != ' '; cut--)
+    for (cut = most; cut > 0 && text[cut] != ' '; cut--)
         ;
-    return cut ? cut : room;
+    return cut ? cut : most;
+}
+
+void write_clean(FILE *out, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        fputc((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?', out);
 }
 
 void print_clean(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        putchar((unsigned char)text[i] >= 32 && text[i] != 127 ? text[i] : '?');
+    write_clean(stdout, text, length);
 }
 
-void print_wrapped(const char *text, int indent, int width)
+void write_wrapped(FILE *out, const char *text, int indent, int width)
 {
     size_t room = (size_t)(width - indent);
 
     while (*text) {
         size_t n = line_break(text, room);
 
-        print_clean(text, n);
+        write_clean(out, text, n);
         text += n;
         while (*text == ' ' || *text == '\n')
             text++;
         if (*text)
-            printf("\n%*s", indent, "");
+            fprintf(out, "\n%*s", indent, "");
     }
-    putchar('\n');
+    fputc('\n', out);
+}
+
+void print_wrapped(const char *text, int indent, int width)
+{
+    write_wrapped(stdout, text, indent, width);
 }

@@ -174,10 +174,11 @@ static uint64_t since(const struct page *p, uint64_t ns)
 static void round_put(FILE *file, struct page *p, const struct round *r)
 {
     const int band = p->nested && !r->from_l2 ? 1 : 0;
-    char details[120];
+    char details[200];
 
     round_describe(r, details, sizeof details);
-    fprintf(file, "[%" PRIu64 ",\"%" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
+    fprintf(file,
+            "[%" PRIu64 ",\"%#" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
             since(p, r->exit->time_ns), r->exit->rip, reason_of(p, r->exit->reason), band,
             since(p, r->begin_ns), since(p, r->user_ns), since(p, r->end_ns));
     text_put(file, details);
@@ -212,7 +213,8 @@ static void names_put(FILE *file, const struct page *p)
     for (int i = 0; i < p->reason_count; i++) {
         char name[40];
 
-        snprintf(name, sizeof name, "%s (%x)", svm_exit_name(p->reasons[i]), p->reasons[i]);
+        snprintf(name, sizeof name, "%s (%#x)", svm_exit_name(p->reasons[i]),
+                 p->reasons[i]);
         fputs(i ? "," : "", file);
         text_put(file, name);
     }

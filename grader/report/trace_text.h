@@ -14,4 +14,8 @@ void trace_text_print(const struct kvm_events *events, size_t at);
 /* How many exits there were, what came back to the VMM, and who had the processor. */
 void trace_totals_print(const struct kvm_events *events);
 
+/* What a check kept for a page ("KIND\n" and JSON), as lines: a list's items are numbered as the
+ * page numbers them. */
+void view_text_print(const char *kept);
+
 #endif

@@ -143,13 +143,14 @@ static char *output_read(const struct bochs_run *r)
     return text;
 }
 
-uint64_t silicon_resume_byte(const struct silicon_program *p)
+uint64_t silicon_entry_byte(const struct silicon_program *p, bool resume)
 {
-    static const uint8_t vmresume[] = {0x0f, 0x01, 0xc3};
-    const uint8_t *at = memmem(p->image, p->image_size, vmresume, sizeof vmresume);
+    const uint8_t code[] = {0x0f, 0x01, resume ? 0xc3 : 0xc2};
+    const uint8_t *at = memmem(p->image, p->image_size, code, sizeof code);
 
     if (!at)
-        judge_error(p->judge, "the world switch has no VMRESUME");
+        judge_error(p->judge, "the world switch has no %s",
+                    resume ? "VMRESUME" : "VMLAUNCH");
     return SILICON_PROGRAM_HPA + (uint64_t)(at - (const uint8_t *)p->image) + 2;
 }
 

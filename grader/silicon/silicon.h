@@ -105,8 +105,8 @@ uint32_t silicon_count(const struct silicon *s, uint32_t basic_reason);
 struct silicon_life {
     uint64_t job;             /* HPA: what hypervisor_main() is called with */
     uint64_t feature_control; /* what firmware writes there, after a reset; 0: nothing */
-    uint64_t refused_resume; /* HPA of a byte of the program: silicon_resume_byte(), or 0 */
-    uint64_t ended;          /* hypervisor_main() came back */
+    uint64_t refused;         /* HPA of a byte of the program: silicon_entry_byte(), or 0 */
+    uint64_t ended;           /* hypervisor_main() came back */
 };
 
 /* At the job's start. */
@@ -150,8 +150,8 @@ struct silicon_program {
 /* What is in the data is struct silicon_lives. ERROR if the emulator failed in itself. */
 void silicon_program_run(struct silicon_program *program);
 
-/* Where the world switch's VMRESUME ends, as HPA: a life may have it refused. */
-uint64_t silicon_resume_byte(const struct silicon_program *program);
+/* Where the world switch's VMLAUNCH (or VMRESUME) ends, as HPA: a life may have it refused. */
+uint64_t silicon_entry_byte(const struct silicon_program *program, bool resume);
 
 /* True if each table and each page that the EPT (its root at root_hpa) leads to lies in one
  * of the ranges. memory: bytes that the job will have at [base, base + size), where all

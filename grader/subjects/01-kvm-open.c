@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "guest_ram.h"
 #include "kvm_open.h"
@@ -13,7 +14,7 @@
 struct life {
     const struct lab01_input *in;
     struct lab01_output *out;
-    struct kvm kvm;
+    struct kvm kvms[2];
     struct vm vms[2];
     struct vcpu vcpus[2][2];
 };
@@ -30,12 +31,23 @@ static struct vmm_error *poisoned(const struct life *life, void *object, size_t 
     return life->in->no_error ? NULL : error;
 }
 
+static bool error_changed(const struct vmm_error *error)
+{
+    const unsigned char *bytes = (const void *)error;
+
+    for (size_t i = 0; i < sizeof *error; i++)
+        if (bytes[i] != POISON)
+            return true;
+    return false;
+}
+
 static void step_note(struct lab01_step *step, int result, int fd,
                       const struct vmm_error *e)
 {
     step->called = 1;
     step->result = result;
     step->fd = fd;
+    step->error_changed = e && error_changed(e);
     if (result < 0 && e) {
         step->error.step = (int32_t)e->step;
         step->error.kind = (int32_t)e->kind;
@@ -68,11 +80,20 @@ static void new_vcpu_note(struct lab01_new_vcpu *note, const struct vcpu *vcpu,
     note->traced = vcpu->trace != NULL;
 }
 
+/* The next descriptor is the lowest free one: with stdin closed that is 0. */
+static void zero_free(const struct life *life, enum lab01_zero next)
+{
+    if (life->in->zero == (uint32_t)next)
+        close(STDIN_FILENO);
+}
+
 static int vcpu_build(struct life *life, unsigned vm, unsigned i)
 {
     struct vcpu *vcpu = &life->vcpus[vm][i];
     struct lab01_step *step = &life->out->vcpus[vm][i];
     struct vmm_error error, *e = poisoned(life, vcpu, sizeof *vcpu, &error);
+
+    zero_free(life, LAB01_ZERO_VCPU);
     int r = vcpu_create(vcpu, &life->vms[vm], life->in->vcpu_ids[i], e);
 
     step_note(step, r, vcpu->fd, e);
@@ -85,26 +106,38 @@ static int vcpu_build(struct life *life, unsigned vm, unsigned i)
 static int vm_build(struct life *life, unsigned i)
 {
     struct vm *vm = &life->vms[i];
+    struct kvm *kvm = &life->kvms[life->in->kvm_count > 1 ? i : 0];
     struct vmm_error error, *e = poisoned(life, vm, sizeof *vm, &error);
-    int r = vm_create(vm, &life->kvm, e);
 
+    zero_free(life, LAB01_ZERO_VM);
+    int r = vm_create(vm, kvm, e);
     step_note(&life->out->vms[i], r, vm->fd, e);
-    new_vm_note(&life->out->new_vms[i], vm, &life->kvm);
+    new_vm_note(&life->out->new_vms[i], vm, kvm);
     for (unsigned id = 0; r >= 0 && id < life->in->vcpu_count; id++)
         r = vcpu_build(life, i, id);
     return r;
 }
 
+static int kvm_build(struct life *life, struct kvm *kvm, struct lab01_step *step)
+{
+    struct vmm_error error, *e = poisoned(life, kvm, sizeof *kvm, &error);
+
+    zero_free(life, LAB01_ZERO_KVM);
+    int r = kvm_open(kvm, life->in->path, e);
+    step_note(step, r, kvm->fd, e);
+    step->size = (uint32_t)kvm->run_size;
+    return r;
+}
+
 static void objects_build(struct life *life)
 {
-    struct vmm_error error, *e = poisoned(life, &life->kvm, sizeof life->kvm, &error);
-    int r = kvm_open(&life->kvm, life->in->path, e);
+    int r = kvm_build(life, &life->kvms[0], &life->out->open);
 
-    step_note(&life->out->open, r, life->kvm.fd, e);
-    life->out->open.size = (uint32_t)life->kvm.run_size;
-    life->out->api_version = life->kvm.api_version;
+    life->out->api_version = life->kvms[0].api_version;
+    if (r >= 0 && life->in->kvm_count > 1)
+        r = kvm_build(life, &life->kvms[1], &life->out->open_second);
     if (r >= 0 && life->in->extension)
-        life->out->extension = kvm_extension(&life->kvm, (int)life->in->extension);
+        life->out->extension = kvm_extension(&life->kvms[0], (int)life->in->extension);
     for (unsigned i = 0; r >= 0 && i < life->in->vm_count; i++)
         r = vm_build(life, i);
 }
@@ -116,14 +149,16 @@ static void objects_destroy(struct life *life)
             vcpu_destroy(&life->vcpus[vm][i]);
         vm_destroy(&life->vms[vm]);
     }
-    kvm_close(&life->kvm);
+    for (int i = 1; i >= 0; i--)
+        kvm_close(&life->kvms[i]);
 }
 
 static void objects_note(struct life *life)
 {
     struct lab01_output *out = life->out;
 
-    out->kvm_fd = life->kvm.fd;
+    out->kvm_fd = life->kvms[0].fd;
+    out->second_kvm_fd = life->kvms[1].fd;
     for (int vm = 0; vm < 2; vm++) {
         out->vm_fds[vm] = life->vms[vm].fd;
         for (int i = 0; i < 2; i++) {
@@ -135,7 +170,8 @@ static void objects_note(struct life *life)
 
 static struct life life_begin(struct subject *subject)
 {
-    struct life life = {.in = subject->input, .out = subject->output, .kvm = {.fd = -1}};
+    struct life life = {
+        .in = subject->input, .out = subject->output, .kvms = {{.fd = -1}, {.fd = -1}}};
 
     subject->output_size = sizeof *life.out;
     for (int vm = 0; vm < 2; vm++) {

@@ -5,16 +5,22 @@
 #include <stdint.h>
 
 enum lab01_entry {
-    LAB01_LIFE,  /* open, VM, vCPUs, checkpoint, destroy all (twice), checkpoint */
+    LAB01_LIFE,  /* open, VMs, vCPUs, checkpoint, destroy all (twice), checkpoint */
     LAB01_GUEST, /* the same, with memory and a guest that runs until it halts */
 };
 
+/* Which object is to get descriptor 0: stdin is closed before it is made. */
+enum lab01_zero { LAB01_ZERO_NONE, LAB01_ZERO_KVM, LAB01_ZERO_VM, LAB01_ZERO_VCPU };
+
 struct lab01_input {
     char path[64];
+    uint32_t
+        kvm_count; /* 1 or 2, all opened first; VM i belongs to kvm i, if there are two */
+    uint32_t zero; /* enum lab01_zero */
     uint32_t vm_count;   /* 0 to 2 */
     uint32_t vcpu_count; /* of each VM, 0 to 2 */
     uint32_t vcpu_ids[2];
-    uint32_t extension;  /* asked with kvm_extension() if not 0 */
+    uint32_t extension;  /* asked of the first kvm with kvm_extension() if not 0 */
     uint32_t no_error;   /* pass NULL as error: the caller does not want to know */
     uint32_t guest_size; /* LAB01_GUEST: real-mode code for GPA 0 */
     uint8_t guest[256];
@@ -27,6 +33,7 @@ struct lab01_step {
     int32_t fd;    /* of the object after the call */
     uint32_t size; /* run_size of the object */
     int32_t run_mapped;
+    int32_t error_changed; /* *error is no longer what it was before the call */
     struct {
         int32_t step, kind, errnum;
         int64_t detail;
@@ -50,13 +57,13 @@ struct lab01_new_vcpu {
 };
 
 struct lab01_output {
-    struct lab01_step open, vms[2], vcpus[2][2];
+    struct lab01_step open, open_second, vms[2], vcpus[2][2];
     struct lab01_new_vm new_vms[2];
     struct lab01_new_vcpu new_vcpus[2][2];
     int32_t api_version;
     int32_t extension;
     /* after destroying everything, twice */
-    int32_t kvm_fd, vm_fds[2], vcpu_fds[2][2];
+    int32_t kvm_fd, second_kvm_fd, vm_fds[2], vcpu_fds[2][2];
     int32_t run_pointers; /* how many vCPUs still have one */
     int32_t ran;          /* LAB01_GUEST: KVM_RUN returned 0, ... */
     uint32_t exit_reason; /* ... and this is in the part's kvm_run */

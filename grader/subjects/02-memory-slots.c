@@ -108,6 +108,9 @@ static int64_t op_run(struct lab *lab, const struct lab02_op *op)
         return dirty_log_fetch(vm, op->slot, (void *)at, op->length);
     case LAB02_PAGES:
         return dirty_log_pages(vm, op->slot, (void *)at, to, op->length);
+    case LAB02_FAR_PAGES:
+        at = lab->rams[op->ram].hva + op->offset;
+        return dirty_log_pages(vm, op->slot, (void *)at, to, op->length);
     case LAB02_FILL:
         return ram_fill(lab, op);
     case LAB02_MIRROR:
@@ -175,6 +178,8 @@ static bool objects_make(struct lab *lab)
     bool ok = rams_make(lab) && step_done(lab, LAB02_STEP_KVM_OPEN,
                                           kvm_open(&lab->kvm, KVM_DEVICE_PATH, NULL));
 
+    if (lab->in->stdin_closed)
+        close(STDIN_FILENO);
     for (uint32_t i = 0; ok && i < lab->in->vm_count; i++)
         ok = vm_make(lab, i);
     return ok && step_done(lab, LAB02_STEP_READY, 0);

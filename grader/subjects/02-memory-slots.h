@@ -48,6 +48,7 @@ enum lab02_kind {
     LAB02_LOG_BYTES, /* length = the slot's size */
     LAB02_FETCH,     /* slot, length = bytes of room; at */
     LAB02_PAGES,     /* slot, length = max; at = bitmap, to = addresses */
+    LAB02_FAR_PAGES, /* the same; the bitmap lies in the RAM, at its offset */
 
     LAB02_FILL,   /* pool bytes [at, at + length) into the RAM, past the part under test */
     LAB02_MIRROR, /* copy of vm->slots into mirrors[slot] */
@@ -78,7 +79,7 @@ struct lab02_input {
     uint32_t vm_count;
     uint32_t with_vcpus; /* each VM has a vCPU 0 */
     uint32_t marks;
-    uint32_t reserved;
+    uint32_t stdin_closed; /* the first VM gets descriptor 0 */
     struct {
         char name[16];
         uint64_t size; /* 0: none */

@@ -52,6 +52,21 @@ static bool handler_missing(void)
     return action.sa_handler == SIG_DFL;
 }
 
+struct stage {
+    const struct lab03_input *in;
+    struct lab03_output *out;
+    struct kvm kvm;
+    struct vm vm, second_vm;
+    struct vcpu vcpu, second;
+    struct guest_ram ram;
+    struct event_trace trace;
+    struct event events[LAB03_EVENTS];
+    sem_t started, done;
+    pid_t runner;
+};
+
+static struct stage stage;
+
 /* --- recording devices -------------------------------------------------------------------- */
 
 struct recorder {
@@ -59,7 +74,9 @@ struct recorder {
     struct lab03_access *accesses;
     uint32_t count;
     uint32_t kick_at;
-    struct vcpu *vcpu; /* to be kicked */
+    struct vcpu *vcpu;    /* to be kicked */
+    struct vcpu *running; /* vcpu_run() is about this one */
+    int32_t inside, tid;  /* see struct lab03_run */
     uint32_t *no_handler;
     struct device devices[LAB03_DEVICES];
 };
@@ -90,6 +107,11 @@ static void recorder_access(void *owner, const struct bus_access *access)
     if (!access->is_write)
         memcpy(access->data, &recorder.answers[number % LAB03_ACCESSES], size);
     memcpy(note->data, access->data, size);
+    if (stage.out) {
+        stage.out->digest = lab03_digest(stage.out->digest, note);
+        recorder.inside = atomic_load(&recorder.running->thread);
+        recorder.tid = (int32_t)syscall(SYS_gettid);
+    }
     if (number == recorder.kick_at)
         recorder_kick();
     stepper.in_device = false;
@@ -152,21 +174,6 @@ static void bus_script(struct subject *subject)
 
 /* --- a vCPU with its surroundings ------------------------------------------------------------ */
 
-struct stage {
-    const struct lab03_input *in;
-    struct lab03_output *out;
-    struct kvm kvm;
-    struct vm vm;
-    struct vcpu vcpu;
-    struct guest_ram ram;
-    struct event_trace trace;
-    struct event events[LAB03_EVENTS];
-    sem_t started, done;
-    pid_t runner;
-};
-
-static struct stage stage;
-
 /* Chained behind the part's own handler: in what state does a kick's signal find us? */
 static void (*part_handler)(int);
 
@@ -204,6 +211,18 @@ static int vcpu_make(void)
     return r;
 }
 
+static int second_make(void)
+{
+    int r = vm_create(&stage.second_vm, &stage.kvm, NULL);
+
+    return r < 0 ? r : vcpu_create(&stage.second, &stage.second_vm, 0, NULL);
+}
+
+static void device_put(struct vm *vm, uint32_t bus, const struct device *device)
+{
+    device_bus_add(bus ? &vm->mmio : &vm->pio, device);
+}
+
 static int guest_make(const uint8_t *image, size_t size, enum guest_mode mode)
 {
     int r = guest_ram_create(&stage.ram, "ram", RAM_SIZE);
@@ -222,17 +241,18 @@ static int stage_build(struct subject *subject)
     stage.in = in;
     stage.out = out;
     out->kick_init = vcpu_kick_init();
-    if (vcpu_make() < 0)
+    if (vcpu_make() < 0 || (in->second && second_make() < 0))
         return -1;
     recorder = (struct recorder){.answers = in->answers,
                                  .accesses = out->accesses,
                                  .kick_at = in->kick_at,
                                  .vcpu = &stage.vcpu,
+                                 .running = &stage.vcpu,
                                  .no_handler = &out->no_handler};
     devices_make(in->devices, in->device_count);
     for (uint32_t i = 0; i < in->device_count; i++)
-        device_bus_add(in->devices[i].bus ? &stage.vm.mmio : &stage.vm.pio,
-                       &recorder.devices[i]);
+        device_put(in->devices[i].bus & 2 ? &stage.second_vm : &stage.vm,
+                   in->devices[i].bus & 1, &recorder.devices[i]);
     if (in->trace_events) {
         stage.trace = (struct event_trace){stage.events, in->trace_events, 0};
         stage.vcpu.trace = &stage.trace;
@@ -241,22 +261,32 @@ static int stage_build(struct subject *subject)
     return 0;
 }
 
-static int run_once(struct run_stop *stop)
+static int run_once_of(struct vcpu *vcpu, struct run_stop *stop)
 {
     memset(stop, 0x5a, sizeof *stop);
-    return vcpu_run(&stage.vcpu, stop);
+    recorder.running = vcpu;
+    recorder.inside = recorder.tid = 0;
+    return vcpu_run(vcpu, stop);
+}
+
+static int run_once(struct run_stop *stop)
+{
+    return run_once_of(&stage.vcpu, stop);
 }
 
 static void run_note(int result, const struct run_stop *stop)
 {
     struct lab03_run *note = &stage.out->runs[stage.out->run_count++ % LAB03_RUNS];
+    const struct vcpu *vcpu = recorder.running;
 
+    note->inside = recorder.inside;
+    note->tid = recorder.tid;
     note->result = result;
     note->status = (uint32_t)stop->status;
     note->detail = stop->detail;
-    note->thread = atomic_load(&stage.vcpu.thread);
-    note->kick_requested = atomic_load(&stage.vcpu.kick_requested);
-    note->immediate_exit = stage.vcpu.run->immediate_exit;
+    note->thread = atomic_load(&vcpu->thread);
+    note->kick_requested = atomic_load(&vcpu->kick_requested);
+    note->immediate_exit = vcpu->run->immediate_exit;
     note->accesses = recorder.count;
 }
 
@@ -265,15 +295,48 @@ static void mark(unsigned long what)
     ioctl(stage.vcpu.fd, LAB03_MARK, what);
 }
 
+static void run_noted(struct vcpu *vcpu)
+{
+    struct run_stop stop;
+    int r = run_once_of(vcpu, &stop);
+
+    run_note(r, &stop);
+}
+
+static void *thread_run(void *unused)
+{
+    (void)unused;
+    run_noted(&stage.vcpu);
+    return NULL;
+}
+
+static void step_play(enum lab03_step step)
+{
+    pthread_t thread;
+
+    switch (step) {
+    case LAB03_STEP_KICK:
+        vcpu_kick(&stage.vcpu);
+        break;
+    case LAB03_STEP_KICK_SECOND:
+        vcpu_kick(&stage.second);
+        break;
+    case LAB03_STEP_SECOND:
+        run_noted(&stage.second);
+        break;
+    case LAB03_STEP_THREAD:
+        if (pthread_create(&thread, NULL, thread_run, NULL) == 0)
+            pthread_join(thread, NULL);
+        break;
+    default:
+        run_noted(&stage.vcpu);
+    }
+}
+
 static void steps_play(void)
 {
     for (int i = 0; i < LAB03_RUNS && stage.in->steps[i] != LAB03_STEP_END; i++) {
-        struct run_stop stop;
-
-        if (stage.in->steps[i] == LAB03_STEP_KICK)
-            vcpu_kick(&stage.vcpu);
-        else
-            run_note(run_once(&stop), &stop);
+        step_play((enum lab03_step)stage.in->steps[i]);
         mark(stage.in->steps[i] == LAB03_STEP_KICK ? LAB03_MARK_KICK : LAB03_MARK_END);
     }
 }
@@ -284,6 +347,7 @@ static void stage_note(void)
 
     out->access_count = recorder.count;
     memcpy(out->exits, stage.vcpu.exits, sizeof out->exits);
+    memcpy(out->second_exits, stage.second.exits, sizeof out->second_exits);
     out->interrupted = stage.vcpu.interrupted;
     out->unclaimed[0] = stage.vm.pio.unclaimed;
     out->unclaimed[1] = stage.vm.mmio.unclaimed;
@@ -654,6 +718,24 @@ static void moment_act(struct lab03_moment *note)
     }
 }
 
+/* Is it an instruction behind which all stores before it can be seen, before a load behind it is
+ * done? (SDM 3A, Memory Ordering: LOCK, XCHG with memory, MFENCE; entering the kernel and CPUID
+ * are taken for one.) */
+static bool instruction_orders(const uint8_t *code)
+{
+    while (*code == 0x66 || *code == 0x67 || *code == 0xf2 || *code == 0xf3 ||
+           (*code & 0xe7) == 0x26 || (*code & 0xfe) == 0x64)
+        code++;
+    if (*code == 0xf0)
+        return true;
+    if ((*code & 0xf0) == 0x40)
+        code++;
+    if ((*code & 0xfe) == 0x86)
+        return (code[1] & 0xc0) != 0xc0;
+    return code[0] == 0x0f && (code[1] == 0x05 || code[1] == 0xa2 ||
+                               (code[1] == 0xae && (code[2] & 0xf8) == 0xf0));
+}
+
 static void moment_trap(int number, siginfo_t *info, void *context)
 {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -666,6 +748,7 @@ static void moment_trap(int number, siginfo_t *info, void *context)
     registers[REG_EFL] &= (greg_t)~FLAG_TRAP;
     moment.reached = true;
     moment.note->where = distance(rip, (uintptr_t)vcpu_kick);
+    moment.note->orders = instruction_orders((const uint8_t *)rip);
     moment_act(moment.note);
 }
 

@@ -25,7 +25,7 @@ enum lab03_entry {
 /* A device that notes each access and answers reads from the input's `answers`. */
 struct lab03_device {
     uint64_t base, length;
-    uint32_t bus;       /* LAB03_RUN, LAB03_GUEST: 0 = PIO, 1 = MMIO */
+    uint32_t bus; /* LAB03_RUN, LAB03_GUEST: 0 = PIO, 1 = MMIO; + 2: of the second VM */
     uint32_t no_access; /* LAB03_BUS: its access function is NULL */
 };
 
@@ -78,8 +78,11 @@ struct lab03_bus_output {
 
 enum lab03_step {
     LAB03_STEP_END,
-    LAB03_STEP_RUN,  /* vcpu_run() */
-    LAB03_STEP_KICK, /* vcpu_kick() */
+    LAB03_STEP_RUN,         /* vcpu_run() */
+    LAB03_STEP_KICK,        /* vcpu_kick() */
+    LAB03_STEP_THREAD,      /* vcpu_run() on a thread of its own */
+    LAB03_STEP_SECOND,      /* vcpu_run() of the second VM's vCPU */
+    LAB03_STEP_KICK_SECOND, /* vcpu_kick() of it */
 };
 
 struct lab03_input {
@@ -87,6 +90,7 @@ struct lab03_input {
     uint32_t device_count;
     uint32_t kick_at;      /* number of the access in which the device kicks, from 0 */
     uint32_t trace_events; /* capacity of vcpu->trace; 0 = none */
+    uint32_t second;       /* LAB03_RUN: there is a second VM with a vCPU */
 
     uint32_t mode; /* LAB03_GUEST: enum guest_mode */
     uint32_t image_size;
@@ -108,6 +112,8 @@ struct lab03_run {
     uint32_t kick_requested;
     uint32_t immediate_exit;
     uint32_t accesses; /* so far */
+    int32_t inside;    /* vcpu->thread as the last device found it, ... */
+    int32_t tid;       /* ... and the thread that it was called on */
     uint64_t rip, rax; /* LAB03_GUEST: KVM_GET_REGS */
 };
 
@@ -124,7 +130,9 @@ struct lab03_output {
     uint32_t access_count;
     struct lab03_run runs[LAB03_RUNS];
     struct lab03_access accesses[LAB03_ACCESSES];
+    uint64_t digest; /* of all accesses, also those that are no longer in the list */
     uint64_t exits[64];
+    uint64_t second_exits[64]; /* of the second vCPU */
     uint64_t interrupted;
     uint64_t unclaimed[2]; /* by bus */
     uint64_t events_total;
@@ -149,6 +157,16 @@ struct lab03_output {
 #define LAB03_MARK_PENDING   0x10000u /* ...with kick_requested set */
 #define LAB03_MARK_STATUS(m) (((m)&0xffffu) - LAB03_MARK_END)
 
+/* Takes one access into the digest: what makes it so, in its order. */
+static inline uint64_t lab03_digest(uint64_t digest, const struct lab03_access *access)
+{
+    const uint8_t *bytes = (const uint8_t *)access;
+
+    for (unsigned i = 0; i < sizeof *access; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3ull;
+    return digest;
+}
+
 /* --- LAB03_MOMENTS ------------------------------------------------------------------------ */
 
 /* What the vCPU's thread does between two instructions of vcpu_kick(). */
@@ -163,6 +181,7 @@ struct lab03_moment {
     uint32_t immediate_exit, requested;             /* at the moment */
     uint32_t immediate_exit_after, requested_after; /* when vcpu_kick() had returned */
     uint32_t signals;                               /* sent to the thread of the vCPU */
+    uint32_t orders; /* the next instruction lets no load pass a store before it */
 };
 
 struct lab03_moments_output {

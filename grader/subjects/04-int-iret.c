@@ -64,14 +64,20 @@ static void tables_write(struct subject *subject)
     struct lab04_tables_output *out = subject->output;
     struct vm vm;
 
-    subject->output_size = sizeof *out - (LAB04_TRIES - in->count) * sizeof out->ram[0];
-    for (uint32_t i = 0; i < in->count; i++) {
-        const struct interrupt_tables tables = tables_of(&in->tables[i]);
+    const uint32_t kept = in->count < LAB04_KEPT ? in->count : LAB04_KEPT;
 
-        memory_only(&vm, 0);
+    subject->output_size = sizeof *out - (LAB04_KEPT - kept) * sizeof out->ram[0];
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct interrupt_tables tables = tables_of(&in->tables[i]);
+
+        tables.gdt += LAB04_AT;
+        tables.tss += LAB04_AT;
+        tables.idt += LAB04_AT;
+        memory_only(&vm, LAB04_AT);
         memset(ram, in->fill[i], sizeof ram);
         out->results[i] = interrupt_tables_write(&vm, &tables);
-        memcpy(out->ram[i], ram, sizeof ram);
+        if (i < kept)
+            memcpy(out->ram[i], ram, sizeof ram);
     }
 }
 
@@ -101,7 +107,7 @@ static void case_emulate(const struct lab04_case *c, const uint8_t *start,
     static uint8_t before[LAB04_RAM];
     struct vm vm;
 
-    memory_only(&vm, 0);
+    memory_only(&vm, LAB04_AT);
     memcpy(before, start, sizeof before);
     for (int i = 0; i < 2; i++)
         if (c->write_at[i])
@@ -269,7 +275,7 @@ static int pretended_ioctl(unsigned long request, void *payload)
     struct cpu_state *cpu = &pretended.cpu;
 
     if (++pretended.calls == pretended.failing) {
-        errno = EIO;
+        errno = EINTR; /* no call is tried again */
         return -1;
     }
     pretended.sets += request == KVM_SET_REGS || request == KVM_SET_SREGS;
@@ -332,6 +338,19 @@ static void behind_access(void *owner, const struct bus_access *access)
 static const struct device behind_device = {
     .name = "ports behind", .base = 0x40, .length = 0x80, .access = behind_access};
 
+/* Another VM's vCPU with traps of its own, which has nothing to do with what follows. */
+static void other_install(uint64_t site)
+{
+    static struct int_traps traps;
+    static struct vm vm;
+    static struct vcpu vcpu;
+
+    memory_only(&vm, LAB04_AT);
+    memset(&traps, 0, sizeof traps);
+    vcpu = (struct vcpu){.fd = -1, .vm = &vm};
+    int_traps_install(&traps, &vcpu, &site, 1);
+}
+
 static void access_try(const struct lab04_access_input *in, const struct lab04_access *a,
                        struct lab04_access_result *r)
 {
@@ -341,7 +360,7 @@ static void access_try(const struct lab04_access_input *in, const struct lab04_a
     struct vcpu vcpu;
     struct vm vm;
 
-    memory_only(&vm, 0);
+    memory_only(&vm, LAB04_AT);
     memcpy(ram, in->ram, sizeof ram);
     for (int i = 0; i < 2; i++)
         if (a->write_at[i])
@@ -352,6 +371,7 @@ static void access_try(const struct lab04_access_input *in, const struct lab04_a
     memcpy(r->data, a->data, sizeof r->data);
     behind_notes = r;
     r->install_result = int_traps_install(&traps, &vcpu, in->sites, in->site_count);
+    other_install(in->other_site);
     vcpu_pretend(&vcpu, &vm, &a->cpu, a->failing);
     if (r->install_result == 0)
         device_bus_access(&vm.pio, &access);

@@ -21,6 +21,10 @@ enum {
 #define LAB04_RAM 0x10000u
 #define LAB04_ROM 0xf000u
 
+/* Where that memory begins, for LAB04_TABLES and LAB04_EMULATE and for port accesses: beyond 4 GiB,
+ * where an address that was cut to 32 bits finds nothing. */
+#define LAB04_AT 0x240000000ull
+
 /* --- LAB04_ENCODE ------------------------------------------------------------------------ */
 
 #define LAB04_ENCODINGS 64
@@ -39,7 +43,8 @@ struct lab04_encode_output {
 
 #define LAB04_GATES 320
 
-/* struct interrupt_tables, the gates beside it. */
+/* struct interrupt_tables, the gates beside it. In LAB04_TABLES, GDT, TSS and IDT count from
+ * LAB04_AT. */
 struct lab04_tables {
     uint64_t gdt, tss, idt, rsp0, ist[7];
     uint32_t gate_count;
@@ -47,7 +52,8 @@ struct lab04_tables {
     struct guest_gate gates[LAB04_GATES];
 };
 
-#define LAB04_TRIES 15
+#define LAB04_TRIES 19
+#define LAB04_KEPT  9 /* of the first of them the memory comes back */
 
 struct lab04_tables_input {
     uint32_t count, reserved;
@@ -57,7 +63,7 @@ struct lab04_tables_input {
 
 struct lab04_tables_output {
     int32_t results[LAB04_TRIES];
-    uint8_t ram[LAB04_TRIES][LAB04_RAM]; /* as many as there are tries */
+    uint8_t ram[LAB04_KEPT][LAB04_RAM]; /* as many as there are tries, if they are fewer */
 };
 
 /* --- LAB04_EMULATE ----------------------------------------------------------------------- */
@@ -74,7 +80,7 @@ struct lab04_case {
 
 struct lab04_emulate_input {
     uint32_t count, reserved;
-    uint8_t ram[LAB04_RAM]; /* at GPA 0, before each case */
+    uint8_t ram[LAB04_RAM]; /* at LAB04_AT, before each case */
     struct lab04_case cases[LAB04_CASES];
 };
 
@@ -105,7 +111,7 @@ struct lab04_patch {
     uint8_t text[LAB04_TEXT];
 };
 
-#define LAB04_TEXT_SLOT 0x10000u /* GPA of its LAB04_RAM bytes */
+#define LAB04_TEXT_SLOT 0x340010000ull /* GPA of its LAB04_RAM bytes */
 
 struct lab04_patch_input {
     uint32_t count, reserved;
@@ -210,7 +216,7 @@ struct lab04_guest_output {
     int32_t ready; /* parts 01 to 03 have done their work */
     uint32_t reserved;
     struct lab04_guest_result runs[LAB04_RUNS];
-    /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EIO */
+    /* guest_start_user() on a vCPU that is mere memory; its ioctl number i fails with EINTR */
     struct cpu_state pretended; /* before */
     struct {
         int32_t result;
@@ -225,7 +231,7 @@ struct lab04_guest_output {
 
 struct lab04_access {
     uint32_t port, size, is_write;
-    uint32_t failing; /* the ioctl that fails with EIO, counted from 1; 0: none */
+    uint32_t failing; /* the ioctl that fails with EINTR, counted from 1; 0: none */
     uint8_t data[8];
     struct cpu_state cpu;                 /* the vCPU's registers */
     uint64_t write_at[2], write_value[2]; /* 8 bytes changed in ram first; 0: none */
@@ -234,7 +240,8 @@ struct lab04_access {
 struct lab04_access_input {
     uint32_t count, site_count;
     uint64_t sites[TRAP_SITES_MAX];
-    uint8_t ram[LAB04_RAM]; /* at GPA 0, before each access */
+    uint8_t ram[LAB04_RAM]; /* at LAB04_AT, before each access */
+    uint64_t other_site;    /* of another vCPU's traps, installed behind these */
     struct lab04_access accesses[LAB04_ACCESSES];
 };
 

@@ -15,7 +15,7 @@ enum lab07_entry {
 
 /* --- LAB07_IRT ------------------------------------------------------------------------------- */
 
-#define LAB07_ENTRIES  256
+#define LAB07_ENTRIES  65536
 #define LAB07_REQUESTS 1024
 
 struct lab07_request {

@@ -27,8 +27,8 @@ struct lab {
     struct vm vm;
     struct vcpu vcpu;
     struct guest_ram ram, rom;
-    struct vfio_device device;
-    struct vfio_request request;
+    struct vfio_device device, second;
+    struct vfio_request request, second_request;
     struct device_assignment assignment;
     struct irq_routes routes;
     char group_path[64];
@@ -38,6 +38,7 @@ struct lab {
 static void device_spoil(struct lab *lab)
 {
     memset(&lab->device, LAB08_JUNK, sizeof lab->device);
+    memset(&lab->second, LAB08_JUNK, sizeof lab->second);
 }
 
 static void group_find(struct lab *lab)
@@ -71,6 +72,8 @@ static int other_op(struct lab *lab, const struct lab08_op *op)
         if (lab->routes.count < IRQ_ROUTES_MAX)
             lab->routes.entries[lab->routes.count++] = route;
         return 0;
+    case LAB08_CLOSE_STDIN:
+        return close(STDIN_FILENO);
     case LAB08_SIGNALLED:
         return poll(&signalled, 1, 0);
     default:
@@ -101,17 +104,18 @@ static int op_run(struct lab *lab, const struct lab08_op *op, struct lab08_resul
 {
     struct vfio_error *error = op->no_error ? NULL : &result->error;
     uint8_t *hva = op->offset == LAB08_NO_HVA ? NULL : lab->ram.hva + op->offset;
+    struct vfio_device *device = op->second ? &lab->second : &lab->device;
 
     switch (op->kind) {
     case LAB08_OPEN:
-        return vfio_open(&lab->device, &lab->request, error);
+        return vfio_open(device, op->second ? &lab->second_request : &lab->request, error);
     case LAB08_CLOSE:
-        vfio_close(&lab->device);
+        vfio_close(device);
         return 0;
     case LAB08_MASTER:
-        return vfio_bus_master(&lab->device, op->flags != 0, error);
+        return vfio_bus_master(device, op->flags != 0, error);
     case LAB08_MAP:
-        return vfio_dma_map(&lab->device, op->at, hva, op->size, op->flags, error);
+        return vfio_dma_map(device, op->at, hva, op->size, op->flags, error);
     case LAB08_UNMAP:
         return vfio_dma_unmap(&lab->device, op->at, op->size, error);
     case LAB08_SLOT:
@@ -128,9 +132,10 @@ static int32_t there(int fd)
     return fd >= 0 ? 1 : -1;
 }
 
-static void state_note(const struct lab *lab, struct lab08_state *state)
+static void state_note(const struct lab *lab, const struct lab08_op *op,
+                       struct lab08_state *state)
 {
-    const struct vfio_device *d = &lab->device;
+    const struct vfio_device *d = op->second ? &lab->second : &lab->device;
     const struct device_assignment *a = &lab->assignment;
 
     *state = (struct lab08_state){
@@ -163,6 +168,9 @@ static bool script_prepare(struct lab *lab, const struct lab08_input *in,
                                                                          : lab->group_path,
                                          .address = in->address,
                                          .dma_bits = in->dma_bits};
+    lab->second_request = (struct vfio_request){.group_path = in->second_group_path,
+                                                .address = in->second_address,
+                                                .dma_bits = in->second_dma_bits};
     lab->routes = in->routes;
     device_spoil(lab);
     lab->assignment = device_assignment_of(&lab->vm, &lab->device);
@@ -184,8 +192,8 @@ static void script_run(struct subject *subject)
         memset(&result->error, LAB08_JUNK, sizeof result->error);
         syscall(SYS_munmap, (uintptr_t)i, (size_t)0); /* a mark in the log of calls */
         result->result = op_run(&lab, &in->ops[i], result);
-        state_note(&lab, &result->state);
-        if (in->ops[i].kind == LAB08_OPEN)
+        state_note(&lab, &in->ops[i], &result->state);
+        if (in->ops[i].kind == LAB08_OPEN && !in->ops[i].second)
             out->bar_hva = (uintptr_t)lab.device.bar;
         out->routes = lab.routes;
     }

@@ -34,6 +34,7 @@ enum lab08_op_kind {
     LAB08_COMMAND,          /* somebody else writes `at` to the command register */
     LAB08_ROUTE,            /* another part adds a route to the table: gsi at, data size */
     LAB08_SIGNALLED,        /* result: 1 if the assignment's eventfd can be read, or 0 */
+    LAB08_CLOSE_STDIN,      /* the next descriptor will be 0 */
     LAB08_CHECKPOINT,       /* the agent looks at descriptors, mappings and windows */
 };
 
@@ -42,14 +43,16 @@ struct lab08_op {
     uint32_t flags;
     uint64_t at, offset, size;
     uint32_t no_error; /* NULL for struct vfio_error */
-    uint32_t reserved;
+    uint32_t second;   /* OPEN, CLOSE, MASTER, MAP: of the second device */
 };
 
 struct lab08_input {
     char group_path[64]; /* "": the true one of the device, found in sysfs */
     char address[32];
-    uint32_t dma_bits;
+    char second_group_path[64], second_address[32];
+    uint32_t dma_bits, second_dma_bits;
     uint32_t op_count;
+    uint32_t reserved;
     struct irq_routes routes; /* what the VM has before */
     struct lab08_op ops[LAB08_OPS];
 };

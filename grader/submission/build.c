@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "judge/text.h"
+#include "lib/hash.h"
+#include "lib/names.h"
 #include "submission/build.h"
 
 #define CACHE         "build/cache"
@@ -95,33 +97,117 @@ static bool subject_check(struct build *b)
     return ok;
 }
 
+/* --- the cache -------------------------------------------------------------------------------- */
+
+#define FILES_MAX (2 + 2 * PARTS_MAX)
+
+/* What a folder of the cache holds, by name. */
+static int cache_files(const struct build *b, char names[FILES_MAX][64])
+{
+    int n = 0;
+
+    strcpy(names[n++], "subject");
+    strcpy(names[n++], "warnings");
+    for (int i = 0; i < b->source_count && n + 2 <= FILES_MAX; i++) {
+        const struct source *source = &b->sources[i];
+        const int stem = (int)strlen(source->name) - 2;
+
+        if (!program_kind(source))
+            continue;
+        snprintf(names[n++], 64, "%.*s.elf", stem, source->name);
+        snprintf(names[n++], 64, "%.*s.bin", stem, source->name);
+    }
+    return n;
+}
+
+/* A name for all their bytes. False: one is not there. */
+static bool cache_digest(const struct build *b, const char *folder, char key[33])
+{
+    char names[FILES_MAX][64], path[PATH_ROOM];
+    int count = cache_files(b, names);
+    struct hash *hash = hash_new();
+    bool ok = true;
+
+    for (int i = 0; i < count; i++) {
+        size_t size;
+        char *bytes;
+
+        path_make(path, "%s/%s", folder, names[i]);
+        bytes = file_read(path, SUBJECT_BYTES, &size);
+        if (bytes)
+            hash_bytes(hash, bytes, size);
+        ok = ok && bytes;
+        free(bytes);
+    }
+    hash_finish(hash, key);
+    return ok;
+}
+
 /* The subject and the compiler's warnings, under the key's name: whole or not at all. */
 static bool cache_store(struct build *b, const char *folder)
 {
-    char path[PATH_ROOM], fresh[PATH_ROOM];
+    char path[PATH_ROOM], fresh[PATH_ROOM], digest[33];
     const char *warnings = b->built->messages ? b->built->messages : "";
+    bool ok;
 
     path_make(path, "%s/out/warnings", b->stage);
     path_make(fresh, "%s/out", b->stage);
-    if (!file_write(path, warnings, strlen(warnings)) ||
-        (rename(fresh, folder) < 0 && errno != EEXIST && errno != ENOTEMPTY)) {
-        b->built->ours = true;
-        return build_refuse(b, "cannot write to build/: %s", strerror(errno));
-    }
-    return true;
+    ok = file_write(path, warnings, strlen(warnings)) && cache_digest(b, fresh, digest);
+    path_make(path, "%s/out/manifest", b->stage);
+    ok = ok && file_write(path, digest, strlen(digest));
+    /* (Another grader may have been quicker.) */
+    if (ok && (rename(fresh, folder) == 0 || errno == EEXIST || errno == ENOTEMPTY))
+        return true;
+    b->built->ours = true;
+    return build_refuse(b, "cannot write to build/: %s", strerror(errno));
 }
 
-static bool cache_find(struct built *built, const char *folder)
+/* Is what lies there as it was made? */
+static bool cache_intact(const struct build *b, const char *folder)
 {
+    char path[PATH_ROOM], now[33], *then;
+    bool same;
+
+    path_make(path, "%s/manifest", folder);
+    then = file_read(path, sizeof now, NULL);
+    same = then && cache_digest(b, folder, now) && strcmp(now, then) == 0;
+    free(then);
+    return same;
+}
+
+static bool cache_find(struct build *b, const char *folder)
+{
+    struct built *built = b->built;
     char path[PATH_ROOM];
 
-    path_make(built->subject, "%s/subject", folder);
-    if (access(built->subject, R_OK) < 0)
+    if (!cache_intact(b, folder))
         return false;
+    path_make(built->subject, "%s/subject", folder);
     path_make(path, "%s/warnings", folder);
     free(built->messages);
     built->messages = file_read(path, SIZE_MAX, NULL);
     return true;
+}
+
+/* What lies under the key's name is damaged: a full disk, a machine that was switched off. */
+static void cache_heal(const char *folder)
+{
+    if (access(folder, F_OK) < 0)
+        return;
+    fprintf(stderr, "grader: %s is damaged; making it anew\n", folder);
+    folder_remove(folder);
+}
+
+static bool subject_make(struct build *b, const char *folder)
+{
+    cache_heal(folder);
+    if (!stage_make(b) || !subject_compile(b) || !programs_build(b) || !subject_link(b) ||
+        !subject_check(b) || !cache_store(b, folder))
+        return false;
+    if (cache_find(b, folder))
+        return true;
+    b->built->ours = true;
+    return build_refuse(b, "%s is damaged, and cannot be replaced", folder);
 }
 
 void subject_build(struct built *built, const struct lab *lab, const struct labs *labs,
@@ -135,24 +221,25 @@ void subject_build(struct built *built, const struct lab *lab, const struct labs
     char key[33], folder[PATH_ROOM];
 
     *built = (struct built){.ok = false};
+    b.label = name_clean(submission->label);
     if (submission->cage == CAGE_NONE && !submission->trusted) {
         built->ours = true;
         build_refuse(&b, "submissions are only compiled in a sandbox: %s",
                      submission->no_cage);
         return;
     }
-    if (sources_read(&b)) {
+    bool taken = sources_read(&b);
+
+    sources_key(&b, built->parts);
+    if (taken) {
         build_key(&b, key);
         path_make(folder, CACHE "/%s", key);
-        built->ok = cache_find(built, folder);
-        if (!built->ok && stage_make(&b))
-            built->ok = subject_compile(&b) && programs_build(&b) && subject_link(&b) &&
-                        subject_check(&b) && cache_store(&b, folder) &&
-                        cache_find(built, folder);
+        built->ok = cache_find(&b, folder) || subject_make(&b, folder);
         if (b.stage[0])
             folder_remove(b.stage);
     }
     sources_free(&b);
+    free(b.label);
 }
 
 struct submission submission_from(const struct settings *s)

@@ -26,6 +26,7 @@ struct build {
     struct source sources[SOURCES_MAX];
     int source_count;
     char stage[PATH_ROOM]; /* scratch: src/, out/ */
+    char *label;           /* the folder's name, as it is shown */
     struct built *built;
 };
 
@@ -38,8 +39,20 @@ bool build_refuse(struct build *b, const char *format, ...)
 /* Takes the part files: regular files, of a part's size, text. False: refused. */
 bool sources_read(struct build *b);
 void sources_free(struct build *b);
+/* A name for what was taken, byte by byte: results are filed under it. */
+void sources_key(const struct build *b, char key[33]);
 /* With OWN=1, the student's earlier parts take the place of the reference's. */
 bool lab_is_own(const struct build *b, const struct lab *other);
+
+/* --- beside.c -------------------------------------------------------------------------------- */
+
+/* Of a part that is missing: a sentence with the files in `root` that look like it (another name,
+ * another folder). Caller frees; NULL: there are none. */
+char *beside_part(const char *root, const struct lab *lab, const char *part);
+
+/* Of a lab's folder: the C files and headers in it that are not its parts, "a.h, b.c". Caller
+ * frees; NULL: there are none. */
+char *beside_helpers(const char *root, const struct lab *lab);
 
 /* --- cage.c ---------------------------------------------------------------------------------- */
 

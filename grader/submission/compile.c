@@ -5,27 +5,29 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "lib/names.h"
 #include "submission/build.h"
 
 #define ROOM_BYTES (16u << 20) /* what a build may need on the disk */
 
 #define SANITIZE_FLAGS "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
-/* The last part of the submission's folder, as the student knows it; odd characters must
- * not reach a path of ours, nor a name that is something else there. */
+/* The last part of the submission's folder, as the student knows it, but for odd characters. It
+ * must not be a name of ours in the cage, nor look like an option. */
 const char *label_path(const struct build *b)
 {
-    static char label[64];
-    const char *slash = strrchr(b->submission->label, '/');
-    const char *from = slash ? slash + 1 : b->submission->label;
-    size_t n = 0;
+    static const char *const ours[] = {"common", "build", "subject", "warnings",
+                                       "manifest"};
+    static char label[2 + NAME_ROOM] = "./";
+    char *plain = label + 2;
 
-    for (; *from && n < sizeof label - 1; from++)
-        if ((*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-            (*from >= '0' && *from <= '9') || *from == '-' || *from == '_')
-            label[n++] = *from;
-    label[n] = 0;
-    return n && strcmp(label, "common") && strcmp(label, "build") ? label : "submission";
+    name_plain(plain, name_last(b->submission->label));
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (strcmp(plain, ours[i]) == 0)
+            return "submission";
+    if (plain[strspn(plain, "_")] == 0)
+        return "submission";
+    return plain[0] == '-' ? label : plain;
 }
 
 /* Is it us? The same tool in the same cage on nothing at all has to work, and there has to
@@ -65,6 +67,23 @@ static void warnings_add(struct build *b, const char *output)
     free(before);
 }
 
+/* Files that the student may have counted on: only the parts are taken. */
+static void helpers_mention(struct build *b)
+{
+    char *helpers = beside_helpers(b->submission->folder, b->lab), *before;
+
+    if (helpers) {
+        before = b->built->messages;
+        b->built->messages = NULL;
+        build_refuse(b,
+                     "%s\nBeside it lies %s, which is not taken: what a part needs has to "
+                     "stand in it.\n",
+                     before ? before : "", helpers);
+        free(before);
+    }
+    free(helpers);
+}
+
 /* What came of a compiler; frees output. */
 bool compile_end(struct build *b, int status, char *output)
 {
@@ -77,6 +96,8 @@ bool compile_end(struct build *b, int status, char *output)
         build_refuse(b, "it does not compile:\n%s", output ? output : "");
     else if (output && output[0])
         warnings_add(b, output);
+    if (status != 0 && !b->built->ours)
+        helpers_mention(b);
     free(output);
     return status == 0;
 }
@@ -92,8 +113,12 @@ bool link_end(struct build *b, int status, char *output)
         build_refuse(
             b,
             "it compiles, but does not link: a function of the contract is missing, has\n"
-            "another name, or is defined twice. Compare with common/include/.\n%s",
+            "another name, or is defined twice; or one is called that belongs to a later "
+            "lab\n"
+            "(only the parts of earlier ones are there). Compare with common/include/.\n%s",
             output ? output : "");
+    if (status != 0 && !b->built->ours)
+        helpers_mention(b);
     free(output);
     return status == 0;
 }
@@ -111,6 +136,8 @@ bool subject_compile(struct build *b)
         &gcc, (const char *const[]){"gcc", STUDENT_FLAGS, "-Icommon/include", "-c", NULL});
     if (b->submission->sanitize)
         command_add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
+    if (b->submission->debug)
+        command_add(&gcc, "-O0");
     for (int i = 0; i < b->source_count; i++)
         if (!program_kind(&b->sources[i]))
             command_add(&gcc, "%s/%s/%s", label, b->sources[i].lab->name,

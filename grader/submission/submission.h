@@ -19,6 +19,7 @@ struct submission {
     const char *label;  /* what to call that folder in messages */
     const char *own;    /* whose parts 1 .. N-1 to link too; NULL: the reference's */
     bool sanitize;
+    bool debug;          /* compiled for a debugger: every line and variable is there */
     bool trusted;        /* one's own: may do without a cage where there is none */
     enum cage cage;      /* where it is compiled */
     const char *no_cage; /* why there is none, where there is none */
@@ -27,6 +28,8 @@ struct submission {
 struct built {
     char subject[PATH_ROOM]; /* the ELF image, if ok */
     char *messages;          /* compiler warnings, or why it failed */
+    char parts[33];          /* a name for the part files' bytes as they were read; "": they
+                                were not, and the failure is ours */
     bool ok;
     bool ours; /* the failure is not the submission's */
 };

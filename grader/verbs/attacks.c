@@ -124,7 +124,7 @@ static bool attack_prepare(struct attack *a)
     ok = ok && folder_make(place);
     for (int i = 0; ok && i < lab->part_count; i++) {
         char *starter = NULL;
-        char *print[] = {"grader/verbs/starters.sh", "print", from, NULL};
+        char *print[] = {"sh", "grader/verbs/starters.sh", "print", from, NULL};
 
         path_make(from, "solutions/%s/%s", lab->name, lab->parts[i]);
         path_make(to, "%s/%s/%s", a->folder, lab->name, lab->parts[i]);

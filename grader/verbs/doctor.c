@@ -106,6 +106,15 @@ static bool room_check(void)
     return ok;
 }
 
+static bool build_check(void)
+{
+    char why[300];
+    bool ok = build_is_ours(why, sizeof why);
+
+    line(ok, "build folder", "yours, with all that is in it", why);
+    return ok;
+}
+
 static int doctor_verb(const struct settings *s)
 {
     bool ok, qemu, bochs;
@@ -113,6 +122,7 @@ static int doctor_verb(const struct settings *s)
     printf("%sWhat the kit needs, and what is here%s\n", paint("bold"), paint("off"));
     ok = tools_check(&qemu, &bochs);
     ok &= room_check();
+    ok &= build_check();
     ok &= targets_check(s, qemu, bochs);
     printf("\n%s\n", ok ? "Everything that the labs need is here."
                         : "Mend the lines marked -- above, then try again: make doctor");

@@ -11,6 +11,7 @@
 #include "grading/results.h"
 #include "grading/traces.h"
 #include "lib/files.h"
+#include "lib/names.h"
 #include "report/report.h"
 #include "report/terminal.h"
 #include "verbs/verbs.h"
@@ -86,6 +87,8 @@ static int exit_status(const struct grading *list, int count)
 static void next_step(const struct grading *list, int count, const struct labs *labs,
                       const struct settings *s)
 {
+    char from[80];
+
     for (int i = 0; i < count; i++) {
         const struct grading *g = &list[i];
 
@@ -103,7 +106,7 @@ static void next_step(const struct grading *list, int count, const struct labs *
         return;
     if (trace_there(list[0].lab, s, NULL))
         printf("Next: see what happened: make trace LAB=%d%s. ", list[0].lab->number,
-               strcmp(s->from, "labs") == 0 ? "" : " FROM=solutions");
+               from_words(s, from));
     else
         printf("Next: the explanations: make hint LAB=%d. ", list[0].lab->number);
     printf("%s\n", list[0].lab == &labs->list[labs->count - 1] ? "That was the last lab."
@@ -134,14 +137,17 @@ static int grade_verb(const struct settings *s)
     struct grading list[LABS_MAX] = {0};
     struct labs labs;
     struct targets_found targets;
-    char path[PATH_ROOM];
+    char path[PATH_ROOM], kept[PATH_ROOM];
     struct stat folder;
     int count, status;
 
     if (stat(s->from, &folder) < 0 || !S_ISDIR(folder.st_mode)) {
+        char *from = name_clean(s->from);
+
         fprintf(stderr,
                 "grader: FROM=%s is not a folder; it should hold 01-kvm-open/ and so on\n",
-                s->from);
+                from ? from : "");
+        free(from);
         return EXIT_USAGE;
     }
     if (!labs_load(&labs))
@@ -161,10 +167,13 @@ static int grade_verb(const struct settings *s)
     }
     if (count > 1)
         report_total(list, count);
+    for (int i = 0; s->problems && i < count; i++)
+        problems_print(&list[i], s->from);
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count, &labs, s);
     status = exit_status(list, count);
-    results_path(path, s->sanitize ? "sanitized" : s->from);
+    path_make(kept, "sanitized/%s", s->from); /* no verdicts about the plain part */
+    results_path(path, s->sanitize ? kept : s->from);
     if (!results_merge(path, list, count)) {
         fprintf(stderr, "grader: the results above could not be kept in %s: %s\n", path,
                 strerror(errno));
@@ -186,6 +195,7 @@ const struct verb verb_grade = {
             "reference's\n"
             "      TARGET=name             only one target: model, machine or silicon\n"
             "      SANITIZE=1              compile with ASan and UBSan (target model)\n"
-            "      CAGE=name               where others' parts are compiled: bubblewrap, "
-            "landlock\n",
+            "      PROBLEMS=1              failures once more as FILE:LINE: for editors\n"
+            "      CAGE=name               where other people's parts are compiled:\n"
+            "                              bubblewrap, landlock\n",
 };

@@ -102,6 +102,25 @@ static void explanation_print(const cJSON *check)
     printf("  (%s)\n", json_text(check, "manual"));
 }
 
+/* ALL=1: the explanation of every check that has passed, and what is still to come. */
+static void explanations_print(const struct lab *lab, const cJSON *results)
+{
+    const cJSON *check;
+    int hidden = 0;
+
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+    {
+        if (strcmp(known_verdict(results, lab, json_text(check, "id")), "pass") == 0) {
+            explanation_print(check);
+            printf("\n");
+        } else {
+            hidden++;
+        }
+    }
+    if (hidden)
+        printf("%d more, once their checks pass: make hint LAB=%d\n", hidden, lab->number);
+}
+
 /* Shows the next level and remembers it. */
 static int hint_print(const struct lab *lab, const cJSON *check)
 {
@@ -110,6 +129,14 @@ static int hint_print(const struct lab *lab, const cJSON *check)
     int level = json_int(levels, id);
     const cJSON *hints = cJSON_GetObjectItem(check, "hints");
     bool saved;
+
+    if (cJSON_GetArraySize(hints) == 0) {
+        printf(
+            "This kit was handed out without hints. Where to read: handout \"%s\";\n%s\n",
+            json_text(check, "handout"), json_text(check, "manual"));
+        cJSON_Delete(levels);
+        return EXIT_ALL;
+    }
 
     if (level < LEVELS)
         level++;
@@ -147,15 +174,16 @@ static int hint_give(const struct lab *lab, const struct labs *labs,
     check = check_choose(lab, results, s);
     if (s->check && strcmp(s->check, LIST) == 0) {
         checks_list(lab, results);
+    } else if (s->all && !s->check) {
+        explanations_print(lab, results);
     } else if (s->check && !check) {
         fprintf(stderr, "grader: lab %s has no CHECK=%s\n", lab->name, s->check);
         checks_list(lab, results);
         status = EXIT_USAGE;
     } else if (!check) {
-        printf(
-            "Lab %02d has all its points. make hint LAB=%d CHECK=<id> explains a check;\n"
-            "CHECK=" LIST " shows which there are.\n",
-            lab->number, lab->number);
+        printf("Lab %02d has all its points. The explanations: make hint LAB=%d ALL=1,\n"
+               "of one check CHECK=<id>; CHECK=" LIST " shows which there are.\n",
+               lab->number, lab->number);
     } else if (strcmp(known_verdict(results, lab, json_text(check, "id")), "pass") == 0) {
         explanation_print(check);
     } else {
@@ -177,5 +205,6 @@ const struct verb verb_hint = {
     .run = hint_verb,
     .whom = FOR_STUDENT,
     .help = "make hint LAB=n [CHECK=id]  the next of three hints; passed: the explanation\n"
-            "      CHECK=list              which checks there are\n",
+            "      CHECK=list              which checks there are\n"
+            "      ALL=1                   explanations of all checks that passed\n",
 };

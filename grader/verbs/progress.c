@@ -57,17 +57,20 @@ static bool changed_since(const cJSON *result, const struct lab *lab, const char
 }
 
 static void lab_line(const cJSON *result, const struct lab *lab, int earned,
-                     const char *from)
+                     const char *from, int errors)
 {
     int tenths = lab_tenths(lab);
     char got[16], of[16];
 
     printf("  %02d  %-22s ", lab->number, json_text(lab->declared, "title"));
     bar_print(earned, tenths);
-    printf(" %4s / %s%s\n", points_text(earned, got), points_text(tenths, of),
+    printf(" %4s / %s%s", points_text(earned, got), points_text(tenths, of),
            !result                            ? "   not graded yet"
            : changed_since(result, lab, from) ? "   changed since"
                                               : "");
+    if (errors)
+        printf("   newer: %d ERROR", errors);
+    putchar('\n');
 }
 
 static void next_print(const struct lab *next, const cJSON *result)
@@ -105,7 +108,7 @@ static int progress_verb(const struct settings *s)
         const cJSON *result = cJSON_GetObjectItem(graded, lab->name);
         int earned = lab_earned(result, lab);
 
-        lab_line(result, lab, earned, s->from);
+        lab_line(result, lab, earned, s->from, results_errors(results, lab));
         total += earned;
         all += lab_tenths(lab);
         if (!next && earned < lab_tenths(lab)) {
@@ -125,5 +128,5 @@ const struct verb verb_progress = {
     .name = "progress",
     .run = progress_verb,
     .whom = FOR_STUDENT,
-    .help = "make                        where you are, and the next step\n",
+    .help = "make, make progress         where you are, and the next step\n",
 };

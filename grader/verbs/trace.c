@@ -50,7 +50,9 @@ static void runs_list(const struct lab *lab, const struct settings *s, const cJS
 
 static int page_failed(void)
 {
-    fprintf(stderr, "grader: could not write the page: %s\n", strerror(errno));
+    fprintf(stderr,
+            "grader: could not write the page: %s (is build/trace another user's?)\n",
+            strerror(errno));
     return EXIT_GRADER;
 }
 
@@ -91,18 +93,21 @@ static int events_show(char *path, const struct page_about *about, bool text)
     return status;
 }
 
-/* What the check itself kept, if anything. */
-static int view_show(char *path, const struct page_about *about)
+/* What the check itself kept, if anything: as text, or a page. */
+static int view_show(char *path, const struct page_about *about, bool text)
 {
     char *kept = file_read(path, 16u << 20, NULL);
     int status = EXIT_ALL;
 
     if (!kept)
         return EXIT_ALL;
-    if (!view_page_write(path, kept, about))
+    if (text)
+        view_text_print(kept);
+    else if (!view_page_write(path, kept, about))
         status = page_failed();
     else
-        printf("A picture of the run, for a browser:\n  %s\n", path);
+        printf("A picture of the run, for a browser (here, as text: TEXT=1):\n  %s\n",
+               path);
     free(kept);
     return status;
 }
@@ -139,14 +144,15 @@ static int run_show(const struct lab *lab, const char *id, const struct settings
         status = events_show(path, &about, s->text != NULL);
     path_make(path, "%s/%s" VIEW_SUFFIX, folder, id);
     if (status == EXIT_ALL)
-        status = view_show(path, &about);
+        status = view_show(path, &about, s->text != NULL);
     if (!s->check)
         runs_list(lab, s, results);
     cJSON_Delete(results);
     return status;
 }
 
-/* Without CHECK=: a run that failed is what one wants to see, or else the newest. */
+/* Without CHECK=: a run that failed is what one wants to see, or else what shows most of the lab, or
+ * else the newest. */
 static bool run_default(char *id, size_t size, const struct lab *lab,
                         const struct settings *s)
 {
@@ -168,13 +174,41 @@ static bool run_default(char *id, size_t size, const struct lab *lab,
             snprintf(id, size, "%s", one);
     }
     cJSON_Delete(results);
+    if (!id[0] && trace_best(lab)[0] && trace_kept(folder, trace_best(lab)))
+        snprintf(id, size, "%s", trace_best(lab));
     return id[0] || trace_newest(id, size, lab, s);
+}
+
+/* Why there is nothing to see of a check. */
+static void nothing_print(const struct lab *lab, const struct settings *s)
+{
+    const cJSON *check = s->check ? lab_check(lab, s->check) : NULL;
+    const bool machine = strcmp(json_text(check, "target"), "machine") == 0;
+    char from[80];
+
+    if (check && !machine)
+        fprintf(stderr,
+                "grader: this check has no picture: it calls functions and compares. (The "
+                "calls "
+                "one\nby one: make debug LAB=%d CHECK=%s)\n",
+                lab->number, s->check);
+    else if (check)
+        fprintf(
+            stderr,
+            "grader: no run of this check is recorded: it was not graded, or your part did "
+            "not get\nas far as KVM_RUN. First: make grade LAB=%d CHECK=%s%s\n",
+            lab->number, s->check, from_words(s, from));
+    else
+        fprintf(stderr,
+                "grader: no run of this lab is recorded. First: make grade LAB=%d%s\n",
+                lab->number, from_words(s, from));
 }
 
 static int trace_show(const struct lab *lab, const struct labs *labs,
                       const struct settings *s)
 {
-    char id[256];
+    char id[256], path[PATH_ROOM];
+    cJSON *results;
 
     (void)labs;
     if (s->check && !lab_check(lab, s->check)) {
@@ -183,10 +217,13 @@ static int trace_show(const struct lab *lab, const struct labs *labs,
     }
     if (s->check ? trace_newest(id, sizeof id, lab, s) : run_default(id, sizeof id, lab, s))
         return run_show(lab, id, s);
-    fprintf(stderr,
-            "grader: nothing recorded%s. Runs in the machine are, if your part gets as far "
-            "as\nKVM_RUN, and runs that have a picture. First: make grade LAB=%d\n",
-            s->check ? " for this check" : "", lab->number);
+    nothing_print(lab, s);
+    if (trace_there(lab, s, NULL)) {
+        results_path(path, s->from);
+        results = results_load(path);
+        runs_list(lab, s, results);
+        cJSON_Delete(results);
+    }
     return EXIT_POINTS;
 }
 

@@ -13,8 +13,17 @@
     ROW(reset)      \
     ROW(run)        \
     ROW(trace)      \
+    ROW(debug)      \
+    ROW(submit)     \
     ROW(shell)      \
     ROW(doctor)     \
+    ROW(dist)       \
+    ROW(class)      \
+    ROW(unit)       \
+    ROW(gather)     \
+    ROW(export)     \
+    ROW(similarity) \
+    ROW(version)    \
     ROW(mutants)    \
     ROW(attacks)    \
     ROW(bench)      \

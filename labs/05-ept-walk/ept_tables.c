@@ -36,7 +36,7 @@ static inline uint64_t span_end(uint64_t gpa, int level)
 
 /* --- given: checks that several functions share, and the tables' coming and going ------- */
 
-/* The first two errors of every range. */
+/* What can be wrong with every range: -EINVAL, then -ERANGE. */
 static inline int range_check(uint64_t gpa, uint64_t size)
 {
     if (size == 0 || gpa % EPT_PAGE || size % EPT_PAGE)

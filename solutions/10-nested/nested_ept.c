@@ -86,16 +86,34 @@ static inline void walk01(const struct nested_ept *ept, uint64_t l1_gpa, struct 
 }
 
 /* The table below an entry of EPT02: its HPA. A new one if there is none, or a
- * page instead. EPT_NO_PAGE: the pool is used up. */
+ * page instead. The pool has one more. */
 static inline uint64_t table_below(struct nested_ept *ept, uint64_t *entry, int level)
 {
     if (!*entry || is_page(*entry, level)) {
-        if (ept->pool_used == ept->pool_pages)
-            return EPT_NO_PAGE;
-        *entry = (ept->pool + ept->pool_used++ * EPT_PAGE) | EPT_RIGHTS;
-        memset(memory_at(ept, *entry & EPT_ADDRESS), 0, EPT_PAGE);
+        const uint64_t table = ept->pool + ept->pool_used++ * EPT_PAGE;
+
+        memset(memory_at(ept, table), 0, EPT_PAGE); /* before the processor can see it */
+        *entry = table | EPT_RIGHTS;
     }
     return *entry & EPT_ADDRESS;
+}
+
+/* How many tables a page of that size at gpa needs that are not there. Known before the first
+ * is taken: a page that gives way to a table that stays empty would be lost. */
+static inline uint32_t tables_missing(const struct nested_ept *ept, uint64_t gpa,
+                                      uint64_t size)
+{
+    uint64_t table = ept->root02;
+    uint32_t missing = 0;
+
+    for (int level = EPT_LEVELS; ept_level_size(level) > size; level--) {
+        const uint64_t entry =
+            missing ? 0 : *memory_at(ept, entry_address(table, gpa, level));
+
+        missing += !entry || is_page(entry, level);
+        table = entry & EPT_ADDRESS;
+    }
+    return missing;
 }
 
 /* The entry of EPT02 for a page of that size at gpa, with the tables above it.
@@ -105,11 +123,10 @@ static inline uint64_t *entry_make(struct nested_ept *ept, uint64_t gpa, uint64_
     uint64_t table = ept->root02;
     int level = EPT_LEVELS;
 
-    for (; ept_level_size(level) > size; level--) {
+    if (tables_missing(ept, gpa, size) > ept->pool_pages - ept->pool_used)
+        return NULL;
+    for (; ept_level_size(level) > size; level--)
         table = table_below(ept, memory_at(ept, entry_address(table, gpa, level)), level);
-        if (table == EPT_NO_PAGE)
-            return NULL;
-    }
     return memory_at(ept, entry_address(table, gpa, level));
 }
 

@@ -4,7 +4,7 @@
 //
 // Its last line counts: "pages: N passed, N failed".
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -60,6 +60,10 @@ async function timelineTest() {
   const user = [...text.matchAll(/^[> ] *\d+ +[\d.]+ .* VMM /gm)].length;
   check('exits: as many to the VMM', totals.includes(` ${user} of them`), `${totals}; ${user}`);
   const sources = await page.$$eval('#body td:last-child', list => list.map(e => e.textContent));
+  const rings = await open(pagesOf(trace(4, 'patched_way_exits_twice'))[0]);
+  check('exits: an assembler guest has source lines', await rings.evaluate(() =>
+    exits.every(e => /^(rings\.long64|start)\.S:\d+$/.test(lineOf(e)))));
+  await rings.close();
   check('exits: the guest\'s source line is there', sources.some(t => /tour\.long64\.c:\d+/.test(t)));
 
   await page.keyboard.press('j');
@@ -127,6 +131,12 @@ async function levelsTest() {
   check('levels: opens without an error', page.wrong.length === 0, page.wrong.join('; '));
   check('levels: whose exits they are, and who got them', totals.endsWith(
     `${l2} of L2 (L0 kept ${kept}, handed ${handed} on to L1), ${l1} of L1`), totals);
+  const opened = await page.$eval('#chosen', e => e.textContent);
+  const round = () => page.$eval('#life', e => e.textContent);
+  check('levels: opens at the first exit that L1 got', /answered byL1/.test(opened) &&
+        await round() === `round 1 of ${handed}`, `${await round()}: ${opened}`);
+  await page.keyboard.press('n');
+  check('levels: a key shows the next round of L2', await round() === `round 2 of ${handed}`, await round());
   const percents = line => [...line.matchAll(/(\d+\.\d)%/g)].map(m => m[1]).join(' ');
   const shares = await page.$eval('#share', e => e.getAttribute('aria-label'));
   check('levels: the shares of time are those of the text form',
@@ -249,7 +259,7 @@ async function stepsTest(name, lab, id, rowsExpected) {
   check(`${name}: a row for each step of the evidence`, rows === rowsExpected(data.run),
         `${rows}, ${rowsExpected(data.run)}`);
   const first = await page.$eval('#now', e => e.textContent);
-  const label = await page.$eval('svg[role=img]', e => e.getAttribute('aria-label'));
+  const label = await page.$eval('svg[role=img], canvas[role=img]', e => e.getAttribute('aria-label'));
   check(`${name}: the picture has words`, label && label.length > 10, label);
   await page.keyboard.press('ArrowRight');
   const next = await page.$eval('#now', e => e.textContent);
@@ -257,6 +267,58 @@ async function stepsTest(name, lab, id, rowsExpected) {
   const current = await page.$$eval('tr[aria-current=true]', list => list.length);
   check(`${name}: one row is the current one`, current === 1, current);
   await roomCheck(name, page);
+  await page.close();
+}
+
+/* The dots say what the devices want; a bit that is wrong has a colour of its own. */
+async function bitmapTest() {
+  const [file] = pagesOf(trace(6, 'random_walk_exits_where_you_decided')), page = await open(file);
+  const label = () => page.$eval('#dots', e => e.getAttribute('aria-label'));
+  const before = await label();
+  check('bitmap: no port is as it should not be',
+        /; 0 ports: passes, but is of no passed device; 0 ports: exits, but is of a passed/.test(before),
+        before);
+  await page.hover('#dots');
+  await page.mouse.wheel({ deltaY: -500 });
+  const hover = await page.$eval('#hover', e => e.textContent);
+  check('bitmap: a port says its bit', /^port [0-9a-f]{4}h: .*bitmap [AB], byte \w+h, bit \d/.test(hover), hover);
+  await page.close();
+  await changed(file, data => { data.run.passing.push(0x9000, 0x9003); }, async path => {
+    const other = await open(path);
+    const seen = await other.$eval('#dots', e => e.getAttribute('aria-label'));
+    check('bitmap: what passes too much is seen', /; 4 ports: passes, but is of no passed/.test(seen), seen);
+    await other.close();
+  });
+}
+
+/* A walk that went wrong: what was due stands beside what was read. */
+async function wrongWalkTest() {
+  const folder = mkdtempSync(join(tmpdir(), 'pages-')), id = 'stale_translations_are_forgotten';
+  cpSync('solutions', folder, { recursive: true });
+  execFileSync('sh', ['-c', 'sed 1,2d "$1" | patch -s -d "$2/05-ept-walk" -p1', '-',
+    'grader/mutants/05-ept-walk/cache-compares-the-index-only.patch', folder]);
+  try {
+    execFileSync(grader, ['grade', 'LAB=5', `CHECK=${id}`, `FROM=${folder}`, 'SEED=7'], { stdio: 'ignore' });
+  } catch { /* it fails, and is to */ }
+  const text = execFileSync(grader, ['trace', 'LAB=5', `CHECK=${id}`, `FROM=${folder}`], { encoding: 'utf8' });
+  const page = await open(pagesOf(text).at(-1));
+  const now = await page.$eval('#now', e => e.textContent), about = await page.$eval('#about', e => e.textContent);
+  const missing = await page.$$eval('.cell.missing', list => list.length);
+  check('wrong walk: opens at the reference that is wrong, and says which was due',
+        /something else at HPA 0x\w+; due is 0x\w+, the EPT's/.test(now) && missing > 0, `${now}; ${missing}`);
+  check('wrong walk: says how it ended, and how it should', /VIOLATION.*Due: TRANSLATED/.test(about), about);
+  const before = await page.$$eval('#walks option', list => list.length);
+  check('wrong walk: what came before it is there', before > 1, before);
+  await page.close();
+  rmSync(folder, { recursive: true });
+}
+
+/* A fault record, field by field, as the register has it. */
+async function recordTest() {
+  const [file] = pagesOf(trace(9, 'demand_works_on_the_device')), page = await open(file, '#step=2');
+  const fields = await page.$eval('#record', e => e.textContent);
+  check('fault: the record is decoded', /T1: a read.*reason06h.*source-id0028h: 00:05\.0.*FIIOVA/.test(fields),
+        fields);
   await page.close();
 }
 
@@ -271,6 +333,10 @@ try {
   check('walk: 24 references without caches, none for the same page again',
         walks[0].references.length === 24 && walks[2].references.length === 0,
         walks.map(w => w.references.length).join(' '));
+  await stepsTest('bitmap', 6, 'random_walk_exits_where_you_decided', run => run.accesses.length);
+  await bitmapTest();
+  await recordTest();
+  await wrongWalkTest();
   await stepsTest('interrupt', 7, 'halted_vcpu_is_woken', run => run.steps.length + 1);
   await stepsTest('fault', 9, 'demand_works_on_the_device', run => run.events.length);
 } finally {

@@ -94,7 +94,7 @@ void open_asks_version_and_extensions(struct judge *judge)
 
 void extension_value_is_handed_on(struct judge *judge)
 {
-    const int32_t values[] = {1, 0, 2 + (int32_t)judge_random_below(judge, 32000)};
+    const int32_t values[] = {1, 0, 65536 + (int32_t)judge_random_below(judge, 0x7fff0000)};
     struct lab01_input in = input_make(0, 0);
     struct kvm_plan plan = plan_make(judge);
     const struct evidence *e = NULL;
@@ -137,6 +137,7 @@ void interrupted_create_vm_is_tried_again(struct judge *judge)
           "times; %s",
           times, evidence_call_count(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM),
           progress_text(output_of(e)).is);
+    error_untouched_expect(judge, &output_of(e)->vms[0], "vm_create()");
 }
 
 /* --- what a new object holds -------------------------------------------------------- */
@@ -173,7 +174,7 @@ void new_objects_start_empty(struct judge *judge)
     struct lab01_input in = input_make(1, 2);
     struct kvm_plan plan = plan_make(judge);
 
-    in.vcpu_ids[0] = 1 + (uint32_t)judge_random_below(judge, 100);
+    in.vcpu_ids[0] = id_any(judge);
     in.vcpu_ids[1] = 101 + (uint32_t)judge_random_below(judge, 100);
     const struct evidence *e = life_run(judge, &in, &plan);
     const struct lab01_output *out = life_expect(judge, &in, e);
@@ -210,13 +211,47 @@ static void run_map_expect(struct judge *judge, const struct call *map, unsigned
           protection, type == MAP_PRIVATE ? "private" : "shared", map->record->args[3]);
 }
 
+/* Two kvms whose kernels answer with different sizes: each object's size is its own. */
+static void two_kvms_expect(struct judge *judge)
+{
+    struct lab01_input in = input_make(2, 1);
+    struct kvm_plan plan = plan_make(judge), second = plan;
+
+    in.kvm_count = 2;
+    in.extension = KVM_CAP_MAX_VCPUS;
+    plan.run_size += 1 << 16;
+    plan.faults[0] = fault_make(VMM_STEP_RUN_SIZE, -second.run_size);
+    plan.faults[0].nth = 1;
+    const struct evidence *e = life_run(judge, &in, &plan);
+    const struct lab01_output *out = life_expect(judge, &in, e);
+    const struct call *asked =
+        evidence_call(e, CALL_IOCTL, KVM_CHECK_EXTENSION,
+                      evidence_call_count(e, CALL_IOCTL, KVM_CHECK_EXTENSION) - 1);
+    CHECK(judge, asked && asked->record->object == OBJECT_KVM && asked->record->serial == 0,
+          "kvm_extension() asks the kvm that it is given", "it asked number %u of two",
+          asked ? asked->record->serial + 1 : 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct call *create =
+            evidence_call(e, CALL_IOCTL, (uint32_t)KVM_CREATE_VM, i);
+
+        CHECK(judge, create && create->record->serial == i && out->new_vms[i].knows_kvm,
+              "vm_create() asks the kvm that it is given",
+              "of two kvms, VM %u was made by the other", i);
+        run_map_expect(judge, evidence_call(e, CALL_MMAP, 0, i), i, i ? &second : &plan);
+        CHECK(judge, out->vcpus[i][0].size == (uint32_t)(i ? second : plan).run_size,
+              "run_size is that of the vCPU's own kvm",
+              "two kvms, whose areas have %d and %d bytes: the vCPU of VM %u has %s",
+              plan.run_size, second.run_size, i, number_text(out->vcpus[i][0].size).is);
+    }
+}
+
 void vcpu_maps_its_run_area(struct judge *judge)
 {
     struct lab01_input in = input_make(1, 2);
     struct kvm_plan plan = plan_make(judge);
 
-    in.vcpu_ids[0] = (uint32_t)judge_random_below(judge, 100);
-    in.vcpu_ids[1] = 100 + (uint32_t)judge_random_below(judge, 100);
+    in.vcpu_ids[0] = id_any(judge);
+    in.vcpu_ids[1] = (uint32_t)judge_random_below(judge, 100);
     const struct evidence *e = life_run(judge, &in, &plan);
     const struct lab01_output *out = life_expect(judge, &in, e);
     for (unsigned i = 0; i < 2; i++) {
@@ -234,4 +269,5 @@ void vcpu_maps_its_run_area(struct judge *judge)
               "vCPU %u: run is %s, run_size %s (the kernel answered %d)", i,
               vcpu->run_mapped ? "set" : "NULL", number_text(vcpu->size).is, plan.run_size);
     }
+    two_kvms_expect(judge);
 }

@@ -19,6 +19,7 @@ struct text {
 
 struct lab01_input input_make(uint32_t vms, uint32_t vcpus);
 struct kvm_plan plan_make(struct judge *judge);
+uint32_t id_any(struct judge *judge);
 struct run_spec life_spec(const struct lab01_input *in, const struct kvm_plan *plan);
 const struct evidence *life_run(struct judge *judge, const struct lab01_input *in,
                                 const struct kvm_plan *plan);
@@ -38,6 +39,8 @@ const struct lab01_output *life_expect(struct judge *judge, const struct lab01_i
 void error_expect(struct judge *judge, const struct evidence *e,
                   const struct lab01_step *step, int result, const struct vmm_error *want,
                   const char *situation);
+void error_untouched_expect(struct judge *judge, const struct lab01_step *step,
+                            const char *function);
 struct plan_fault fault_make(enum vmm_step step, int error);
 struct vmm_error error_expected(enum vmm_step step, int error, uint32_t vcpu_id);
 

@@ -36,7 +36,7 @@ static struct text held_text(const struct held *held)
 /* What the functions that reported success have made. */
 static struct held held_claimed(const struct lab01_output *out)
 {
-    struct held held = {.kvm = out->open.result >= 0,
+    struct held held = {.kvm = out->open.called && out->open.result >= 0,
                         .vm = out->vms[0].called && out->vms[0].result >= 0};
 
     for (int i = 0; i < 2; i++)
@@ -143,10 +143,37 @@ static void failing_call_try(struct judge *judge, const struct lab01_input *in,
     gone_expect(judge, e, situation);
 }
 
+/* 0 is a descriptor like any other: whoever has closed stdin gets it next. */
+static void zero_try(struct judge *judge, enum lab01_zero zero, const char *situation)
+{
+    struct lab01_input in = input_make(1, 1);
+    struct kvm_plan plan = plan_make(judge);
+
+    in.zero = zero;
+    const struct evidence *e = life_run(judge, &in, &plan);
+    CHECK(judge, life_complete(&in, output_of(e)), "0 is a valid descriptor", "%s: %s",
+          situation, progress_text(output_of(e)).is);
+    held_expect(judge, e, 0, &(struct held){1, 1, 1, 1},
+                "kvm, VM and vCPU stay until they are destroyed", situation);
+    gone_expect(judge, e, situation);
+    /* and with a call that fails while it is open */
+    plan.faults[0] =
+        fault_make(zero == LAB01_ZERO_KVM ? VMM_STEP_RUN_SIZE : VMM_STEP_MAP_RUN, EIO);
+    e = life_run(judge, &in, &plan);
+    const struct held want = held_claimed(output_of(e));
+    held_expect(judge, e, 0, &want,
+                "a failing function undoes what it did itself, and nothing else",
+                situation);
+    gone_expect(judge, e, situation);
+}
+
 void no_leak_whichever_call_fails(struct judge *judge)
 {
     struct lab01_input in = input_make(1, 2);
     struct kvm_plan plan = plan_make(judge);
+    zero_try(judge, LAB01_ZERO_KVM, "kvm_open() got descriptor 0");
+    zero_try(judge, LAB01_ZERO_VM, "KVM_CREATE_VM answered with descriptor 0");
+    zero_try(judge, LAB01_ZERO_VCPU, "KVM_CREATE_VCPU answered with descriptor 0");
     const struct evidence *clean = life_run(judge, &in, &plan);
     uint32_t calls = 0;
 
@@ -158,6 +185,35 @@ void no_leak_whichever_call_fails(struct judge *judge)
                  clean->calls[i].record->kind != CALL_MUNMAP;
     for (uint32_t nth = 0; nth < calls; nth++)
         failing_call_try(judge, &in, &plan, nth);
+}
+
+/* close() fails, and the number is free all the same (man 2 close): trying again would close
+ * somebody else's file. */
+static void failing_close_try(struct judge *judge, int error)
+{
+    struct lab01_input in = input_make(1, 1);
+    struct kvm_plan plan = plan_make(judge);
+
+    plan.faults[0] = (struct plan_fault){.kind = CALL_CLOSE, .error = error, .repeat = 100};
+    const struct evidence *e = life_run(judge, &in, &plan);
+    const struct lab01_output *out = output_of(e);
+    unsigned closed[3] = {0};
+    for (size_t i = 0; i < e->call_count; i++)
+        if (e->calls[i].record->kind == CALL_CLOSE &&
+            e->calls[i].record->object >= OBJECT_KVM &&
+            e->calls[i].record->object <= OBJECT_VCPU)
+            closed[e->calls[i].record->object - OBJECT_KVM]++;
+    CHECK(judge, closed[0] == 1 && closed[1] == 1 && closed[2] == 1,
+          "a descriptor is closed exactly once, even if close() says that it failed",
+          "close() failed with %s: kvm was closed %u times, the VM %u, the vCPU %u",
+          errno_name(-error), closed[0], closed[1], closed[2]);
+    CHECK(judge,
+          out->kvm_fd == -1 && out->vm_fds[0] == -1 && out->vcpu_fds[0][0] == -1 &&
+              out->run_pointers == 0,
+          "destroyed objects read as not there: fd == -1, run == NULL",
+          "close() failed with %s: kvm.fd is %d, vm.fd %d, vcpu.fd %d, run %s",
+          errno_name(-error), out->kvm_fd, out->vm_fds[0], out->vcpu_fds[0][0],
+          out->run_pointers ? "is not NULL" : "is NULL");
 }
 
 void destroying_twice_is_harmless(struct judge *judge)
@@ -186,4 +242,6 @@ void destroying_twice_is_harmless(struct judge *judge)
           "vcpu_destroy() unmaps all of kvm_run, then closes the vCPU", "%s",
           unmap == e->call_count ? "there is no munmap of run_size bytes"
                                  : "the descriptor was closed first");
+    failing_close_try(judge, EINTR);
+    failing_close_try(judge, EIO);
 }

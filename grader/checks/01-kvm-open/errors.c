@@ -44,6 +44,15 @@ void error_expect(struct judge *judge, const struct evidence *e,
           situation, number_text(step->error.detail).is, number_text(want->detail).is);
 }
 
+void error_untouched_expect(struct judge *judge, const struct lab01_step *step,
+                            const char *function)
+{
+    CHECK(judge, step->called && step->result == 0 && !step->error_changed,
+          "a function that works leaves *error as it is", "%s returned %s%s", function,
+          result_text(step->result).is,
+          step->error_changed ? "; *error is no longer what it was before the call" : "");
+}
+
 /* The calls on the way to a vCPU, as the call supervisor knows them. */
 static const struct kernel_step {
     uint32_t call;
@@ -112,7 +121,7 @@ static void failure_try(struct judge *judge, enum vmm_step step, int error, int 
     struct kvm_plan plan = plan_make(judge);
     char situation[120];
 
-    in.vcpu_ids[0] = 1 + (uint32_t)judge_random_below(judge, 200);
+    in.vcpu_ids[0] = id_any(judge);
     plan.faults[0] = fault_make(step, error);
     if (close_error)
         plan.faults[1] =
@@ -123,27 +132,53 @@ static void failure_try(struct judge *judge, enum vmm_step step, int error, int 
              strerrorname_np(error), close_error ? ", then close() with " : "",
              close_error ? strerrorname_np(close_error) : "");
     error_expect(judge, e, step_of(output_of(e), step), -error, &want, situation);
+    CHECK(judge, !close_error || step_of(output_of(e), step)->fd == -1,
+          "the object of a failing function reads as not there: fd == -1",
+          "%s: its fd is %s", situation, number_text(step_of(output_of(e), step)->fd).is);
 }
 
-/* The same for a caller that passes error == NULL: only the result is left. */
-static void failure_try_unheard(struct judge *judge, enum vmm_step step, int error)
+/* A caller that passes error == NULL: only the result is left. */
+static void unheard_expect(struct judge *judge, const struct kvm_plan *plan,
+                           enum vmm_step step, int result, const char *situation)
 {
     struct lab01_input in = input_make(1, 1);
-    struct kvm_plan plan = plan_make(judge);
-    const struct run_spec spec = life_spec(&in, &plan);
+    const struct run_spec spec = life_spec(&in, plan);
 
     in.no_error = 1;
-    plan.faults[0] = fault_make(step, error);
     const struct evidence *e = judge_run_any_end(judge, &spec);
     CHECK(judge, e->complete && e->header.output_size >= sizeof(struct lab01_output),
           "error may be NULL: the caller does not want to know",
-          "%s failed with %s and error was NULL: the part did not return (%s)",
-          kernel_steps[step].name, strerrorname_np(error),
+          "%s and error was NULL: the part did not return (%s)", situation,
           e->end.outcome == RUN_SIGNALLED ? strsignal(e->end.status) : "no signal");
-    CHECK(judge, step_of(output_of(e), step)->result == -error,
-          "the result is the same where error is NULL",
-          "%s failed with %s and error was NULL: %s", kernel_steps[step].name,
-          strerrorname_np(error), progress_text(output_of(e)).is);
+    CHECK(judge, step_of(output_of(e), step)->result == result,
+          "the result is the same where error is NULL", "%s and error was NULL: %s",
+          situation, progress_text(output_of(e)).is);
+}
+
+static void failure_try_unheard(struct judge *judge, enum vmm_step step, int error)
+{
+    struct kvm_plan plan = plan_make(judge);
+    char situation[96];
+
+    plan.faults[0] = fault_make(step, error);
+    snprintf(situation, sizeof situation, "%s failed with %s", kernel_steps[step].name,
+             strerrorname_np(error));
+    unheard_expect(judge, &plan, step, -error, situation);
+}
+
+/* Nothing fails, and nobody is to be told anything. */
+static void success_try(struct judge *judge, enum vmm_step first, enum vmm_step last)
+{
+    struct lab01_input in = input_make(1, 1);
+    struct kvm_plan plan = plan_make(judge);
+    const struct lab01_output *out = output_of(life_run(judge, &in, &plan));
+
+    for (enum vmm_step step = first; step <= last; step++)
+        error_untouched_expect(judge, step_of(out, step),
+                               step == VMM_STEP_CREATE_VM     ? "vm_create()"
+                               : step == VMM_STEP_CREATE_VCPU ? "vcpu_create()"
+                                                              : "kvm_open()");
+    unheard_expect(judge, &plan, last, 0, "no call failed");
 }
 
 /* A real file that is not KVM: what kvm_open() makes of the path that it is given. */
@@ -161,8 +196,9 @@ static void path_try(struct judge *judge, const char *path, enum vmm_step step, 
 
 void open_failures_are_typed(struct judge *judge)
 {
-    static const int errors[] = {ENOENT, ENXIO,  ENODEV, EACCES, EPERM,  EMFILE,
-                                 ENFILE, ENOMEM, EIO,    EBUSY,  EEXIST, ENOTTY};
+    static const int errors[] = {ENOENT, ENXIO,  ENODEV, EACCES, EPERM,
+                                 EMFILE, ENFILE, ENOMEM, EIO,    EBUSY,
+                                 EEXIST, ENOTTY, EINTR,  EAGAIN, EINVAL};
     char path[40], situation[96];
 
     for (size_t i = 0; i < COUNT(errors); i++)
@@ -172,20 +208,25 @@ void open_failures_are_typed(struct judge *judge)
     snprintf(situation, sizeof situation, "kvm_open() was given \"%s\", which is not there",
              path);
     path_try(judge, path, VMM_STEP_OPEN_DEVICE, ENOENT, situation);
+    success_try(judge, VMM_STEP_OPEN_DEVICE, VMM_STEP_OPEN_DEVICE);
 }
 
 void later_failures_are_typed(struct judge *judge)
 {
     static const int errors[] = {EIO,    ENOMEM, EMFILE, ENFILE, ENOTTY,
-                                 EACCES, EBUSY,  EEXIST, EINVAL};
+                                 EACCES, EBUSY,  EEXIST, EINVAL, EAGAIN};
 
-    for (enum vmm_step step = VMM_STEP_API_VERSION; step <= VMM_STEP_MAP_RUN; step++)
+    for (enum vmm_step step = VMM_STEP_API_VERSION; step <= VMM_STEP_MAP_RUN; step++) {
         for (size_t i = 0; i < COUNT(errors); i++)
             failure_try(judge, step, errors[i], 0);
-    failure_try(judge, VMM_STEP_RUN_SIZE, ENOMEM, EINTR);
-    failure_try(judge, VMM_STEP_MAP_RUN, ENOMEM, EIO);
-    failure_try_unheard(judge, VMM_STEP_RUN_SIZE, EIO);
-    failure_try_unheard(judge, VMM_STEP_CREATE_VCPU, EEXIST);
+        if (step != VMM_STEP_CREATE_VM) /* there, and only there, it is no failure */
+            failure_try(judge, step, EINTR, 0);
+        if (step != VMM_STEP_CREATE_VM &&
+            step != VMM_STEP_CREATE_VCPU) /* nothing to close */
+            failure_try(judge, step, ENOMEM, step % 2 ? EINTR : EIO);
+        failure_try_unheard(judge, step, step == VMM_STEP_CREATE_VCPU ? EEXIST : EIO);
+    }
+    success_try(judge, VMM_STEP_CREATE_VM, VMM_STEP_CREATE_VCPU);
     path_try(judge, "/dev/null", VMM_STEP_API_VERSION, ENOTTY,
              "kvm_open() was given \"/dev/null\", which knows no KVM ioctl");
 }
@@ -203,6 +244,34 @@ static void answer_refused(struct judge *judge, const struct kvm_plan *plan, int
           "%s: the device is still open afterwards", situation);
     CHECK(judge, output_of(e)->open.fd == -1, "a kvm_open() that fails leaves fd == -1",
           "%s: kvm->fd is %s", situation, number_text(output_of(e)->open.fd).is);
+    unheard_expect(judge, plan, want->step, result, situation);
+}
+
+/* The same answer, given to the second kvm_open() of a process alone: each kvm is asked for
+ * itself, and the first one is not the second one's to close. */
+static void second_refused(struct judge *judge, enum vmm_step step, int32_t fault,
+                           int result, const char *situation)
+{
+    struct lab01_input in = input_make(0, 0);
+    struct kvm_plan plan = plan_make(judge);
+
+    in.kvm_count = 2;
+    const struct evidence *e = life_run(judge, &in, &plan);
+    CHECK(judge, output_of(e)->open_second.result == 0, "a process may open KVM twice",
+          "the second kvm_open() returned %s",
+          result_text(output_of(e)->open_second.result).is);
+    plan.faults[0] = fault_make(step, fault);
+    plan.faults[0].nth = evidence_call_count(e, CALL_IOCTL, kernel_steps[step].request) / 2;
+    e = life_run(judge, &in, &plan);
+    CHECK(judge,
+          output_of(e)->open.result == 0 && output_of(e)->open_second.result == result &&
+              evidence_fds(e, 0, "memfd:kvm", NULL) == 1,
+          "each kvm_open() asks anew; one that fails closes its own device alone",
+          "%s to the second kvm_open(): the first returned %s, the second %s, not %s, and "
+          "%u devices are open",
+          situation, result_text(output_of(e)->open.result).is,
+          result_text(output_of(e)->open_second.result).is, result_text(result).is,
+          evidence_fds(e, 0, "memfd:kvm", NULL));
 }
 
 /* An answer that looks unusual and is fine. */
@@ -220,7 +289,8 @@ static void answer_accepted(struct judge *judge, const struct kvm_plan *plan,
 
 void wrong_version_is_refused(struct judge *judge)
 {
-    const int32_t versions[] = {11, 13, 0, (int32_t)judge_random_below(judge, 1000) + 14};
+    const int32_t versions[] = {
+        11, 13, 0, (int32_t)judge_random_below(judge, 1000) + 14, 12 + 256, 12 + 65536};
 
     for (size_t i = 0; i < COUNT(versions); i++) {
         struct kvm_plan plan = plan_make(judge);
@@ -235,6 +305,8 @@ void wrong_version_is_refused(struct judge *judge)
                                            .detail = versions[i]},
                        situation);
     }
+    second_refused(judge, VMM_STEP_API_VERSION, -13, -ENOTSUP,
+                   "KVM_GET_API_VERSION answered 13");
 }
 
 static void missing_expect(struct judge *judge, const struct kvm_plan *plan, int capability,
@@ -262,12 +334,19 @@ void missing_extension_is_named(struct judge *judge)
         missing_expect(judge, &plan, *capability, situation);
         all_missing.extensions[n].capability = *capability;
         all_large.extensions[n].capability = *capability;
-        all_large.extensions[n++].value = 2 + (int32_t)judge_random_below(judge, 32000);
+        /* 2 to 32,001, and numbers whose lower 8 or 16 bits are 0 */
+        all_large.extensions[n].value = n % 3 == 0 ? 65536
+                                        : n % 3 == 1
+                                            ? 256
+                                            : 2 + (int32_t)judge_random_below(judge, 32000);
+        n++;
     }
     missing_expect(judge, &all_missing, kvm_required_extensions[0],
                    "KVM_CHECK_EXTENSION answered 0 each time, and the first counts");
     answer_accepted(judge, &all_large,
                     "KVM_CHECK_EXTENSION answered with numbers greater than 1");
+    second_refused(judge, VMM_STEP_CHECK_EXTENSION, EIO, -EIO,
+                   "KVM_CHECK_EXTENSION answered EIO");
 }
 
 void small_run_area_is_refused(struct judge *judge)
@@ -291,4 +370,8 @@ void small_run_area_is_refused(struct judge *judge)
     snprintf(situation, sizeof situation,
              "KVM_GET_VCPU_MMAP_SIZE answered %d bytes, all of struct kvm_run", smallest);
     answer_accepted(judge, &plan, situation);
+    plan.run_size = 1 << 16;
+    answer_accepted(judge, &plan, "KVM_GET_VCPU_MMAP_SIZE answered 65536 bytes");
+    second_refused(judge, VMM_STEP_RUN_SIZE, -(smallest - 1), -EPROTO,
+                   "KVM_GET_VCPU_MMAP_SIZE answered one byte too few");
 }

@@ -12,8 +12,11 @@
 
 struct lab01_input input_make(uint32_t vms, uint32_t vcpus)
 {
-    return (struct lab01_input){
-        .path = KVM_DEVICE_PATH, .vm_count = vms, .vcpu_count = vcpus, .vcpu_ids = {0, 1}};
+    return (struct lab01_input){.path = KVM_DEVICE_PATH,
+                                .kvm_count = 1,
+                                .vm_count = vms,
+                                .vcpu_count = vcpus,
+                                .vcpu_ids = {0, 1}};
 }
 
 struct kvm_plan plan_make(struct judge *judge)
@@ -22,6 +25,13 @@ struct kvm_plan plan_make(struct judge *judge)
         .api_version = KVM_API_VERSION,
         .run_size = (int32_t)(PAGE * (3 + judge_random_below(judge, 6))),
     };
+}
+
+/* A vCPU's id of more than 8 and of more than 16 bits. (KVM allows some thousand; how many is
+ * for the kernel to say.) */
+uint32_t id_any(struct judge *judge)
+{
+    return 0x10000u + (uint32_t)judge_random_below(judge, 0x7ff00000u);
 }
 
 struct run_spec life_spec(const struct lab01_input *in, const struct kvm_plan *plan)

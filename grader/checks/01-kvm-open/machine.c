@@ -66,7 +66,7 @@ void forbidden_device_says_so(struct judge *judge)
 
 void second_vcpu_with_the_same_id_is_refused(struct judge *judge)
 {
-    uint32_t id = 1 + (uint32_t)judge_random_below(judge, 100);
+    uint32_t id = 256 + (uint32_t)judge_random_below(judge, 100);
     const struct vmm_error want = error_expected(VMM_STEP_CREATE_VCPU, EEXIST, id);
     struct lab01_input in = input_make(1, 2);
 

@@ -11,11 +11,15 @@
 #include "memory_slots.h"
 
 #define WORLD_PAGES 64
+#define WORLD_SLOTS (VM_SLOTS_MAX - 2) /* beside those that are removed again */
 
 /* The oracle's view of the guest-physical addresses from base on. */
 struct world {
     uint64_t base;
     uint32_t pages;
+    uint64_t below; /* so many bytes before base belong to the first page's slot */
+    struct lab02_op adds[WORLD_SLOTS];
+    uint32_t slots;
     struct world_page {
         int slot;        /* pages of one slot have the same number; 0: no slot */
         uint64_t offset; /* in the RAM */
@@ -23,19 +27,55 @@ struct world {
     } page[WORLD_PAGES];
 };
 
-/* `pages` pages from page `first` on become a slot of VM `vm`, or a hole if slot is 0. */
-static void world_slot_put(struct script *s, struct world *w, uint32_t vm,
-                           const struct world_page *of, uint32_t first, uint32_t pages)
+/* `pages` pages from page `first` on become a slot, or a hole if slot is 0. */
+static void world_slot_plan(struct world *w, const struct world_page *of, uint32_t first,
+                            uint32_t pages)
 {
+    const uint64_t below = first == 0 ? w->below : 0;
+
     for (uint32_t i = 0; i < pages; i++) {
         w->page[first + i] = *of;
         w->page[first + i].offset += i * PAGE;
     }
     if (of->slot)
-        OP(s, WANT_SLOT, "slots that touch, but do not overlap, can be added",
-           .kind = LAB02_ADD, .vm = vm, .gpa = w->base + first * PAGE,
-           .length = pages * PAGE, .offset = of->offset,
-           .flags = of->readonly ? MEMORY_SLOT_READONLY : 0);
+        w->adds[w->slots++] =
+            (struct lab02_op){.kind = LAB02_ADD,
+                              .gpa = w->base + first * PAGE - below,
+                              .length = pages * PAGE + below,
+                              .offset = of->offset - below,
+                              .flags = of->readonly ? MEMORY_SLOT_READONLY : 0};
+}
+
+/* A slot far from all worlds, in an entry that is to be free again later. */
+static void stopgap_put(struct script *s, uint32_t vm, int32_t entry)
+{
+    OP(s, entry, "slots take the entries 0, 1, 2, ... in order", .kind = LAB02_ADD,
+       .vm = vm, .gpa = (1ull << 45) + (uint64_t)entry * PAGE, .length = PAGE);
+}
+
+/* Adds what was planned in an order that is not that of the addresses, with entries between
+ * that are free in the end: nothing says that the table is sorted or dense. */
+static void world_slots_put(struct script *s, struct world *w, uint32_t vm)
+{
+    const int32_t middle = 1 + (int32_t)judge_random_below(s->judge, w->slots + 1);
+
+    stopgap_put(s, vm, 0);
+    for (uint32_t i = 0; i <= w->slots; i++) {
+        const uint32_t left = w->slots - i;
+        const uint64_t pick = i + (left ? judge_random_below(s->judge, left) : 0);
+
+        if ((int32_t)i + 1 == middle)
+            stopgap_put(s, vm, middle);
+        if (left == 0)
+            break;
+        struct lab02_op add = w->adds[pick];
+        w->adds[pick] = w->adds[i];
+        add.vm = vm;
+        op_put(s, WANT_SLOT, "slots that touch, but do not overlap, can be added", add);
+    }
+    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm,
+       .slot = middle);
+    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm, .slot = 0);
 }
 
 /* Slots and holes of up to `longest` pages. Addresses in the RAM go down where GPAs go up,
@@ -43,7 +83,7 @@ static void world_slot_put(struct script *s, struct world *w, uint32_t vm,
 static void world_random_put(struct script *s, struct world *w, uint32_t vm,
                              uint32_t longest, uint32_t hole_percent)
 {
-    uint64_t offset = 2 * w->pages * PAGE;
+    uint64_t offset = 2 * (vm + 1) * w->pages * PAGE;
     int slots = 0;
 
     for (uint32_t first = 0; first < w->pages;) {
@@ -53,14 +93,15 @@ static void world_random_put(struct script *s, struct world *w, uint32_t vm,
 
         if (pages > w->pages - first)
             pages = w->pages - first;
-        if (!hole && slots < VM_SLOTS_MAX) {
+        if (!hole && slots < WORLD_SLOTS) {
             offset -= (pages + 1) * PAGE;
             of.slot = ++slots;
             of.offset = offset;
         }
-        world_slot_put(s, w, vm, &of, first, pages);
+        world_slot_plan(w, &of, first, pages);
         first += pages;
     }
+    world_slots_put(s, w, vm);
 }
 
 /* NULL: nothing is there. */
@@ -116,6 +157,9 @@ static uint64_t length_interesting(struct judge *judge, const struct world *w, u
         slot_rest(w, gpa) + 1,
         slot_rest(w, gpa) - 1,
         UINT64_MAX - judge_random_below(judge, 16),
+        (1 + judge_random_below(judge, 1000)) << 32, /* its lower half is 0, */
+        ((1 + judge_random_below(judge, 1000)) << 32) + judge_random_below(judge, 64),
+        1ull << 63 | judge_random_below(judge, PAGE),
         -gpa,                                        /* the sum is 0 */
         -gpa + judge_random_below(judge, 32 * PAGE), /* the sum is small */
     };
@@ -153,9 +197,28 @@ static void to_hva_anywhere_put(struct script *s, const struct world *w, uint32_
     to_hva_put(s, w, vm, gpa, length_interesting(s->judge, w, gpa));
 }
 
+/* A slot of more than 4 GiB: nobody touches what lies behind it. */
+static void large_slot_put(struct script *s, uint32_t vm)
+{
+    static const char asked[] = "slots, and ranges in them, may be larger than 4 GiB";
+    const uint64_t gpa = (1ull << 41) + random_pages(s->judge, 1u << 21),
+                   size = (3ull << 32) + PAGE + random_pages(s->judge, 1u << 20),
+                   at = (2ull << 32) + judge_random_below(s->judge, 1ull << 32);
+
+    OP(s, 0, asked, .kind = LAB02_ADD, .vm = vm, .gpa = gpa, .length = size);
+    OP(s, (int64_t)at, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa + at, .length = 8);
+    OP(s, (int64_t)at, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa + at,
+       .length = size - at);
+    OP(s, LAB02_NO_HVA, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa + at,
+       .length = size - at + 1);
+    OP(s, 0, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa, .length = size);
+    OP(s, LAB02_NO_HVA, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa,
+       .length = size + 1);
+}
+
 void gpa_to_hva_stays_inside_one_slot(struct judge *judge)
 {
-    struct script *s = script_new(judge, 3);
+    struct script *s = script_new(judge, 4);
     const struct kvm_plan plan = plan_make();
     struct world worlds[3] = {
         {.base = 0, .pages = WORLD_PAGES}, /* a sum that wraps around lands in it */
@@ -170,7 +233,8 @@ void gpa_to_hva_stays_inside_one_slot(struct judge *judge)
         behind_put(s, vm, end, PAGE);
         to_hva_put(s, &worlds[vm], vm, end, 8);
     }
-    for (int i = 0; i < 330; i++)
+    large_slot_put(s, 3);
+    for (int i = 0; i < 300; i++)
         to_hva_anywhere_put(s, &worlds[i % 3], (uint32_t)i % 3);
     script_run(s, &(struct run_spec){.plan = &plan});
     results_expect(s);
@@ -178,33 +242,37 @@ void gpa_to_hva_stays_inside_one_slot(struct judge *judge)
 
 /* --- guest_read, guest_write -------------------------------------------------------- */
 
+#define COPY_VMS   2
 #define COPY_PAGES 16
-#define COPY_RAM   (2 * COPY_PAGES * PAGE)
+#define COPY_RAM   (2 * COPY_VMS * COPY_PAGES * PAGE)
 #define COPY_MAX   (2 * PAGE)
 #define READS_AT   (2 * COPY_MAX) /* in the pool; before it lies what is written */
 
 /* What RAM and buffers have to look like in the end. */
 struct copies {
     struct script *s;
-    struct world world;
+    struct world worlds[COPY_VMS];
     uint8_t ram[COPY_RAM];
     uint8_t pool[LAB02_POOL];
     uint32_t reads_at;
 };
 
-static struct copies *copies_new(struct judge *judge, uint64_t base)
+/* below: struct world's. The VMs have the same addresses, not the same slots. */
+static struct copies *copies_new(struct judge *judge, uint64_t base, uint64_t below)
 {
     struct copies *c = memory_get(judge, sizeof *c);
 
-    c->s = script_new(judge, 1);
+    c->s = script_new(judge, COPY_VMS);
     c->s->in.rams[0].size = COPY_RAM;
-    c->world = (struct world){.base = base, .pages = COPY_PAGES};
+    for (int vm = 0; vm < COPY_VMS; vm++)
+        c->worlds[vm] = (struct world){.base = base, .pages = COPY_PAGES, .below = below};
     c->reads_at = READS_AT;
     random_fill(judge, c->s->in.pool, LAB02_POOL);
     memcpy(c->pool, c->s->in.pool, LAB02_POOL);
     for (uint32_t at = 0; at < COPY_RAM; at += COPY_MAX) {
-        OP(c->s, 0, "", .kind = LAB02_FILL, .offset = at, .at = at / 8, .length = COPY_MAX);
-        memcpy(c->ram + at, c->pool + at / 8, COPY_MAX);
+        OP(c->s, 0, "", .kind = LAB02_FILL, .offset = at, .at = at / 16,
+           .length = COPY_MAX);
+        memcpy(c->ram + at, c->pool + at / 16, COPY_MAX);
     }
     return c;
 }
@@ -226,9 +294,11 @@ static int copy_wanted(const struct world *w, uint64_t gpa, uint64_t length, boo
 }
 
 /* Puts one copy into the script and does it, byte by byte, in our own RAM and pool. */
-static void copy_put(struct copies *c, bool write, uint64_t gpa, uint64_t length)
+static void copy_put(struct copies *c, uint32_t vm, bool write, uint64_t gpa,
+                     uint64_t length)
 {
-    int want = copy_wanted(&c->world, gpa, length, write);
+    const struct world *w = &c->worlds[vm];
+    int want = copy_wanted(w, gpa, length, write);
     uint32_t at = write ? (uint32_t)judge_random_below(c->s->judge, COPY_MAX) : c->reads_at;
 
     if (want == 0 && at + length > LAB02_POOL)
@@ -237,9 +307,10 @@ static void copy_put(struct copies *c, bool write, uint64_t gpa, uint64_t length
        want == 0        ? "a range that slots cover without a gap can be copied"
        : want == -EROFS ? "a range with a read-only part cannot be written"
                         : "a range with a hole cannot be copied",
-       .kind = write ? LAB02_WRITE : LAB02_READ, .gpa = gpa, .length = length, .at = at);
+       .kind = write ? LAB02_WRITE : LAB02_READ, .vm = vm, .gpa = gpa, .length = length,
+       .at = at);
     for (uint64_t i = 0; want == 0 && i < length; i++) {
-        uint8_t *in_ram = &c->ram[world_at(&c->world, gpa + i)->offset + (gpa + i) % PAGE];
+        uint8_t *in_ram = &c->ram[world_at(w, gpa + i)->offset + (gpa + i) % PAGE];
 
         if (write)
             *in_ram = c->pool[at + i];
@@ -259,8 +330,7 @@ static const struct lab02_op *buffer_owner(const struct script *s, size_t place,
         const struct lab02_op *op = &s->in.ops[i];
         size_t at = to ? op->to : op->at;
 
-        if ((op->kind == LAB02_READ || op->kind == LAB02_FETCH ||
-             op->kind == LAB02_PAGES) &&
+        if ((op->kind == LAB02_READ || op->kind == LAB02_FETCH || lists_pages(op)) &&
             at <= place && (!owner || at >= (to ? owner->to : owner->at)))
             owner = op;
     }
@@ -283,6 +353,14 @@ void pool_expect(struct script *s, const uint8_t *want, bool to, const char *ask
     }
 }
 
+/* Says which guest-physical address this place of the RAM has, if it has one. */
+static void ram_owner_find(const struct world *w, uint32_t place, char *gpa, size_t size)
+{
+    for (uint32_t n = 0; n < w->pages; n++)
+        if (w->page[n].slot && w->page[n].offset == place - place % PAGE)
+            snprintf(gpa, size, "GPA %#" PRIx64, w->base + n * PAGE + place % PAGE);
+}
+
 static void ram_expect(struct copies *c)
 {
     const struct evidence *e = c->s->e;
@@ -293,10 +371,8 @@ static void ram_expect(struct copies *c)
 
         char gpa[32] = "in no slot";
 
-        for (uint32_t n = 0; n < c->world.pages; n++)
-            if (c->world.page[n].slot && c->world.page[n].offset == i - i % PAGE)
-                snprintf(gpa, sizeof gpa, "GPA %#" PRIx64,
-                         c->world.base + n * PAGE + i % PAGE);
+        for (int vm = 0; vm < COPY_VMS; vm++)
+            ram_owner_find(&c->worlds[vm], i, gpa, sizeof gpa);
         CHECK(c->s->judge, false, "guest_write() changes the bytes it was given, no others",
               "the byte at ram + %#x (%s) is %02x, not %02x", i, gpa,
               i < e->windows[0][0].length ? e->windows[0][0].bytes[i] : 0, c->ram[i]);
@@ -316,32 +392,38 @@ static void copies_judge(struct copies *c)
 
 void copies_cross_touching_slots(struct judge *judge)
 {
-    struct copies *c = copies_new(judge, random_pages(judge, 1ull << 30));
+    /* The first slot begins 8 GiB before what is copied. */
+    struct copies *c =
+        copies_new(judge, (1ull << 33) + random_pages(judge, 1ull << 30), 1ull << 33);
 
-    world_random_put(c->s, &c->world, 0, 3, 0);
-    for (int i = 0; i < 60; i++) {
+    for (uint32_t vm = 0; vm < COPY_VMS; vm++)
+        world_random_put(c->s, &c->worlds[vm], vm, 3, 0);
+    for (int i = 0; i < 80; i++) {
+        uint32_t vm = (uint32_t)judge_random_below(judge, COPY_VMS);
+        const struct world *w = &c->worlds[vm];
         bool write = judge_random(judge) & 1;
         uint64_t length = judge_random_below(judge, i % 6 ? 64 : COPY_MAX);
-        uint64_t boundary = c->world.base + random_pages(judge, COPY_PAGES + 1);
+        uint64_t boundary = w->base + random_pages(judge, COPY_PAGES + 1);
         uint64_t gpa = boundary - judge_random_below(judge, length + 1);
 
         if (i == 7)
             length = 0;
-        if (copy_wanted(&c->world, gpa, length, write) == 0)
-            copy_put(c, write, gpa, length);
+        if (copy_wanted(w, gpa, length, write) == 0)
+            copy_put(c, vm, write, gpa, length);
     }
     copies_judge(c);
 }
 
 /* RAM (2 slots), ROM, a hole, ROM, RAM, nothing. */
-static void checkered_world_put(struct copies *c)
+static void checkered_world_put(struct copies *c, uint32_t vm)
 {
     static const struct {
         uint32_t pages;
         bool hole, readonly;
     } parts[] = {{2, false, false}, {2, false, false}, {2, false, true}, {1, true, false},
                  {1, false, true},  {2, false, false}, {2, true, false}};
-    uint64_t offset = COPY_RAM;
+    struct world *w = &c->worlds[vm];
+    uint64_t offset = (vm + 1) * (COPY_RAM / COPY_VMS);
     uint32_t first = 0;
 
     for (int i = 0; i < (int)(sizeof parts / sizeof parts[0]); i++) {
@@ -350,39 +432,54 @@ static void checkered_world_put(struct copies *c)
 
         offset -= (parts[i].pages + 1) * PAGE;
         of.offset = offset;
-        world_slot_put(c->s, &c->world, 0, &of, first, parts[i].pages);
+        world_slot_plan(w, &of, first, parts[i].pages);
         first += parts[i].pages;
     }
-    c->world.pages = first;
+    w->pages = first;
+    world_slots_put(c->s, w, vm);
+}
+
+/* The same addresses in another VM: all of it RAM, without a hole. */
+static void plain_world_put(struct copies *c, uint32_t vm)
+{
+    const struct world_page all = {
+        .slot = 1, .offset = (vm + 1) * (COPY_RAM / COPY_VMS) - (COPY_PAGES + 1) * PAGE};
+
+    world_slot_plan(&c->worlds[vm], &all, 0, COPY_PAGES);
+    world_slots_put(c->s, &c->worlds[vm], vm);
 }
 
 void copies_are_all_or_nothing(struct judge *judge)
 {
-    struct copies *c = copies_new(judge, judge_random(judge) & 1 ? 0 : PAGE << 20);
-    const uint64_t base = c->world.base, some = 1 + judge_random_below(judge, 1000);
+    struct copies *c = copies_new(judge, judge_random(judge) & 1 ? 0 : PAGE << 20, 0);
+    const uint64_t base = c->worlds[0].base, some = 1 + judge_random_below(judge, 1000);
 
-    checkered_world_put(c);
+    checkered_world_put(c, 0);
+    plain_world_put(c, 1);
     behind_put(c->s, 0, base + 10 * PAGE, PAGE); /* in the last hole */
     for (int write = 0; write < 2; write++) {
-        copy_put(c, write, base + 2 * PAGE - some, some + 8);        /* RAM, RAM */
-        copy_put(c, write, base + 4 * PAGE - some, some + 8);        /* RAM, ROM */
-        copy_put(c, write, base + 6 * PAGE - some, some + 8);        /* ROM, hole */
-        copy_put(c, write, base + 7 * PAGE - some, some + 8);        /* hole, ROM */
-        copy_put(c, write, base + 8 * PAGE - some, some + 8);        /* ROM, RAM */
-        copy_put(c, write, base + 10 * PAGE - some, some + 8);       /* RAM, hole */
-        copy_put(c, write, base + 6 * PAGE - some, PAGE + some + 8); /* ROM, hole, ROM */
-        copy_put(c, write, base + some, UINT64_MAX);
-        copy_put(c, write, base + some, -base);
-        copy_put(c, write, -some, some + 8); /* wraps around to 8 */
-        copy_put(c, write, base + 6 * PAGE + some, 0);
+        copy_put(c, 0, write, base + 2 * PAGE - some, some + 8);        /* RAM, RAM */
+        copy_put(c, 0, write, base + 4 * PAGE - some, some + 8);        /* RAM, ROM */
+        copy_put(c, 0, write, base + 6 * PAGE - some, some + 8);        /* ROM, hole */
+        copy_put(c, 0, write, base + 7 * PAGE - some, some + 8);        /* hole, ROM */
+        copy_put(c, 0, write, base + 8 * PAGE - some, some + 8);        /* ROM, RAM */
+        copy_put(c, 0, write, base + 10 * PAGE - some, some + 8);       /* RAM, hole */
+        copy_put(c, 0, write, base + 6 * PAGE - some, PAGE + some + 8); /* ROM, hole, ROM */
+        copy_put(c, 0, write, base + some, UINT64_MAX);
+        copy_put(c, 0, write, base + some, (some << 32) + 8); /* its lower half fits */
+        copy_put(c, 0, write, base + some, 1ull << 63);
+        copy_put(c, 0, write, base + some, -base);
+        copy_put(c, 0, write, -some, some + 8); /* wraps around to 8 */
+        copy_put(c, 0, write, base + 6 * PAGE + some, 0);
     }
     for (int i = 0; i < 60; i++) {
         uint64_t gpa = base + judge_random_below(judge, 12 * PAGE);
         uint64_t length = judge_random_below(judge, i % 3 ? 400 : COPY_MAX);
+        uint32_t vm = i % 5 == 0;
         bool write = i % 4 != 0;
 
-        if (write || copy_wanted(&c->world, gpa, length, write) != 0)
-            copy_put(c, write, gpa, length);
+        if (write || copy_wanted(&c->worlds[vm], gpa, length, write) != 0)
+            copy_put(c, vm, write, gpa, length);
     }
     copies_judge(c);
 }

@@ -65,6 +65,7 @@ struct run_spec script_spec(const struct script *s, const struct run_spec *how);
 size_t answer_size(const struct script *s);
 void script_run(struct script *s, const struct run_spec *how);
 struct kvm_plan plan_make(void);
+bool lists_pages(const struct lab02_op *op);
 bool list_explain(const uint64_t *want, uint64_t due, const uint64_t *got, uint64_t count,
                   const char *kind, char *buffer, size_t size);
 void pages_explain(const struct script *s, uint32_t i, char *buffer, size_t size);
@@ -89,7 +90,7 @@ void behind_put(struct script *s, uint32_t vm, uint64_t gpa, uint64_t size);
 void slot_because(struct script *s, int32_t slot);
 void far_slots_try(struct judge *judge, uint32_t kind);
 void faults_draw(struct judge *judge, struct kvm_plan *plan, unsigned long request,
-                 const uint32_t failing[3]);
+                 const uint32_t failing[3], uint32_t turn);
 
 /* --- access.c --- */
 

@@ -54,7 +54,7 @@ static void fetches_put(struct script *s, const struct kvm_plan *plan)
     const uint64_t need = plan->dirty_words * sizeof(uint64_t);
     const uint64_t small[] = {0, need - 1, need - 8};
 
-    fetch_put(s, -ENOENT, 3, 4096, 0);
+    fetch_put(s, -ENOENT, 5, 4096, 0);
     for (int i = 0; i < NOWHERE; i++)
         fetch_put(s, -ENOENT, nowhere[i], 4096, 0);
     fetch_put(s, -EINVAL, 0, 4096, 0);
@@ -63,8 +63,11 @@ static void fetches_put(struct script *s, const struct kvm_plan *plan)
         fetch_put(s, -EINVAL, 2, small[i], 0);
         op_because(s, "the log of slot 2 needs %" PRIu64 " bytes", need);
     }
+    fetch_put(s, -EINVAL, 3, 4096, 0);
+    op_because(s, "the log of slot 3 needs 4 GiB and 8 bytes");
     fetch_put(s, 0, 2, need, FETCHED_AT);
     fetch_put(s, 0, 2, need + FETCH_SPARE, FETCHED_TO);
+    fetch_put(s, 0, 2, 1ull << 32, FETCHED_TO); /* so KVM needs only the beginning */
     for (uint32_t i = 0; i < 3; i++) {
         OP(s, -plan->faults[i].error, handed_on, .kind = LAB02_FETCH, .slot = 2,
            .length = need, .at = FAILED_AT);
@@ -94,7 +97,8 @@ void dirty_log_fetch_never_overruns(struct judge *judge)
 
     plan.dirty_words = 2 + (uint32_t)judge_random_below(judge, PLAN_DIRTY - 1);
     random_fill(judge, plan.dirty, sizeof plan.dirty);
-    faults_draw(judge, &plan, KVM_GET_DIRTY_LOG, (const uint32_t[]){2, 3, 4});
+    faults_draw(judge, &plan, KVM_GET_DIRTY_LOG, (const uint32_t[]){3, 4, 5},
+                (uint32_t)judge_random_below(judge, 3));
     uint64_t size = (plan.dirty_words * 64 - judge_random_below(judge, 64)) * PAGE;
     log_sizes_put(s);
     for (uint32_t i = 0; i < 3; i++) {
@@ -103,6 +107,9 @@ void dirty_log_fetch_never_overruns(struct judge *judge)
            .flags = i == 0 ? 0 : MEMORY_SLOT_LOG_DIRTY);
         op_calls(s);
     }
+    OP(s, 3, "slots take the entries 0, 1, 2, ... in order", .kind = LAB02_ADD,
+       .gpa = 1ull << 50, .length = (1ull << 47) + PAGE, .flags = MEMORY_SLOT_LOG_DIRTY);
+    op_calls(s);
     behind_put(s, 0, 1ull << 40, PAGE);
     fetches_put(s, &plan);
     random_fill(judge, s->in.pool, LAB02_POOL);
@@ -143,7 +150,8 @@ static void pages_put(struct script *s, uint8_t *pool, uint32_t slot)
     const struct lab02_op add = {.gpa = ((uint64_t)slot << 33) + slot * 256 * PAGE,
                                  .length = PAGE + random_pages(s->judge, 190)};
     const uint64_t pages = add.length / PAGE;
-    const uint64_t maxima[] = {pages + 64, 1 + judge_random_below(s->judge, pages), 0};
+    const uint64_t maxima[] = {slot % 2 ? pages + 64 : 1ull << 32,
+                               1 + judge_random_below(s->judge, pages), 0};
     const uint32_t at = slot * 0x100;
 
     add_put(s, slot, "slots take the entries 0, 1, 2, ... in order", add);
@@ -155,6 +163,33 @@ static void pages_put(struct script *s, uint8_t *pool, uint32_t slot)
            .kind = LAB02_PAGES, .slot = (int32_t)slot, .length = maxima[i], .at = at,
            .to = to);
     }
+}
+
+/* A slot of more than 4 GiB, whose bitmap does not fit into the pool: its words are filled in
+ * one by one, some from 2 GiB on, some from 4 GiB on, and the last one. */
+#define FAR_PAGES ((3ull << 19) + 7)
+#define FAR_TO    0xc000
+
+static void far_pages_put(struct script *s, uint8_t *pool, uint32_t slot)
+{
+    const struct lab02_op add = {.gpa = 1ull << 41, .length = FAR_PAGES * PAGE};
+    const uint64_t words = FAR_PAGES / 64, some = judge_random_below(s->judge, 1000);
+    const uint64_t places[] = {some, words / 3 + some, words * 2 / 3 + some, words};
+    uint8_t *bitmap = memory_get(s->judge, (words + 1) * 8);
+
+    add_put(s, slot, "a slot may be larger than 4 GiB", add);
+    s->in.rams[1].size = 1 << 18;
+    strcpy(s->in.rams[1].name, "bitmap");
+    for (size_t i = 0; i < COUNT(places); i++) {
+        const uint32_t at = 0x200 + (uint32_t)i * 8;
+
+        memcpy(bitmap + places[i] * 8, pool + at, 8);
+        OP(s, 0, "", .kind = LAB02_FILL, .ram = 1, .offset = places[i] * 8, .at = at,
+           .length = 8);
+    }
+    OP(s, (int64_t)pages_list(add.gpa, FAR_PAGES, bitmap, pool + FAR_TO, LAB02_POOL),
+       "dirty_log_pages() counts the slot's dirty pages", .kind = LAB02_FAR_PAGES,
+       .slot = (int32_t)slot, .length = FAR_PAGES, .ram = 1, .to = FAR_TO);
 }
 
 static void no_pages_put(struct script *s, int32_t slot)
@@ -170,7 +205,7 @@ static void pages_expect(struct script *s)
     for (uint32_t i = 0; i < s->in.op_count; i++) {
         char call[160], difference[240] = "";
 
-        if (s->in.ops[i].kind != LAB02_PAGES || s->wants[i] < 0)
+        if (!lists_pages(&s->in.ops[i]) || s->wants[i] < 0)
             continue;
         op_describe(&s->in.ops[i], call, sizeof call);
         pages_explain(s, i, difference, sizeof difference);
@@ -191,7 +226,8 @@ void dirty_log_pages_are_addresses(struct judge *judge)
     memcpy(pool, s->in.pool, sizeof pool);
     for (uint32_t slot = 0; slot < 6; slot++)
         pages_put(s, pool, slot);
-    no_pages_put(s, 6);
+    far_pages_put(s, pool, 6);
+    no_pages_put(s, 7);
     no_pages_put(s, VM_SLOTS_MAX - 1);
     for (int i = 0; i < NOWHERE; i++)
         no_pages_put(s, nowhere[i]);

@@ -146,6 +146,12 @@ static bool value_fits(int64_t want, int64_t got)
     return want == WANT_ANY || want == got;
 }
 
+/* Does the operation make a list of dirty pages? */
+bool lists_pages(const struct lab02_op *op)
+{
+    return op->kind == LAB02_PAGES || op->kind == LAB02_FAR_PAGES;
+}
+
 /* How a list of addresses differs from the one that is due, both ascending. `kind` says
  * what the addresses of the latter are. False: not at all. */
 bool list_explain(const uint64_t *want, uint64_t due, const uint64_t *got, uint64_t count,
@@ -243,7 +249,7 @@ static void result_explain(const struct script *s, uint32_t op, char *buffer, si
         snprintf(buffer, size, " (an ioctl that fails returns -1; the reason is in errno)");
     else if (s->in.marks && !call && op_told(s, op) && s->out->results[op] >= 0)
         snprintf(buffer, size, "; it did not call KVM");
-    else if (s->lists && s->in.ops[op].kind == LAB02_PAGES && s->wants[op] >= 0)
+    else if (s->lists && lists_pages(&s->in.ops[op]) && s->wants[op] >= 0)
         pages_explain(s, op, buffer, size);
     else if (s->because[op])
         snprintf(buffer, size, ": %s", s->because[op]);

@@ -9,6 +9,8 @@
 
 #include "memory_slots.h"
 
+#define OVERLAP_VMS 12
+
 #define RAM_AT_MAX 0x1000 /* pages: how far into the RAM a slot's made-up hva may lie */
 
 void bad_arguments_are_refused(struct judge *judge)
@@ -100,6 +102,21 @@ void behind_put(struct script *s, uint32_t vm, uint64_t gpa, uint64_t size)
         (struct lab02_slot){.gpa = gpa, .size = size, .flags = MEMORY_SLOT_LOG_DIRTY};
 }
 
+/* Removes a slot of a random entry; 1 if there was one. */
+static int overlap_removed_put(struct script *s, uint32_t vm, uint64_t *entries,
+                               uint64_t *taken)
+{
+    const uint64_t entry = judge_random_below(s->judge, 4);
+
+    if (entries[entry] == 0)
+        return 0;
+    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm,
+       .slot = (int32_t)entry);
+    *taken &= ~entries[entry];
+    entries[entry] = 0;
+    return 1;
+}
+
 /* Random ranges in one VM, in units of a page, of 2 MiB or of 1 TiB; 64 units are one word,
  * so that "do they overlap?" is an AND. */
 static void overlaps_put(struct script *s, uint32_t vm)
@@ -107,9 +124,12 @@ static void overlaps_put(struct script *s, uint32_t vm)
     static const uint64_t units[] = {PAGE, 2u << 20, 1ull << 40};
     const uint64_t unit = units[judge_random_below(s->judge, 3)];
     const uint64_t base = judge_random_below(s->judge, GPA_LIMIT / unit - 64) * unit;
-    uint64_t taken = 0;
+    uint64_t taken = 0, entries[VM_SLOTS_MAX] = {0};
 
-    for (int i = 0, used = 0; i < 24 && used < VM_SLOTS_MAX - 1; i++) {
+    for (int i = 0, used = 0; i < 30 && used < VM_SLOTS_MAX - 1; i++) {
+        /* Entries become free in the middle; what follows may overlap any that is left. */
+        if (i % 10 == 9)
+            used -= overlap_removed_put(s, vm, entries, &taken);
         uint64_t length = 1 + judge_random_below(s->judge, 7);
         uint64_t first = judge_random_below(s->judge, 64 - length);
         uint64_t mask = ((1ull << length) - 1) << first, shared = taken & mask;
@@ -126,16 +146,21 @@ static void overlaps_put(struct script *s, uint32_t vm)
             op_because(s, "no page of it is in another slot");
         used += !shared;
         taken |= shared ? 0 : mask;
+        for (int entry = 0; !shared; entry++)
+            if (entries[entry] == 0) {
+                entries[entry] = mask;
+                break;
+            }
     }
     behind_put(s, vm, base, 64 * unit);
 }
 
 void slots_may_touch_but_not_overlap(struct judge *judge)
 {
-    struct script *s = script_new(judge, LAB02_VMS);
+    struct script *s = script_new(judge, OVERLAP_VMS);
     const struct kvm_plan plan = plan_make();
 
-    for (uint32_t vm = 0; vm < LAB02_VMS; vm++)
+    for (uint32_t vm = 0; vm < OVERLAP_VMS; vm++)
         overlaps_put(s, vm);
     script_run(s, &(struct run_spec){.plan = &plan});
     results_expect(s);
@@ -143,15 +168,16 @@ void slots_may_touch_but_not_overlap(struct judge *judge)
 
 /* --- which entry, and what KVM hears ------------------------------------------------ */
 
-/* Sixteen and more areas that do not overlap, for slots of up to 16 pages. */
+/* Sixteen and more areas that do not overlap, for slots of up to 16 pages, and of up to 16 pages
+ * more than 4, 8 and 12 GiB. */
 #define AREAS     20
-#define AREA_SIZE (32 * PAGE)
+#define AREA_SIZE (1ull << 35)
 
 static struct lab02_op slot_in_area(struct judge *judge, uint64_t area)
 {
     return (struct lab02_op){
-        .gpa = (1ull << 33) + area * AREA_SIZE + random_pages(judge, 16),
-        .length = PAGE + random_pages(judge, 16),
+        .gpa = (1ull << 40) + area * AREA_SIZE + random_pages(judge, 16),
+        .length = PAGE + random_pages(judge, 16) + (judge_random_below(judge, 4) << 32),
         .offset = random_pages(judge, RAM_AT_MAX),
         .flags = (uint32_t)judge_random_below(judge, 4),
     };
@@ -165,6 +191,8 @@ void slots_fill_the_entries_in_order(struct judge *judge)
     const uint64_t turn = judge_random_below(judge, VM_SLOTS_MAX);
     struct script *s = script_new(judge, 1);
     const struct kvm_plan plan = plan_make();
+
+    s->in.stdin_closed = 1; /* 0 is a descriptor like any other */
 
     /* In an order of addresses that is not the order of entries. */
     for (uint32_t i = 0; i < VM_SLOTS_MAX; i++)
@@ -242,7 +270,7 @@ static void add_anywhere_put(struct script *s)
 
     for (int i = 0; i < VM_SLOTS_MAX; i++)
         taken |= s->slots[i].memory_size != 0 &&
-                 (s->slots[i].guest_phys_addr - (1ull << 33)) / AREA_SIZE == area;
+                 (s->slots[i].guest_phys_addr - (1ull << 40)) / AREA_SIZE == area;
     while (entry < VM_SLOTS_MAX && s->slots[entry].memory_size)
         entry++;
     if (!taken && entry < VM_SLOTS_MAX)
@@ -255,7 +283,7 @@ void removed_slots_are_free_again(struct judge *judge)
     struct script *s = script_new(judge, 1);
     const struct kvm_plan plan = plan_make();
 
-    behind_put(s, 0, 1ull << 40, PAGE);
+    behind_put(s, 0, 1ull << 30, PAGE);
     remove_put(s, 0);
     for (int i = 0; i < 200; i++) {
         if (judge_random_below(judge, 5) < 3)
@@ -302,7 +330,7 @@ void log_dirty_changes_one_flag(struct judge *judge)
         op.flags = i; /* each combination once */
         add_put(s, i, "a slot can be added with any of the flags", op);
     }
-    behind_put(s, 0, 1ull << 40, PAGE);
+    behind_put(s, 0, 1ull << 30, PAGE);
     for (int i = 0; i < NOWHERE; i++) {
         log_dirty_put(s, nowhere[i], false);
         log_dirty_put(s, nowhere[i], true);
@@ -319,30 +347,30 @@ void log_dirty_changes_one_flag(struct judge *judge)
 /* --- when the kernel says no -------------------------------------------------------- */
 
 /* Different errnos, so that no constant is right. EPERM is none of them: -EPERM is -1, the
- * result of the ioctl itself. */
+ * result of the ioctl itself. EINTR and EAGAIN are always among them: they are no reason to ask
+ * again. turn: which of the three failing calls gets which. */
 void faults_draw(struct judge *judge, struct kvm_plan *plan, unsigned long request,
-                 const uint32_t failing[3])
+                 const uint32_t failing[3], uint32_t turn)
 {
-    static const int errors[] = {ENOMEM, EINVAL, EFAULT, EBUSY, EIO, ENXIO, ENODEV};
-    const uint64_t first = judge_random_below(judge, 7),
-                   step = 1 + judge_random_below(judge, 6);
+    static const int others[] = {ENOMEM, EINVAL, EFAULT, EBUSY, EIO, ENXIO, ENODEV};
+    const int errors[] = {EINTR, EAGAIN, others[judge_random_below(judge, COUNT(others))]};
 
     for (uint64_t i = 0; i < 3; i++)
         plan->faults[i] = (struct plan_fault){.kind = CALL_IOCTL,
                                               .request = (uint32_t)request,
                                               .nth = failing[i],
-                                              .error = errors[(first + i * step) % 7],
+                                              .error = errors[(turn + i) % 3],
                                               .repeat = 1};
 }
 
-void failing_ioctl_changes_nothing(struct judge *judge)
+static void failing_ioctls_try(struct judge *judge, uint32_t turn)
 {
     static const uint32_t failing[] = {1, 2, 4};
     struct kvm_plan plan = plan_make();
     struct script *s = script_new(judge, 1);
     struct lab02_op first = slot_in_area(judge, 0), second = slot_in_area(judge, 1);
 
-    faults_draw(judge, &plan, KVM_SET_USER_MEMORY_REGION, failing);
+    faults_draw(judge, &plan, KVM_SET_USER_MEMORY_REGION, failing, turn);
     first.flags = MEMORY_SLOT_READONLY;
     first.kind = second.kind = LAB02_ADD;
     add_put(s, 0, "a slot can be added", first);
@@ -361,4 +389,10 @@ void failing_ioctl_changes_nothing(struct judge *judge)
     remove_put(s, 0);
     mirror_put(s);
     script_judge(s, &plan);
+}
+
+void failing_ioctl_changes_nothing(struct judge *judge)
+{
+    for (uint32_t turn = 0; turn < 3; turn++)
+        failing_ioctls_try(judge, turn);
 }

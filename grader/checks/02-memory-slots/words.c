@@ -33,6 +33,7 @@ void op_describe(const struct lab02_op *op, char *buffer, size_t size)
                  op->slot, op->length);
         break;
     case LAB02_PAGES:
+    case LAB02_FAR_PAGES:
         snprintf(buffer, size, "dirty_log_pages(slot %d, max %" PRIu64 ")", op->slot,
                  op->length);
         break;

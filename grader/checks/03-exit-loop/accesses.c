@@ -31,6 +31,7 @@ static void element_follow(struct follow *f, uint32_t device, uint64_t address,
     const struct lab03_output *out = output_of(f->evidence);
     const struct lab03_device *claimed = &f->scenario->in.devices[device];
     const struct lab03_access *seen = &out->accesses[f->calls % LAB03_ACCESSES];
+    const bool listed = out->access_count - f->calls <= LAB03_ACCESSES;
 
     if (address < claimed->base || address + size > claimed->base + claimed->length) {
         f->unclaimed[device]++;
@@ -42,20 +43,28 @@ static void element_follow(struct follow *f, uint32_t device, uint64_t address,
           "%s: the device was not called for it (%u accesses in all)", f->what,
           out->access_count);
     CHECK(f->judge,
-          seen->device == device && seen->address == address && seen->size == size &&
-              seen->is_write == write && seen->offset == address - claimed->base,
+          !listed ||
+              (seen->device == device && seen->address == address && seen->size == size &&
+               seen->is_write == write && seen->offset == address - claimed->base),
           "the device is told what the exit says: address, size, direction",
           "%s: access %u of the run was a %s of %u at %#" PRIx64 ", offset %#" PRIx64
           "; it was to be a %s of %u at %#" PRIx64,
           f->what, f->calls, seen->is_write ? "write" : "read", seen->size, seen->address,
           seen->offset, write ? "write" : "read", size, address);
     if (write)
-        CHECK(f->judge, memcmp(seen->data, data, size) == 0,
+        CHECK(f->judge, !listed || memcmp(seen->data, data, size) == 0,
               "a device gets the bytes that the guest wrote, in order",
               "%s: access %u brought %#" PRIx64 ", the guest wrote %#" PRIx64, f->what,
               f->calls, number_of(seen->data, size), number_of(data, size));
     else
         memcpy(data, &f->scenario->in.answers[f->calls % LAB03_ACCESSES], size);
+    struct lab03_access due = {.device = device,
+                               .size = size,
+                               .address = address,
+                               .offset = address - claimed->base,
+                               .is_write = write};
+    memcpy(due.data, data, size);
+    f->digest = lab03_digest(f->digest, &due);
     f->calls++;
 }
 
@@ -71,26 +80,27 @@ static void io_follow(struct follow *f, uint32_t n)
     const struct kvm_run *run = (const struct kvm_run *)(const void *)exit->state.head;
     const struct call_run_state *after = state_at(f->evidence, n + 1);
     bool out = run->io.direction == KVM_EXIT_IO_OUT;
-    uint8_t data[PLAN_RUN_DATA];
+    uint8_t *data = f->area + (run->io.data_offset - PIO_DATA_AT);
 
     snprintf(f->what, sizeof f->what, "exit %u, %s of %u x %u bytes, port %#x", n + 1,
              out ? "OUT" : "IN", run->io.count, run->io.size, run->io.port);
-    memcpy(data, exit->state.data, sizeof data);
     for (uint32_t i = 0; i < run->io.count; i++)
         element_follow(f, PORT_DEVICE, run->io.port, run->io.size, out,
                        data + i * run->io.size);
     CHECK(f->judge, after, "after a port access the guest runs on",
           "%s: KVM_RUN was not called again", f->what);
     for (uint32_t i = 0; !out && i < run->io.count; i++) {
-        uint32_t at = i * run->io.size;
+        uint32_t at = i * run->io.size, place = (uint32_t)(data - f->area) + at;
 
-        CHECK(f->judge, memcmp(after->data + at, data + at, run->io.size) == 0,
+        if (place + run->io.size > PLAN_RUN_DATA)
+            break;
+        CHECK(f->judge, memcmp(after->data + place, data + at, run->io.size) == 0,
               "what a device answers lies in kvm_run when KVM_RUN is called next",
               "%s: element %u is %#" PRIx64 " there, the answer was %#" PRIx64, f->what, i,
-              answer_word(after->data, at, run->io.size),
+              answer_word(after->data, place, run->io.size),
               answer_word(data, at, run->io.size));
     }
-    CHECK(f->judge, memcmp(after->data, data, sizeof data) == 0,
+    CHECK(f->judge, memcmp(after->data, f->area, PLAN_RUN_DATA) == 0,
           "nothing but the elements of an IN changes in the data area",
           "%s: other bytes of the area have changed", f->what);
 }
@@ -123,6 +133,7 @@ void exits_follow(struct follow *f, uint32_t from, uint32_t to)
     for (uint32_t n = from; n < to; n++) {
         const struct plan_exit *exit = &f->scenario->exits[n];
 
+        memcpy(f->area, exit->state.data, PLAN_RUN_DATA);
         if (((const struct kvm_run *)(const void *)exit->state.head)->exit_reason ==
             KVM_EXIT_IO)
             io_follow(f, n);
@@ -143,6 +154,10 @@ static void accesses_judge(struct judge *judge, struct scenario *s)
     const struct lab03_output *out = output_of(f.evidence);
     CHECK(judge, out->access_count == f.calls, "devices are called once an access",
           "%u accesses for them, %u calls", f.calls, out->access_count);
+    CHECK(judge, out->digest == f.digest,
+          "every element is told as it is, in order, however many an exit has",
+          "of %u accesses the last %u are right; one before them was not", f.calls,
+          LAB03_ACCESSES);
     CHECK(judge, memcmp(out->unclaimed, f.unclaimed, sizeof f.unclaimed) == 0,
           "an access that nobody claims is counted on its own bus",
           "unclaimed: pio %" PRIu64 ", mmio %" PRIu64 "; should be %" PRIu64
@@ -175,6 +190,23 @@ void port_access_reaches_its_device(struct judge *judge)
     accesses_judge(judge, &scene);
 }
 
+/* As many elements as a page holds. What an IN has left behind the bytes that can be seen here,
+ * the OUT behind it brings to a device. */
+static void page_long_strings_try(struct judge *judge)
+{
+    scenario_begin(judge, &scene);
+    const uint16_t port = (uint16_t)scene.in.devices[PORT_DEVICE].base;
+
+    for (uint32_t size = 1; size <= 4; size *= 2) {
+        exit_add_io(judge, &scene, false, port, (uint8_t)size, 4096 / size);
+        exit_add_io(judge, &scene, true, port, (uint8_t)size, 4096 / size);
+    }
+    exit_add_io(judge, &scene, false, (uint16_t)(port - 8), 1, 4096);
+    exit_add_io(judge, &scene, true, port, 1,
+                300 + (uint32_t)judge_random_below(judge, 3700));
+    accesses_judge(judge, &scene);
+}
+
 void string_access_goes_element_by_element(struct judge *judge)
 {
     scenario_begin(judge, &scene);
@@ -182,6 +214,7 @@ void string_access_goes_element_by_element(struct judge *judge)
     for (uint32_t i = 0; i < 12; i++)
         exit_add_random_io(judge, &scene, 2 + (uint32_t)judge_random_below(judge, 15));
     accesses_judge(judge, &scene);
+    page_long_strings_try(judge);
 }
 
 void mmio_access_reaches_its_device(struct judge *judge)

@@ -129,20 +129,47 @@ static struct lab03_device bad_device(const struct lab03_device *good, uint32_t 
     }
 }
 
+/* DEVICE_BUS_MAX devices that touch, in an order that is not that of their addresses; one of them
+ * is larger than 4 GiB. Returns the first address behind them. */
+static uint64_t devices_draw(struct judge *judge, struct lab03_device *devices)
+{
+    uint64_t at = judge_random(judge) >> 8 | 0x10000;
+    const uint64_t large = judge_random_below(judge, DEVICE_BUS_MAX);
+
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++) {
+        const uint64_t place = judge_random_below(judge, i + 1);
+
+        devices[i] = devices[place];
+        devices[place] = (struct lab03_device){
+            .base = at,
+            .length = 2 + judge_random_below(judge, 300) + (i == large ? 1ull << 32 : 0)};
+        at += devices[place].length;
+    }
+    return at;
+}
+
+/* Each of them is in the way, not the newest alone: a bad one beside each, when all are there. */
+static void bus_crowd(struct judge *judge, struct lab03_bus_input *in)
+{
+    devices_draw(judge, in->devices);
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++)
+        in->devices[DEVICE_BUS_MAX + i] =
+            bad_device(&in->devices[i], 3 + (uint32_t)judge_random_below(judge, 5));
+    adds_try(judge, in, 2 * DEVICE_BUS_MAX);
+}
+
 /* Devices that touch, between them bad ones, then more than there is room for. */
 static void bus_fill(struct judge *judge, struct lab03_bus_input *in)
 {
-    uint64_t at = judge_random(judge) >> 8 | 0x10000;
+    struct lab03_device devices[DEVICE_BUS_MAX];
+    const uint64_t at = devices_draw(judge, devices);
     uint32_t n = 0;
 
     for (uint32_t good = 0; good < DEVICE_BUS_MAX; good++) {
-        struct lab03_device *device = &in->devices[n++];
-
-        *device =
-            (struct lab03_device){.base = at, .length = 2 + judge_random_below(judge, 300)};
+        in->devices[n++] = devices[good];
         if (good % 2 == 0)
-            in->devices[n++] = bad_device(device, good / 2);
-        at += device->length;
+            in->devices[n++] =
+                bad_device(&devices[judge_random_below(judge, good + 1)], good / 2);
     }
     in->devices[n++] = (struct lab03_device){.base = at};
     in->devices[n++] = (struct lab03_device){.base = at - 1, .length = 1};
@@ -156,6 +183,7 @@ void bus_refuses_ambiguous_devices(struct judge *judge)
     uint64_t tail = 1 + judge_random_below(judge, 1000);
 
     bus_fill(judge, &in);
+    bus_crowd(judge, &in);
 
     /* The end of the address space belongs to it. */
     in.devices[0] = (struct lab03_device){.base = 0 - tail, .length = tail};
@@ -166,33 +194,44 @@ void bus_refuses_ambiguous_devices(struct judge *judge)
     adds_try(judge, &in, 5);
 }
 
-/* Six devices, the middle ones touching, the last one up to the end of the address space. */
+#define LARGE_DEVICE 6
+
+/* As many devices as there is room for, most of them touching, the last one up to the end of the
+ * address space, one larger than 4 GiB; added in some order, no list need be sorted. */
 static void bus_layout(struct judge *judge, struct lab03_bus_input *in)
 {
+    uint32_t order[DEVICE_BUS_MAX];
     uint64_t at = 0;
 
-    for (uint32_t i = 0; i < 6; i++) {
-        /* 3 and 5 are long enough to be hit by some access, whatever the seed. */
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++) {
+        const bool last = i == DEVICE_BUS_MAX - 1;
+        const uint64_t place = judge_random_below(judge, i + 1);
+        /* 3 and the last one are long enough to be hit by some access, whatever the seed. */
         uint64_t length =
-            (i == 3 || i == 5 ? 8 : 1) + judge_random_below(judge, i % 2 ? 12 : 4096);
+            (i == 3 || last ? 8 : 1) + judge_random_below(judge, i % 2 ? 12 : 4096);
 
-        at = i == 5 ? 0 - length : at;
+        length += i == LARGE_DEVICE ? 1ull << 33 : 0;
+        at = last ? 0 - length : at;
         in->devices[i] = (struct lab03_device){.base = at, .length = length};
-        at += length + (i < 2 || i == 4 ? judge_random_below(judge, 12) : 0);
-        bus_op_add(in, (struct lab03_op){.kind = LAB03_OP_ADD, .device = i});
+        at += length + (i < 2 || i % 5 == 4 ? judge_random_below(judge, 12) : 0);
+        order[i] = order[place];
+        order[place] = i;
     }
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++)
+        bus_op_add(in, (struct lab03_op){.kind = LAB03_OP_ADD, .device = order[i]});
 }
 
-static const uint32_t sizes[] = {1, 2, 4, 8};
-
-/* An access near an edge of a device, from either side. */
+/* An access near an edge of a device, from either side; or anywhere in the large one. */
 static struct lab03_op edge_op(struct judge *judge, const struct lab03_bus_input *in)
 {
-    const struct lab03_device *device = &in->devices[judge_random_below(judge, 6)];
+    const struct lab03_device *device =
+        &in->devices[judge_random_below(judge, DEVICE_BUS_MAX)];
     uint64_t edge = device->base + (random_bool(judge) ? device->length : 0);
 
+    if (device == &in->devices[LARGE_DEVICE])
+        edge = device->base + judge_random_below(judge, device->length);
     return (struct lab03_op){.address = edge + judge_random_below(judge, 19) - 9,
-                             .size = sizes[judge_random_below(judge, 4)]};
+                             .size = 1 + (uint32_t)judge_random_below(judge, 8)};
 }
 
 /* The first address behind a device: 2^64 fits into no number. */
@@ -221,13 +260,15 @@ void bus_finds_whole_accesses_only(struct judge *judge)
         bus_op_add(&in, op);
     }
     const struct lab03_bus_output *out = bus_run(judge, &in);
-    for (uint32_t i = 0; i < 6; i++) {
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++) {
+        const struct lab03_device *added = &in.devices[in.ops[i].device];
+
         bus_model_add(&model, i);
         CHECK(judge, out->results[i].result == 0, "devices that do not overlap are added",
               "base %#" PRIx64 ", length %#" PRIx64 ": device_bus_add() returned %d",
-              in.devices[i].base, in.devices[i].length, out->results[i].result);
+              added->base, added->length, out->results[i].result);
     }
-    for (uint32_t i = 6; i < in.op_count; i++) {
+    for (uint32_t i = DEVICE_BUS_MAX; i < in.op_count; i++) {
         const struct lab03_op *op = &in.ops[i];
         int want = bus_model_find(&model, op->address, op->size);
         int got = out->results[i].device;
@@ -304,9 +345,9 @@ void bus_answers_for_absent_devices(struct judge *judge)
         bus_op_add(&in, op);
     }
     const struct lab03_bus_output *out = bus_run(judge, &in);
-    for (uint32_t i = 0; i < 6; i++)
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++)
         bus_model_add(&model, i);
-    for (uint32_t i = 6; i < in.op_count; i++) {
+    for (uint32_t i = DEVICE_BUS_MAX; i < in.op_count; i++) {
         int device = bus_model_find(&model, in.ops[i].address, in.ops[i].size);
 
         calls += device >= 0;

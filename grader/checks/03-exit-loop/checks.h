@@ -14,7 +14,8 @@
 
 /* --- scenario.c: a run of the loop on the pretended KVM --- */
 
-#define EXITS_MAX 80
+#define EXITS_MAX   80
+#define PIO_DATA_AT 4096u /* of struct kvm_run: where the pretended KVM has its PIO data */
 
 /* A vCPU's life: devices, steps, and the exits that KVM will report. Large: kept static. */
 struct scenario {
@@ -54,7 +55,10 @@ struct follow {
     const struct scenario *scenario;
     const struct evidence *evidence;
     uint32_t calls; /* of devices, so far */
+    uint64_t digest;
     uint64_t unclaimed[2];
+    uint8_t
+        area[4096]; /* the PIO data, of which the pretended KVM shows PLAN_RUN_DATA bytes */
     char what[120]; /* the exit in hand */
 };
 

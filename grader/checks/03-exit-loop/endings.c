@@ -53,17 +53,16 @@ static void ending_expect(struct judge *judge, const struct evidence *e, uint32_
 
 void every_end_is_told_apart(struct judge *judge)
 {
-    static const int errors[] = {EFAULT, EINVAL, EIO, ENOMEM, ENXIO};
+    static const int errors[] = {EFAULT, EINVAL, EIO, ENOMEM, ENXIO, EBUSY};
     const uint32_t strange = 64 + ((uint32_t)judge_random(judge) >> 1);
-    const uint64_t first = judge_random_below(judge, 5); /* the other one is different */
     const struct ending endings[] = {
         {KVM_EXIT_HLT, 0, RUN_HALTED, 0},
         {KVM_EXIT_SHUTDOWN, 0, RUN_SHUTDOWN, 0},
         {KVM_EXIT_FAIL_ENTRY, 0, RUN_FAIL_ENTRY, judge_random(judge)},
-        {0, errors[first], 0, 0},
+        {0, EAGAIN, 0, 0}, /* not EINTR: nobody asked for it */
         {KVM_EXIT_INTERNAL_ERROR, 0, RUN_INTERNAL_ERROR, (uint32_t)judge_random(judge)},
         {KVM_EXIT_DEBUG, 0, RUN_UNKNOWN_EXIT, KVM_EXIT_DEBUG},
-        {0, errors[(first + 1 + judge_random_below(judge, 4)) % 5], 0, 0},
+        {0, errors[judge_random_below(judge, COUNT(errors))], 0, 0},
         {strange, 0, RUN_UNKNOWN_EXIT, strange},
         {KVM_EXIT_HLT, 0, RUN_HALTED, 0},
         {KVM_EXIT_SYSTEM_EVENT, 0, RUN_UNKNOWN_EXIT, KVM_EXIT_SYSTEM_EVENT},
@@ -112,6 +111,63 @@ static void events_expect(struct judge *judge, const struct lab03_output *out)
     }
 }
 
+/* Devices of the second VM, with the addresses of the first one's. */
+#define SECOND_PORT_DEVICE 2u
+
+/* What one of two vCPUs does is its own, on whatever thread it runs. */
+static void run_inside_expect(struct judge *judge, const struct lab03_output *out,
+                              uint32_t n, uint32_t device, const char *situation)
+{
+    const struct lab03_run *run = &out->runs[n];
+    const struct lab03_access *access = &out->accesses[run->accesses - 1];
+
+    CHECK(judge, run->accesses == n + 1 && access->device == device,
+          "an access reaches the device on the bus of the vCPU's own VM",
+          "%s: %u accesses so far, not %u; it came to device %u, not %u", situation,
+          run->accesses, n + 1, access->device, device);
+    CHECK(judge, run->inside == run->tid,
+          "vcpu->thread is the thread that is inside vcpu_run() now",
+          "%s: a device was called on thread %d, vcpu->thread was %d", situation, run->tid,
+          run->inside);
+    CHECK(judge, run->status == RUN_HALTED && run->thread == 0,
+          "vcpu->thread is 0 when nobody is inside vcpu_run()",
+          "%s: it is %d; the run ended with %s", situation, run->thread,
+          status_name(run->status));
+}
+
+static void two_vcpus_try(struct judge *judge)
+{
+    static const uint8_t steps[] = {LAB03_STEP_RUN, LAB03_STEP_SECOND, LAB03_STEP_THREAD,
+                                    LAB03_STEP_SECOND, LAB03_STEP_RUN};
+
+    scenario_begin(judge, &scene);
+    scene.in.second = 1;
+    scene.in.devices[SECOND_PORT_DEVICE] = scene.in.devices[PORT_DEVICE];
+    scene.in.devices[SECOND_PORT_DEVICE].bus = 2;
+    scene.in.device_count = 3;
+    for (uint32_t i = 0; i < COUNT(steps); i++) {
+        scene.in.steps[i] = steps[i];
+        exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1,
+                    1);
+        exit_add(judge, &scene, KVM_EXIT_HLT);
+    }
+    const struct lab03_output *out = output_of(scenario_run(judge, &scene));
+    for (uint32_t i = 0; i < COUNT(steps); i++)
+        run_inside_expect(
+            judge, out, i, steps[i] == LAB03_STEP_SECOND ? SECOND_PORT_DEVICE : PORT_DEVICE,
+            steps[i] == LAB03_STEP_SECOND   ? "the second of two vCPUs"
+            : steps[i] == LAB03_STEP_THREAD ? "a run on another thread than the one before"
+                                            : "the first of two vCPUs");
+    CHECK(judge,
+          out->exits[KVM_EXIT_IO] == 3 && out->second_exits[KVM_EXIT_IO] == 2 &&
+              out->exits[KVM_EXIT_HLT] == 3 && out->second_exits[KVM_EXIT_HLT] == 2,
+          "each vCPU counts its own exits",
+          "three runs of one vCPU and two of another, an IO and a HLT each: exits[IO] are "
+          "%" PRIu64 " and %" PRIu64 ", exits[HLT] %" PRIu64 " and %" PRIu64,
+          out->exits[KVM_EXIT_IO], out->second_exits[KVM_EXIT_IO], out->exits[KVM_EXIT_HLT],
+          out->second_exits[KVM_EXIT_HLT]);
+}
+
 void exits_are_counted_and_noted(struct judge *judge)
 {
     uint64_t want[VCPU_EXIT_REASONS] = {0};
@@ -143,6 +199,7 @@ void exits_are_counted_and_noted(struct judge *judge)
     CHECK(judge, out->interrupted == 0, "vcpu->interrupted counts EINTR, nothing else",
           "it is %" PRIu64 " after a run without EINTR", out->interrupted);
     events_expect(judge, out);
+    two_vcpus_try(judge);
 }
 
 void interruption_without_a_kick_goes_on(struct judge *judge)

@@ -60,6 +60,24 @@ static void waiting_kick_expect(struct judge *judge, const struct evidence *e, u
           next->accesses - run->accesses, after.immediate);
 }
 
+/* Of two vCPUs the one that was kicked is meant. */
+static void other_kick_try(struct judge *judge)
+{
+    static const uint8_t steps[] = {LAB03_STEP_KICK_SECOND, LAB03_STEP_RUN,
+                                    LAB03_STEP_SECOND, LAB03_STEP_SECOND};
+
+    scenario_begin(judge, &scene);
+    scene.in.second = 1;
+    memcpy(scene.in.steps, steps, sizeof steps);
+    exit_add_error(&scene, EINTR); /* a signal that is no kick, of this one */
+    for (int i = 0; i < 2; i++)
+        exit_add(judge, &scene, KVM_EXIT_HLT);
+    const struct evidence *e = scenario_run(judge, &scene);
+    status_expect(judge, e, 0, RUN_HALTED, "another vCPU had been kicked");
+    status_expect(judge, e, 1, RUN_KICKED, "the second of two vCPUs had been kicked");
+    status_expect(judge, e, 2, RUN_HALTED, "the run after the kicked one");
+}
+
 void kick_before_a_run_ends_it(struct judge *judge)
 {
     uint32_t step = 0;
@@ -77,6 +95,7 @@ void kick_before_a_run_ends_it(struct judge *judge)
     const struct evidence *e = scenario_run(judge, &scene);
     waiting_kick_expect(judge, e, 0);
     waiting_kick_expect(judge, e, 2);
+    other_kick_try(judge);
 }
 
 /* Exit `kicked` is the one whose device kicked. */
@@ -306,6 +325,32 @@ static void enters_expect(struct judge *judge, const struct lab03_moment *m, uin
           n, place_name(place, "vcpu_kick", m->where));
 }
 
+/* A CPU may do a load before a store that stands before it: then thread is read while the store to
+ * immediate_exit still waits, which no order of instructions shows. The store is the last
+ * instruction at which immediate_exit was 0, the load the last at which a thread that enters is
+ * still seen; one of them, or one between, has to keep the order. */
+static void order_expect(struct judge *judge, const struct lab03_moment *moments,
+                         uint32_t count)
+{
+    uint32_t store = 0, load = 0;
+    bool ordered = false;
+    char at[2][48];
+
+    for (uint32_t n = 0; n < count; n++) {
+        store = moments[n].immediate_exit ? store : n;
+        load = moments[n].signals ? n : load;
+    }
+    for (uint32_t n = store; n <= load; n++)
+        ordered |= moments[n].orders != 0;
+    CHECK(judge, ordered,
+          "the store to immediate_exit is seen by others before thread is read",
+          "vcpu_kick() stores immediate_exit (%s) and reads thread (%s), without an "
+          "instruction between that keeps a load from passing a store: the CPU may read "
+          "thread first, and a vCPU that enters just then gets neither",
+          place_name(at[0], "vcpu_kick", moments[store].where),
+          place_name(at[1], "vcpu_kick", moments[load].where));
+}
+
 /* The other way round: vcpu_kick() is stopped, and the vCPU's thread goes on. */
 static void moments_judge(struct judge *judge)
 {
@@ -326,6 +371,7 @@ static void moments_judge(struct judge *judge)
         interrupted_expect(judge, &out->moments[LAB03_INTERRUPTED][n], n);
     for (uint32_t n = 0; n < out->count[LAB03_ENTERS]; n++)
         enters_expect(judge, &out->moments[LAB03_ENTERS][n], n);
+    order_expect(judge, out->moments[LAB03_ENTERS], out->count[LAB03_ENTERS]);
 }
 
 void kick_is_seen_at_every_instruction(struct judge *judge)

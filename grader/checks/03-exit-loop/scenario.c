@@ -6,8 +6,6 @@
 
 #include "exit_loop.h"
 
-#define PIO_DATA_AT 4096u /* of struct kvm_run: where the pretended KVM has its PIO data */
-
 /* The bytes as a number, for messages. */
 uint64_t number_of(const uint8_t *data, uint32_t size)
 {
@@ -58,7 +56,9 @@ struct kvm_run *exit_add_io(struct judge *judge, struct scenario *s, bool out,
     run->io.size = size;
     run->io.port = port;
     run->io.count = count;
-    run->io.data_offset = PIO_DATA_AT;
+    /* The data may begin anywhere in its page. */
+    run->io.data_offset =
+        PIO_DATA_AT + (size * count < 256 ? 8 * judge_random_below(judge, 16) : 0);
     return run;
 }
 

@@ -7,12 +7,13 @@
 #include "memory.h"
 #include "x86.h"
 
-#define ACCESS_INT   0xd000u /* sites; in between there is none */
-#define ACCESS_OTHER 0xd008u
-#define ACCESS_IRET  0xd010u
-#define ACCESS_FRAME 0xb000u
-#define ACCESS_PORT  0x50u     /* and vector; the device behind has ports 40h to BFh */
-#define HANDLER_AT   0x123450u /* plus the vector */
+#define ACCESS_INT       0xd000u /* sites; in between there is none */
+#define ACCESS_OTHER     0xd008u
+#define ACCESS_IRET      0xd010u
+#define ACCESS_FRAME     0xb000u
+#define ACCESS_ELSEWHERE 0xd020u   /* another vCPU's only site */
+#define ACCESS_PORT      0x50u     /* and vector; the device behind has ports 40h to BFh */
+#define HANDLER_AT       0x123450u /* plus the vector */
 
 enum {
     SPOIL_NOTHING,
@@ -85,11 +86,11 @@ static const struct access_case end_cases[] = {
      0,
      -ENOTSUP,
      {0}},
-    {"INT, ioctl 1 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 1, -EIO, {0}},
-    {"INT, ioctl 2 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 2, -EIO, {0}},
-    {"INT, ioctl 3 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 3, -EIO, {0}},
-    {"INT, ioctl 4 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 4, -EIO, {0}},
-    {"IRET, ioctl 3 fails", ACCESS_IRET, 1, 1, 0xcf, 0, 3, -EIO, {0}},
+    {"INT, ioctl 1 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 1, -EINTR, {0}},
+    {"INT, ioctl 2 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 2, -EINTR, {0}},
+    {"INT, ioctl 3 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 3, -EINTR, {0}},
+    {"INT, ioctl 4 fails", ACCESS_INT, 1, 1, ACCESS_PORT, 0, 4, -EINTR, {0}},
+    {"IRET, ioctl 3 fails", ACCESS_IRET, 1, 1, 0xcf, 0, 3, -EINTR, {0}},
     {"INT that faults, ioctl 3 fails",
      ACCESS_INT,
      1,
@@ -97,7 +98,7 @@ static const struct access_case end_cases[] = {
      ACCESS_PORT,
      SPOIL_RIGHTS,
      3,
-     -EIO,
+     -EINTR,
      {0}},
 };
 
@@ -131,8 +132,10 @@ static void access_memory_make(struct judge *judge, struct lab04_access_input *i
         bytes_set(in->ram + ACCESS_FRAME + 8 * i, frame[i], 8);
     bytes_set(in->ram + ACCESS_INT, 0xcd + ACCESS_PORT * 256u, 2);
     bytes_set(in->ram + ACCESS_IRET, 0xcf48, 2);
-    in->sites[0] = ACCESS_INT;
-    in->sites[1] = ACCESS_IRET;
+    bytes_set(in->ram + ACCESS_ELSEWHERE, 0x21cd, 2);
+    in->other_site = LAB04_AT + ACCESS_ELSEWHERE;
+    in->sites[0] = LAB04_AT + ACCESS_INT;
+    in->sites[1] = LAB04_AT + ACCESS_IRET;
     in->site_count = 2;
 }
 
@@ -151,7 +154,8 @@ static void access_spoil(struct lab04_access *a, unsigned spoil, bool is_iret)
         a->write_value[0] = access_gate_low(ACCESS_PORT, D_CONFORMING_0, 3);
     if (spoil == SPOIL_NO_STACK || spoil == SPOIL_ROM_STACK) {
         a->write_at[0] = TSS_AT + 4;
-        a->write_value[0] = spoil == SPOIL_NO_STACK ? LAB04_RAM + 0x100 : LAB04_ROM + 0x100;
+        a->write_value[0] =
+            LAB04_AT + (spoil == SPOIL_NO_STACK ? LAB04_RAM : LAB04_ROM) + 0x100;
     }
 }
 
@@ -167,10 +171,10 @@ static void access_make(struct judge *judge, struct lab04_access *a,
                                .is_write = k->is_write,
                                .failing = k->failing,
                                .cpu = c.cpu};
-    a->cpu.regs.rip = k->rip;
+    a->cpu.regs.rip = LAB04_AT + k->rip;
     a->cpu.regs.rflags &= ~RFLAGS_NT;
     if (is_iret)
-        a->cpu.regs.rsp = ACCESS_FRAME;
+        a->cpu.regs.rsp = LAB04_AT + ACCESS_FRAME;
     random_fill(judge, a->data, sizeof a->data);
     access_spoil(a, k->spoil, is_iret);
 }

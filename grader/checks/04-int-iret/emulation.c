@@ -12,11 +12,12 @@ static uint64_t stack_bad(struct judge *judge)
 {
     switch (judge_random_below(judge, 3)) {
     case 0:
-        return judge_random_below(judge, 32);
+        return LAB04_AT + judge_random_below(judge, 32);
     case 1:
-        return LAB04_RAM + 16 * judge_random_below(judge, 9) + 16;
+        return LAB04_AT + LAB04_RAM + 16 * judge_random_below(judge, 9) + 16;
     default:
-        return LAB04_ROM + 16 + judge_random_below(judge, LAB04_RAM - LAB04_ROM - 16);
+        return LAB04_AT + LAB04_ROM + 16 +
+               judge_random_below(judge, LAB04_RAM - LAB04_ROM - 16);
     }
 }
 
@@ -167,7 +168,7 @@ static void return_frame_put(struct lab04_emulate_input *in, const struct lab04_
                              const uint64_t frame[5])
 {
     for (unsigned i = 0; i < 5 && oracle_memory(c->cpu.regs.rsp, 40); i++)
-        bytes_set(in->ram + c->cpu.regs.rsp + 8 * i, frame[i], 8);
+        bytes_set(in->ram + (c->cpu.regs.rsp - LAB04_AT) + 8 * i, frame[i], 8);
 }
 
 /* Spoils the frame's CS: steps 2 to 4. */
@@ -245,7 +246,7 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
     case 1:
         c->cpu.regs.rflags |= RFLAGS_NT;
         if (random_bool(judge)) /* seen before the stack is */
-            c->cpu.regs.rsp = LAB04_RAM - judge_random_below(judge, 40);
+            c->cpu.regs.rsp = LAB04_AT + LAB04_RAM - judge_random_below(judge, 40);
         break;
     case 2:
     case 3:
@@ -259,7 +260,7 @@ static void return_spoil(struct judge *judge, struct lab04_case *c, uint64_t fra
         frame[0] ^= 1ull << (47 + judge_random_below(judge, 17));
         break;
     case 13:
-        c->cpu.regs.rsp = LAB04_RAM - 39 + judge_random_below(judge, 100);
+        c->cpu.regs.rsp = LAB04_AT + LAB04_RAM - 39 + judge_random_below(judge, 100);
         break;
     default:
         return_stack_spoil(judge, frame, how);
@@ -284,7 +285,7 @@ static void return_make(struct judge *judge, struct lab04_emulate_input *in, uns
     case_begin(judge, c, cpl);
     c->is_return = 1;
     c->cpu.regs.rflags &= ~RFLAGS_NT;
-    c->cpu.regs.rsp = 0x8000 + i * 48 + judge_random_below(judge, 8);
+    c->cpu.regs.rsp = LAB04_AT + 0x8000 + i * 48 + judge_random_below(judge, 8);
     if (to == 3 && random_bool(judge))
         frame[4] = selector_make(D_USER_DOWN, 3);
     if (to != 3 && random_bool(judge))
@@ -346,13 +347,14 @@ static void frame_expect(struct judge *judge, const struct lab04_case_result *r,
                          const char *what)
 {
     static const char *const names[] = {"error code", "RIP", "CS", "RFLAGS", "RSP", "SS"};
+    const uint64_t from = w->frame_words ? w->frame_at - LAB04_AT : 0; /* in ram */
     uint8_t got[48];
 
-    memcpy(got, ram + w->frame_at, 8 * w->frame_words);
+    memcpy(got, ram + from, 8 * w->frame_words);
     for (uint32_t at = r->changed_from; at < r->changed_to; at++)
-        if (at >= w->frame_at && at < w->frame_at + 8 * w->frame_words &&
+        if (at >= from && at < from + 8 * w->frame_words &&
             at - r->changed_from < sizeof r->changed)
-            got[at - w->frame_at] = r->changed[at - r->changed_from];
+            got[at - from] = r->changed[at - r->changed_from];
     for (unsigned i = 0; i < w->frame_words; i++)
         CHECK(judge, bytes_value(got + 8 * i, 8) == w->frame[i],
               "the frame as the processor pushes it",
@@ -361,12 +363,12 @@ static void frame_expect(struct judge *judge, const struct lab04_case_result *r,
               bytes_value(got + 8 * i, 8), w->frame[i]);
     CHECK(judge,
           r->changed_from == r->changed_to ||
-              (r->changed_from >= w->frame_at &&
-               r->changed_to <= w->frame_at + 8 * w->frame_words),
+              (r->changed_from >= from && r->changed_to <= from + 8 * w->frame_words),
           "nothing but the frame is written",
-          "%s: bytes between GPA %#x and %#x have changed; the frame is %u words at "
+          "%s: bytes between GPA %#llx and %#llx have changed; the frame is %u words at "
           "%#" PRIx64,
-          what, r->changed_from, r->changed_to, w->frame_words, w->frame_at);
+          what, LAB04_AT + r->changed_from, LAB04_AT + r->changed_to, w->frame_words,
+          w->frame_at);
 }
 
 /* The memory that the part has found: as it was made, but for what the case changes. */

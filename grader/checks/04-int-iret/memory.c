@@ -47,9 +47,10 @@ void emulate_memory_make(struct judge *judge, uint8_t *ram)
     }
     for (unsigned n = 0; n < 11; n++) /* RSP0-2 and, from n = 4 on, IST1-7 */
         bytes_set(ram + TSS_AT + 4 + 8 * n,
-                  STACK_AT + 0x1000 + judge_random_below(judge, 0x2000), 8);
+                  LAB04_AT + STACK_AT + 0x1000 + judge_random_below(judge, 0x2000), 8);
     /* The frame of RSP0 is in two pages. */
-    bytes_set(ram + TSS_AT + 4, STACK_AT + 0x2000 + 16 + judge_random_below(judge, 16), 8);
+    bytes_set(ram + TSS_AT + 4,
+              LAB04_AT + STACK_AT + 0x2000 + 16 + judge_random_below(judge, 16), 8);
 }
 
 uint16_t selector_make(unsigned index, unsigned rpl)
@@ -63,15 +64,16 @@ void case_begin(struct judge *judge, struct lab04_case *c, unsigned cpl)
 
     memset(c, 0, sizeof *c);
     random_fill(judge, &c->cpu.regs, sizeof c->cpu.regs);
-    c->cpu.regs.rsp = STACK_AT + judge_random_below(judge, 0x3000);
+    c->cpu.regs.rsp = LAB04_AT + STACK_AT + judge_random_below(judge, 0x3000);
     c->cpu.regs.rflags = (judge_random(judge) & 0x3d7fd5) | 2; /* no VM */
     sregs->cs.selector = selector_make(code_of_ring[cpl], cpl);
     sregs->ss.selector = selector_make(data_of_ring[cpl], cpl);
     sregs->cs.dpl = sregs->ss.dpl = (uint8_t)cpl;
     sregs->tr = (struct kvm_segment){
-        .base = TSS_AT, .limit = TSS_BYTES - 1, .type = TSS_BUSY, .present = 1};
+        .base = LAB04_AT + TSS_AT, .limit = TSS_BYTES - 1, .type = TSS_BUSY, .present = 1};
     sregs->tr.selector = selector_make(1 + (unsigned)judge_random_below(judge, 100),
                                        (unsigned)judge_random_below(judge, 4));
-    sregs->gdt = (struct kvm_dtable){.base = GDT_AT, .limit = DESCRIPTORS * 8 - 1};
-    sregs->idt = (struct kvm_dtable){.base = IDT_AT, .limit = IDT_BYTES - 1};
+    sregs->gdt =
+        (struct kvm_dtable){.base = LAB04_AT + GDT_AT, .limit = DESCRIPTORS * 8 - 1};
+    sregs->idt = (struct kvm_dtable){.base = LAB04_AT + IDT_AT, .limit = IDT_BYTES - 1};
 }

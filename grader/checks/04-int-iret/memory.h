@@ -4,6 +4,7 @@
 
 #include "checks.h"
 
+/* All of them count from LAB04_AT. */
 #define GDT_AT   0x5000u
 #define TSS_AT   0x5fd0u /* IST2 is in two pages */
 #define IDT_AT   0x6108u /* so is the gate of vector 239 */

@@ -42,6 +42,7 @@ static bool oracle_in_gdt(const struct cpu_state *cpu, uint16_t selector)
 
 bool oracle_memory(uint64_t at, uint64_t size)
 {
+    at -= LAB04_AT;
     return at < LAB04_RAM && size <= LAB04_RAM - at;
 }
 
@@ -50,7 +51,7 @@ static int oracle_writable(uint64_t at, uint64_t size)
 {
     if (!oracle_memory(at, size))
         return -EFAULT;
-    return at + size > LAB04_ROM ? -EROFS : 0;
+    return at - LAB04_AT + size > LAB04_ROM ? -EROFS : 0;
 }
 
 static bool oracle_canonical(uint64_t address)
@@ -219,7 +220,7 @@ void oracle_return(const struct lab04_case *c, const uint8_t *ram, struct outcom
         return;
     }
     for (unsigned i = 0; i < 5; i++)
-        frame[i] = bytes_value(ram + c->cpu.regs.rsp + 8 * i, 8);
+        frame[i] = bytes_value(ram + (c->cpu.regs.rsp - LAB04_AT) + 8 * i, 8);
     if (!oracle_return_checks(c, ram, frame, w))
         return;
     fixed &= cpl <= (old / 4096 & 3) ? ~0x200ull : ~0ull;

@@ -1,4 +1,4 @@
-/* rings.c - the guest `rings` (rings.long64.c): what it is given, and the log that it has to
+/* rings.c - the guest `rings` (rings.long64.S): what it is given, and the log that it has to
  * leave, whoever does its INT and IRET. */
 #define _GNU_SOURCE
 #include "rings.h"
@@ -13,7 +13,7 @@ GUEST_IMAGE(rings, "rings.bin");
 
 #define TABLE_MAGIC 0x53474e49524d5254ull
 
-/* In rings.long64.c. */
+/* In rings.long64.S. */
 #define PAIR_PRIME  0x01000193u
 #define PAIR_ADDEND 0xcf4880cdu
 

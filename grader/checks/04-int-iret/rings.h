@@ -4,7 +4,7 @@
 
 #include "checks.h"
 
-/* In rings.long64.c. */
+/* In rings.long64.S. */
 #define SCRIPT_AT  0x28000u
 #define LOG_AT     0x30000u
 #define USER_STACK 0x20000u

@@ -14,7 +14,7 @@
 
 GUEST_IMAGE(events, "events.bin");
 
-/* In events.long64.c: the pages that fault, and its operations. */
+/* In events.long64.S: the pages that fault, and its operations. */
 #define PAGE_TARGET 0x200000ull /* where those that are mapped lead */
 #define EFER_NXE    (1ull << 11)
 #define PTE_NX      (1ull << 63)

@@ -90,7 +90,7 @@ static void tables_draw(const struct lab04_tables *t, uint8_t *ram)
         memset(ram + t->gdt + 8 * i, 0xff, 2);
         memcpy(ram + t->gdt + 8 * i + 5, flat_rights[i], 2);
     }
-    tss_draw(t->tss, ram + t->gdt + 40);
+    tss_draw(LAB04_AT + t->tss, ram + t->gdt + 40);
     memset(tss, 0, TSS_BYTES);
     bytes_set(tss + 4, t->rsp0, 8);
     for (unsigned n = 1; n <= 7; n++)
@@ -118,7 +118,7 @@ static void tables_place(struct judge *judge, struct lab04_tables *t)
         t->gates[i] = random_gate(judge);
 }
 
-#define BAD_TRIES 11 /* of LAB04_TRIES, the last */
+#define BAD_TRIES 15 /* of LAB04_TRIES, the last */
 
 /* Each of the three tables, where not all of it can be written. */
 static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned how)
@@ -127,10 +127,23 @@ static int table_misplace(struct judge *judge, struct lab04_tables *t, unsigned 
     uint64_t *const at[] = {&t->idt, &t->tss, &t->gdt};
     const bool read_only = how >= 3;
 
-    *at[how % 3] = (read_only ? LAB04_ROM : LAB04_RAM) - sizes[how % 3] + 1;
+    /* Behind memory lies read-only memory's end: whoever writes piece by piece meets that first.
+     * So what is in no memory begins before it. */
+    *at[how % 3] = read_only ? LAB04_ROM - sizes[how % 3] + 1
+                             : -(1 + judge_random_below(judge, sizes[how % 3] - 1));
     if (read_only && how % 3)
         *at[how % 3] += judge_random_below(judge, 0x800);
     return read_only ? -EROFS : -EFAULT;
+}
+
+/* Two tables are bad, in different ways: the one that is written first is reported. */
+static int tables_misplace(struct judge *judge, struct lab04_tables *t, unsigned how)
+{
+    const unsigned first = how / 2 ? 2 : 1; /* the GDT, or the TSS; then the IDT */
+    const int result = table_misplace(judge, t, first + (how % 2 ? 3 : 0));
+
+    table_misplace(judge, t, how % 2 ? 0 : 3);
+    return result;
 }
 
 static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how)
@@ -159,7 +172,8 @@ static int table_spoil(struct judge *judge, struct lab04_tables *t, unsigned how
         gate->type = 16 + GATE_TRAP;
         return -EINVAL;
     default:
-        return table_misplace(judge, t, how - 5);
+        return how < 11 ? table_misplace(judge, t, how - 5)
+                        : tables_misplace(judge, t, how - 11);
     }
 }
 
@@ -209,7 +223,8 @@ void tables_are_written(struct judge *judge)
               "interrupt_tables_write() returns what the header says",
               "%s: it returned %d, not %s%s",
               results[i] == 0         ? "good tables"
-              : results[i] == -EFAULT ? "a table that ends one byte behind memory"
+              : i >= LAB04_TRIES - 4  ? "two tables that cannot be written"
+              : results[i] == -EFAULT ? "a table that begins before memory"
               : results[i] == -EROFS  ? "a table that ends in read-only memory"
                                       : "one gate is bad",
               out->results[i], results[i] ? "-" : "", result_name(results[i]));

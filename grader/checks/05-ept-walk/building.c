@@ -93,6 +93,46 @@ void bad_ranges_are_refused(struct judge *judge)
     build_expect(s, w, asked);
 }
 
+/* Two trees from one pool, of CPUs that differ in all: what one of them is like says nothing about
+ * the other. */
+static void two_trees_differ(struct judge *judge)
+{
+    static const char asked[] = "each tree keeps to what its own CPU can do";
+    struct script *s = script_new(judge, POOL, POOL);
+    const int64_t pointer = (int64_t)(HPA_BASE | 6 | 3 << 3);
+    unsigned left = POOL - 2;
+
+    s->in.cpu[1] =
+        (struct lab05_cpu){.physical_bits = 40, .execute_only = 1, .access_dirty = 1};
+    for (uint32_t n = 0; n < 2; n++)
+        VALUE(s, 0, asked, .kind = LAB05_CREATE, .ept = n);
+    VALUE(s, pointer, asked, .kind = LAB05_POINTER);
+    VALUE(s, pointer + 0x1040, asked, .kind = LAB05_POINTER, .ept = 1);
+    for (uint32_t n = 0; n < 2;
+         n++) /* X alone, then an HPA of 43 bits: three tables each */
+        VALUE(s, n ? 0 : -EINVAL, asked, .kind = LAB05_MAP, .ept = n, .size = KIB4,
+              .access = EPT_FETCH, .type = MT_WB);
+    for (uint32_t n = 0; n < 2; n++)
+        VALUE(s, n ? -EINVAL : 0, asked, .kind = LAB05_MAP, .ept = n, .gpa = GIB1,
+              .hpa = 1ull << 42, .size = KIB4, .access = RW, .type = MT_WB);
+    left -= 6;
+    for (uint32_t n = 0; n < 2;
+         n++) { /* one table for a page of 1 GiB, two for 512 of 2 MiB */
+        struct want *want = OP(s, asked, .kind = LAB05_MAP, .ept = n, .gpa = 1ull << 40,
+                               .hpa = 16 * GIB1, .size = GIB1, .access = RW, .type = MT_WB);
+
+        left -= n ? 2 : 1;
+        want->counted = true;
+        want->r.free_count = left;
+    }
+    VALUE(s, -EINVAL, asked, .kind = LAB05_PROTECT, .gpa = 1ull << 40, .size = GIB1,
+          .access = EPT_FETCH);
+    VALUE(s, 0, asked, .kind = LAB05_PROTECT, .ept = 1, .gpa = 1ull << 40, .size = GIB1,
+          .access = EPT_FETCH);
+    script_run(s);
+    results_expect(s);
+}
+
 void execute_only_needs_the_cpu(struct judge *judge)
 {
     static const char asked[] = "X alone can be mapped if the CPU can do it, and only then";
@@ -103,10 +143,12 @@ void execute_only_needs_the_cpu(struct judge *judge)
         const uint64_t gpa = judge_random_below(judge, 1 << 20) * KIB4;
 
         s->in.cpu[0].execute_only = i == 0;
-        s->in.cpu[0].physical_bits = 36 + (uint8_t)judge_random_below(judge, 10);
+        s->in.cpu[0].physical_bits = i ? 52 : 36 + (uint8_t)judge_random_below(judge, 10);
         s->in.cpu[0].access_dirty = i == 1;
+        if (i == 1) /* HPAs of 52 bits */
+            s->in.memory_hpa = (8 + judge_random_below(judge, 8)) << 48;
         create_put(s);
-        VALUE(s, (int64_t)(HPA_BASE | 6 | 3 << 3 | (uint64_t)i << 6),
+        VALUE(s, (int64_t)(s->in.memory_hpa | 6 | 3 << 3 | (uint64_t)i << 6),
               "the EPTP has the root's address, the memory type, levels - 1 and A/D",
               .kind = LAB05_POINTER);
         BUILD(s, w, asked, .kind = LAB05_MAP, .gpa = gpa, .size = 2 * KIB4, .access = 4);
@@ -127,6 +169,7 @@ void execute_only_needs_the_cpu(struct judge *judge)
               .hpa = (1ull << s->in.cpu[0].physical_bits) - KIB4);
         build_expect(s, w, asked);
     }
+    two_trees_differ(judge);
 }
 
 /* A multiple of one page size, plus or minus a few smaller pages. */

@@ -7,7 +7,7 @@
  *   image.c     tables that the judge makes: EPTs, and guests behind them
  *   walking.c   checks of ept_walk.c, and of the walk in two dimensions
  *   caches.c    checks of the caches
- *   picture.c   some walks for `make trace`
+ *   picture.c   some walks for `make trace`; wrong_walk.c: one that is wrong
  *   silicon.c   checks by the emulated CPU
  */
 #ifndef LAB05_CHECKS_H
@@ -26,7 +26,7 @@
 #define RW   3ull
 #define RX   5ull
 
-#define HPA_BASE 0x40000000ull /* of the memory in the model */
+#define HPA_BASE 0xc00000000ull /* of the memory in the model: beyond 4 GiB, below 2^36 */
 
 /* --- script.c ------------------------------------------------------------------------------- */
 
@@ -61,6 +61,7 @@ struct script {
     lab05_page memory[LAB05_PAGES]; /* in.memory_given: as it is at the start */
     struct ref refs[LAB05_LOG];
     uint32_t ref_count;
+    bool pictured; /* its walks are in a picture already */
     struct answer out;
 };
 
@@ -127,6 +128,12 @@ int build_put(struct script *s, struct world *w, const char *asked, struct lab05
 void tree_expect(const struct script *s, const struct world *w, const char *asked);
 /* Builds, asks for results, compares. */
 void build_expect(struct script *s, const struct world *w, const char *asked);
+
+/* --- wrong_walk.c --------------------------------------------------------------------------- */
+
+/* Keeps operation i, a walk that is wrong, for `make trace`, and points at its first reference that
+ * is not the one due. */
+void wrong_walk_keep(const struct script *s, uint32_t i);
 
 /* --- model.c -------------------------------------------------------------------------------- */
 

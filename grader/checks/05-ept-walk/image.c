@@ -107,8 +107,10 @@ void guest_leaf(struct guest *g, uint64_t gva, uint64_t gpa, int level, uint64_t
 {
     const uint64_t size = KIB4 << 9 * (level - 1);
 
+    /* Bit 12 of a large page is PAT. */
     *image_word(g->image, guest_entry(g, gva, level)) =
-        gpa / size * size | bits | 0x61 | (level > 1 ? GUEST_LARGE : 0);
+        gpa / size * size | bits | 0x61 |
+        (level > 1 ? GUEST_LARGE | judge_random_below(g->image->s->judge, 2) << 12 : 0);
 }
 
 struct model *model_start(struct image *image, const struct guest *guests, unsigned count)
@@ -118,7 +120,7 @@ struct model *model_start(struct image *image, const struct guest *guests, unsig
     for (unsigned i = 0; i < count; i++) {
         m->roots[i] = guests[i].root;
         VALUE(image->s, 0, "", .kind = LAB05_ADOPT, .ept = i, .hpa = guests[i].root);
-        load_cr3_put(m, i, guests[i].cr3 | judge_random_below(image->s->judge, 2) << 4);
+        load_cr3_put(m, i, guests[i].cr3 | (judge_random(image->s->judge) & ~EPT_ADDRESS));
     }
     return m;
 }

@@ -80,12 +80,12 @@ static cJSON *walk_view(struct guest *g, const char *title, uint64_t gva,
     cJSON *walk = cJSON_CreateObject(), *list;
     struct spot spots[24];
     unsigned count = spots_make(g, gva, spots), at = 0;
-    char outcome[60];
+    char outcome[200];
 
     cJSON_AddStringToObject(walk, "title", title);
     number_add(walk, "gva", gva);
     cJSON_AddStringToObject(walk, "access", "read");
-    snprintf(outcome, sizeof outcome, "translated to HPA %#" PRIx64, r->hpa);
+    result_describe(LAB05_NESTED, r, outcome, sizeof outcome);
     cJSON_AddStringToObject(walk, "outcome", outcome);
     list = cJSON_AddArrayToObject(walk, "references");
     for (uint32_t i = r->log_at; i < r->log_at + r->reads && i < s->out.log_count; i++) {
@@ -159,6 +159,7 @@ void walks_view(struct judge *judge)
         cJSON_AddItemToArray(list, walk_view(&g, walks[i].title, base + walks[i].distance,
                                              &s->out.results[first + i]));
     text = cJSON_PrintUnformatted(view);
+    s->pictured = text != NULL;
     if (text)
         judge_view(judge, "walk", text);
     cJSON_free(text);

@@ -214,20 +214,30 @@ static uint64_t read_logged(const struct script *s, uint64_t n)
     return n < s->out.log_count ? s->out.log[n] : UINT64_MAX;
 }
 
-/* The reads of a walk: address by address, as far as the log goes. */
+/* Are the reads of a walk those that are due, address by address, as far as the log goes? *n: how
+ * many are. */
+static bool refs_fit(const struct script *s, uint32_t i, uint32_t *n)
+{
+    const struct want *want = &s->wants[i];
+    const struct lab05_result *got = &s->out.results[i];
+
+    *n = 0;
+    while (*n < want->ref_count && want->ref_at + *n < LAB05_LOG &&
+           read_logged(s, got->log_at + (uint64_t)*n) == s->refs[want->ref_at + *n].hpa)
+        ++*n;
+    return got->reads == want->ref_count && got->writes == want->r.writes &&
+           (*n == want->ref_count || want->ref_at + *n == LAB05_LOG);
+}
+
 static void refs_expect(const struct script *s, uint32_t i)
 {
     const struct want *want = &s->wants[i];
     const struct lab05_result *got = &s->out.results[i];
     const struct ref *refs = &s->refs[want->ref_at];
-    uint32_t n = 0;
+    uint32_t n;
     char op[160];
 
-    while (n < want->ref_count && want->ref_at + n < LAB05_LOG &&
-           read_logged(s, got->log_at + (uint64_t)n) == refs[n].hpa)
-        n++;
-    if (got->reads == want->ref_count && got->writes == want->r.writes &&
-        (n == want->ref_count || want->ref_at + n == LAB05_LOG))
+    if (refs_fit(s, i, &n))
         return;
     op_describe(&s->ops[i], op, sizeof op);
     CHECK(s->judge, got->reads == want->ref_count, s->asked[i],
@@ -245,17 +255,22 @@ static void result_expect(const struct script *s, uint32_t i)
 {
     const struct lab05_op *op = &s->ops[i];
     const struct want *want = &s->wants[i];
+    const bool walk = op->kind == LAB05_WALK || op->kind == LAB05_NESTED;
     char called[160], due[200], got[200];
+    uint32_t n;
 
     if (want->any)
         return;
+    if (walk && !s->pictured &&
+        (!result_fits(op->kind, want, &s->out.results[i]) || !refs_fit(s, i, &n)))
+        wrong_walk_keep(s, i);
     if (!result_fits(op->kind, want, &s->out.results[i])) {
         op_describe(op, called, sizeof called);
         result_describe(op->kind, &want->r, due, sizeof due);
         result_describe(op->kind, &s->out.results[i], got, sizeof got);
         CHECK(s->judge, false, s->asked[i], "%s: %s; due: %s", called, got, due);
     }
-    if (op->kind == LAB05_WALK || op->kind == LAB05_NESTED)
+    if (walk)
         refs_expect(s, i);
 }
 

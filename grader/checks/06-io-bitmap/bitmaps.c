@@ -182,6 +182,8 @@ static void random_party_put(struct script *s)
                   (uint32_t)judge_random_below(s->judge, LAB06_BITMAPS));
 }
 
+#define MANY_PARTIES 70
+
 /* One kind of party after the other, so that every run has each; the result may lie over the
  * first or the last input. Bitmaps 0 to 2 are sparse still when the random ones begin. */
 static void merges_put(struct script *s)
@@ -197,6 +199,11 @@ static void merges_put(struct script *s)
     party_put(s, PRIMARY_UNCONDITIONAL_IO_EXITING, LAB06_NO_BITMAP);
     merge_put(s, 4, 1);
     merge_put(s, 3, 0);
+    /* Many parties, and only the last one has something to say. */
+    for (uint32_t i = 0; i < MANY_PARTIES - 1; i++)
+        party_put(s, PRIMARY_USE_IO_BITMAPS, 0);
+    party_put(s, IO_CONTROLS, 1);
+    merge_put(s, 3, MANY_PARTIES);
     for (uint32_t i = 0; i < 4; i++) {
         for (uint32_t n = 0; n <= i; n++)
             random_party_put(s);
@@ -273,6 +280,8 @@ void passed_devices_pass_and_nothing_else(struct judge *judge)
     script_judge(s);
 }
 
+#define MANY_DEVICES 300 /* 7 does not divide it */
+
 /* Wrong in one way or in several: what is first counts. */
 static void wrong_devices_put(struct script *s, unsigned how)
 {
@@ -291,6 +300,21 @@ static void wrong_devices_put(struct script *s, unsigned how)
         device_put(s, kind, IO_PORTS, 1);
     device_put(s, IO_DEVICE_PASSED, inside, 1);
     device_put(s, IO_DEVICE_PASSED, old->first ? old->first - 1 : 0, old->count + 1);
+}
+
+/* More devices than a byte counts, in no order; the last one meets one of the first. */
+static void many_devices_put(struct script *s)
+{
+    const uint32_t at = s->devices;
+    const uint32_t turn = (uint32_t)judge_random_below(s->judge, MANY_DEVICES);
+
+    for (uint32_t i = 0; i < MANY_DEVICES; i++)
+        device_put(s, IO_DEVICE_PASSED, (i * 7 + turn) % MANY_DEVICES * 200, 100);
+    assign_put(s, at, true);
+    save_put(s, 0);
+    device_put(s, IO_DEVICE_EMULATED, s->in.devices[at + turn % 20].first + 50, 60);
+    assign_put(s, at, true);
+    save_put(s, 0);
 }
 
 void device_conflicts_are_named(struct judge *judge)
@@ -319,6 +343,7 @@ void device_conflicts_are_named(struct judge *judge)
                    around + 1 + i + around);
         assign_put(s, s->devices - 2, true);
     }
+    many_devices_put(s);
     /* One that overlaps two, the later one at a lower port. */
     device_put(s, IO_DEVICE_PASSED, 0x300, 8);
     device_put(s, IO_DEVICE_EMULATED, 0x2f8, 8);

@@ -44,6 +44,20 @@ void result_expect(const struct script *s, uint32_t i, int64_t due);
 void script_run(struct script *s);
 void script_judge(struct script *s);
 
+/* --- picture.c: for make trace --- */
+
+struct picture_access {
+    uint64_t port, size;
+    char text[100];
+    bool due;         /* it has to be an exit */
+    bool decided;     /* io_access_exits() says so */
+    bool ran, exited; /* the CPU was asked, and did */
+};
+
+/* The script's first snapshot, its devices, and these accesses. */
+void picture_keep(const struct script *s, const struct picture_access *accesses,
+                  uint32_t count);
+
 /* --- bitmaps.c --- */
 
 #define IO_CONTROLS (PRIMARY_USE_IO_BITMAPS | PRIMARY_UNCONDITIONAL_IO_EXITING)

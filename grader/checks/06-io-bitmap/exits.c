@@ -114,6 +114,8 @@ static void decode_put(struct calls *c, const struct lab06_io *io)
     call->qualification = qualification_due(io) | (rubbish & 0xffffffff0000ff80);
     call->linear = io->string ? io->linear : judge_random(c->judge);
     call->rcx = judge_random(c->judge);
+    if (rubbish % 4 == 0) /* small, and 0; in the part that counts, or as a whole */
+        call->rcx = judge_random_below(c->judge, 3) | (rubbish % 8 ? call->rcx << 32 : 0);
     call->length = io->length;
     /* The address size is defined for string instructions only. */
     call->info =
@@ -363,6 +365,8 @@ static void advance_put(struct calls *c)
         call->io.count = (judge_random(c->judge) >> 28) + MANY;
         call->registers.rcx = call->io.count;
     }
+    if (call->io.rep && judge_random_below(c->judge, 3) == 0)
+        call->registers.rcx = judge_random(c->judge); /* it may hold any number */
     call->done =
         how < 3 ? call->io.count : judge_random_below(c->judge, call->io.count + 1);
     if (how == 5)

@@ -33,6 +33,7 @@ struct program {
     struct lab06_io ios[STEPS_MAX];
     struct step steps[STEPS_MAX];
     const struct silicon_record *exits[STEPS_MAX]; /* or NULL */
+    struct picture_access accesses[STEPS_MAX];
     const struct step *after;
 };
 
@@ -164,6 +165,33 @@ static void exits_find(struct program *p)
     }
 }
 
+/* Of each step: what is due, what the student decided and, once it ran, what the CPU did. */
+static void accesses_fill(struct program *p, bool ran)
+{
+    const struct script *s = p->script;
+    static struct space due;
+
+    memset(&due, 1, sizeof due);
+    for (uint32_t i = 0; i < s->devices; i++)
+        if (s->in.devices[i].kind == IO_DEVICE_PASSED)
+            memset(&due.exits[s->in.devices[i].first], 0, s->in.devices[i].count);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct lab06_op *op = &s->in.ops[p->first_access + i];
+        struct picture_access *a = &p->accesses[i];
+
+        *a = (struct picture_access){
+            .port = op->first,
+            .size = op->count,
+            .due = access_due(&due, op->primary, op->first, op->count),
+            .decided = s->out->results[p->first_access + i],
+            .ran = ran,
+            .exited = p->exits[i],
+        };
+        step_describe(p, i, a->text, sizeof a->text);
+    }
+    picture_keep(s, p->accesses, p->count);
+}
+
 static void program_run(struct program *p)
 {
     struct silicon *cpu = p->silicon;
@@ -172,6 +200,8 @@ static void program_run(struct program *p)
     unsigned window;
 
     script_run(p->script);
+    accesses_fill(
+        p, false); /* so that there is a picture of a bitmap that the CPU is not given */
     result_expect(p->script, p->first_access - 2, 0);
     bitmap_confined(p);
     silicon_guest(cpu, drive_guest, GUEST_IMAGE_SIZE(drive_guest), GUEST_LONG64);
@@ -183,33 +213,28 @@ static void program_run(struct program *p)
     silicon_run_to_end(cpu, p->script->asked);
     p->after = (const void *)cpu->windows[window].bytes;
     exits_find(p);
+    accesses_fill(p, true);
 }
 
 /* CPU, student and manual agree about each step. */
 static void exits_expect(const struct program *p)
 {
     const struct script *s = p->script;
-    static struct space due;
-    char words[100];
 
-    memset(&due, 1, sizeof due);
-    for (uint32_t i = 0; i < s->devices; i++)
-        if (s->in.devices[i].kind == IO_DEVICE_PASSED)
-            memset(&due.exits[s->in.devices[i].first], 0, s->in.devices[i].count);
     for (uint32_t i = 0; i < p->count; i++) {
-        const struct lab06_op *op = &s->in.ops[p->first_access + i];
-        const bool exited = p->exits[i], decided = s->out->results[p->first_access + i];
-        const bool wanted = access_due(&due, op->primary, op->first, op->count);
+        const struct picture_access *a = &p->accesses[i];
 
-        step_describe(p, i, words, sizeof words);
-        CHECK(s->judge, exited == wanted, s->asked,
+        judge_points_at(s->judge, "bitmap", i + 1);
+        CHECK(s->judge, a->exited == a->due, s->asked,
               "with your bitmap the CPU %s at %s; that access %s",
-              exited ? "exited" : "did not exit", words,
-              wanted ? "has to be an exit" : "belongs to a passed device");
-        CHECK(s->judge, exited == decided, s->asked,
-              "io_access_exits() says %s for %s; the CPU %s", decided ? "exit" : "no exit",
-              words, exited ? "exited" : "did not exit");
+              a->exited ? "exited" : "did not exit", a->text,
+              a->due ? "has to be an exit" : "belongs to a passed device");
+        CHECK(s->judge, a->exited == a->decided, s->asked,
+              "io_access_exits() says %s for %s; the CPU %s",
+              a->decided ? "exit" : "no exit", a->text,
+              a->exited ? "exited" : "did not exit");
     }
+    judge_points_at(s->judge, "", 0); /* what follows is not in the picture */
 }
 
 /* --- the checks: silicon ------------------------------------------------------------ */

@@ -219,6 +219,12 @@ static void requests_judge(struct judge *judge, const struct lab07_irt_input *in
     }
 }
 
+static uint32_t address_of(uint32_t handle, bool subhandle, uint32_t low)
+{
+    return 0xfee00010u | (handle & 0x7fff) << 5 | (handle >> 15 & 1) << 2 |
+           (uint32_t)subhandle << 3 | (low & 3);
+}
+
 /* One entry a table makes sure that an index is not right by accident. */
 static struct lab07_request *request_new(struct judge *judge, struct lab07_irt_input *in)
 {
@@ -229,7 +235,7 @@ static struct lab07_request *request_new(struct judge *judge, struct lab07_irt_i
     r->source = (uint32_t)judge_random(judge) & 0xffff;
     r->data = (uint32_t)judge_random(judge);
     r->x2apic = random_bool(judge);
-    r->address = 0xfee00010u | r->at << 5 | (judge_random(judge) & 3);
+    r->address = address_of(r->at, false, (uint32_t)judge_random(judge));
     return r;
 }
 
@@ -248,12 +254,6 @@ static void entry_fill(struct judge *judge, struct lab07_request *r, bool posted
     }
     r->low |= (random & 0x1c) | (uint64_t)modes[random % 6] << 5;
     r->low |= r->x2apic ? random >> 32 << 32 : (random >> 40 & 0xff) << 40;
-}
-
-static uint32_t address_of(uint32_t handle, bool subhandle, uint32_t low)
-{
-    return 0xfee00010u | (handle & 0x7fff) << 5 | (handle >> 15 & 1) << 2 |
-           (uint32_t)subhandle << 3 | (low & 3);
 }
 
 /* A handle and a subhandle that together name an entry, or just miss the table. */
@@ -280,8 +280,8 @@ void request_names_its_entry(struct judge *judge)
     for (uint32_t i = 0; i < 400; i++) {
         struct lab07_request *r = request_new(judge, &in);
 
-        if (i % 4 == 3)
-            r->count = 1u << (1 + judge_random_below(judge, 7));
+        if (i % 4 == 3 || i % 16 == 10)
+            r->count = 1u << (1 + judge_random_below(judge, 16));
         r->at %= r->count;
         entry_fill(judge, r, random_bool(judge));
         if (i % 2)

@@ -13,9 +13,9 @@
 #define EVENTFD    "anon_inode:[eventfd]"
 
 /* The interrupt that the checks assign. */
-#define GSI     30u
-#define VECTOR  0x61u
-#define APIC_ID 3u
+#define GSI     1030u
+#define VECTOR  0xe1u
+#define APIC_ID 0xc3u
 
 /* --- script.c: operations, and the log of calls that each has made ----------------- */
 
@@ -76,6 +76,7 @@ void order_check(const struct script *s, uint32_t op, const struct call_id *ids,
                  size_t count, const char *asked);
 void error_check(const struct script *s, uint32_t op, const struct vfio_error *due,
                  const char *asked);
+void untouched_check(const struct script *s, uint32_t op);
 void writes_check(const struct script *s, uint32_t op);
 
 /* --- open.c: taking the device and giving it back ---------------------------------- */
@@ -115,9 +116,13 @@ void memory_is_mapped_all_or_nothing(struct judge *judge);
 
 void routes_fill(struct script *s, unsigned count);
 uint32_t interrupt_add(struct script *s, unsigned routes);
+uint32_t zero_interrupt_add(struct script *s, unsigned routes);
 void routes_check(const struct script *s, const struct kvm_irq_routing_entry *entries,
                   unsigned count, bool ours, const char *whose, const char *asked);
 void kvm_routes_check(const struct script *s, uint32_t op, bool ours, const char *asked);
+
+void eventfd_outlives_check(const struct script *s, uint32_t op, bool undone,
+                            const char *asked);
 
 void messages_have_their_format(struct judge *judge);
 void interrupt_is_one_wire(struct judge *judge);

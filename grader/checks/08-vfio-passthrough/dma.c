@@ -63,6 +63,8 @@ void command_register_is_set(struct judge *judge)
                 continue;
             op_returns(s, op, 0, "a device that is as it should be gives no error");
             writes_check(s, op);
+            if (s->in.ops[op].kind != LAB08_CHECKPOINT)
+                untouched_check(s, op);
         }
         config_check(s, 0, first, (uint16_t)((first & ~both) | PCI_COMMAND_MEMORY),
                      "after vfio_open()");
@@ -137,10 +139,13 @@ static void map_check(const struct script *s, uint32_t op)
           errno_number_text(due, was, sizeof was), map_reason(o, due));
     if (due == 0) {
         map_made_check(s, op, asked);
+        untouched_check(s, op);
         return;
     }
     CHECK(s->judge, call_at(s, op, id, 0) == NONE, asked,
           "a range that is refused reached VFIO_IOMMU_MAP_DMA all the same");
+    if (o->no_error)
+        return;
     error_check(s, op,
                 &(struct vfio_error){
                     VFIO_STEP_DMA_MAP,
@@ -174,6 +179,7 @@ static void map_ops_add(struct script *s)
         {.at = end + 8, .offset = hva, .size = PAGE, .flags = READ_WRITE},
         {.at = end, .offset = hva, .size = PAGE, .flags = 0},
         {.at = end + (1ull << 32), .offset = hva, .size = PAGE, .flags = READ_WRITE},
+        {.at = at, .offset = hva, .size = size + (1ull << 32), .flags = READ_WRITE},
         {.at = top, .offset = hva, .size = 2 * PAGE, .flags = READ_WRITE},
         {.at = top, .offset = hva, .size = PAGE, .flags = READ_WRITE},
         {.at = top - size, .offset = hva, .size = 0ull - PAGE, .flags = READ_WRITE},
@@ -183,6 +189,8 @@ static void map_ops_add(struct script *s)
         struct lab08_op op = cases[i];
 
         op.kind = LAB08_MAP;
+        op_add(s, op);
+        op.no_error = 1;
         op_add(s, op);
     }
 }
@@ -222,11 +230,15 @@ static void dma_error_check(struct judge *judge, struct lab08_op op, uint32_t re
                  op.size - unmap_short, op.size);
     OP(s, .kind = LAB08_OPEN);
     n = op_add(s, op);
+    op.no_error = 1;
+    op_add(s, op);
     if (errnum)
         fault_set(s, 0, CALL_IOCTL, request, 0, errnum);
+    s->plan.faults[0].repeat *= 2;
     s->plan.vfio.unmap_short = unmap_short;
     script_run(s, NULL, 0);
     error_check(s, n, &due, asked);
+    op_returns(s, n + 1, -due.errnum, "struct vfio_error may be NULL");
 }
 
 static void unmap_check(struct judge *judge, uint64_t at, uint64_t size)
@@ -242,14 +254,18 @@ static void unmap_check(struct judge *judge, uint64_t at, uint64_t size)
     OP(s, .kind = LAB08_UNMAP, .at = at, .size = 0);
     OP(s, .kind = LAB08_UNMAP, .at = at + 16, .size = size);
     OP(s, .kind = LAB08_UNMAP, .at = at, .size = size + 16);
+    uint32_t unheard =
+        OP(s, .kind = LAB08_UNMAP, .at = at + 16, .size = size, .no_error = 1);
     script_run(s, NULL, 0);
     op_returns(s, good, 0, asked);
+    untouched_check(s, good);
+    op_returns(s, unheard, -EINVAL, "struct vfio_error may be NULL");
     told = payload_at(s, call_at(s, good, id, 0), 24);
     CHECK(judge, told && told->iova == at && told->size == size && told->flags == 0, asked,
           "VFIO_IOMMU_UNMAP_DMA got iova %#" PRIx64 ", size %#" PRIx64 "; due: %#" PRIx64
           ", %#" PRIx64,
           told ? (uint64_t)told->iova : 0, told ? (uint64_t)told->size : 0, at, size);
-    for (uint32_t op = good + 1; op < s->in.op_count; op++)
+    for (uint32_t op = good + 1; op < unheard; op++)
         error_check(s, op,
                     &(struct vfio_error){VFIO_STEP_DMA_UNMAP, VFIO_ERR_ARGUMENT, EINVAL, 0},
                     "a range that is no range is refused");
@@ -261,8 +277,18 @@ void unmap_reports_what_was_missing(struct judge *judge)
     const struct lab08_op map = {
         .kind = LAB08_MAP, .at = at, .size = size, .flags = READ_WRITE};
     const struct lab08_op unmap = {.kind = LAB08_UNMAP, .at = at, .size = size};
+    struct lab08_op large = {
+        .kind = LAB08_UNMAP, .at = at + (5ull << 32), .size = size + (3ull << 32)};
 
     unmap_check(judge, at, size);
+    unmap_check(judge, large.at, large.size);
+    dma_error_check(judge, large, 0, 0, 1ull << 32,
+                    (struct vfio_error){VFIO_STEP_DMA_UNMAP, VFIO_ERR_NOT_MAPPED, ENOENT,
+                                        (int64_t)(large.size - (1ull << 32))});
+    dma_error_check(judge, map, VFIO_IOMMU_MAP_DMA, EINTR, 0,
+                    (struct vfio_error){VFIO_STEP_DMA_MAP, VFIO_ERR_SYSCALL, EINTR, 0});
+    dma_error_check(judge, unmap, VFIO_IOMMU_UNMAP_DMA, EAGAIN, 0,
+                    (struct vfio_error){VFIO_STEP_DMA_UNMAP, VFIO_ERR_SYSCALL, EAGAIN, 0});
     dma_error_check(
         judge, map, VFIO_IOMMU_MAP_DMA, EEXIST, 0,
         (struct vfio_error){VFIO_STEP_DMA_MAP, VFIO_ERR_IOVA_IN_USE, EEXIST, 0});

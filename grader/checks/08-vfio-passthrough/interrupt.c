@@ -168,20 +168,32 @@ static void wires_check(const struct script *s, uint32_t op)
           "the device signals descriptor %d, KVM waits for %u", fd, irqfd->fd);
 }
 
+/* The same, and the eventfd is descriptor 0, which is one like any other. */
+uint32_t zero_interrupt_add(struct script *s, unsigned routes)
+{
+    const uint32_t op = interrupt_add(s, routes);
+    const struct lab08_op assign = s->in.ops[op];
+
+    s->in.ops[op] = (struct lab08_op){.kind = LAB08_CLOSE_STDIN};
+    return op_add(s, assign);
+}
+
 /* `routes` of the 16 entries are taken before. */
-static void one_wire_check(struct judge *judge, unsigned routes)
+static void one_wire_check(struct judge *judge, unsigned routes, bool zero)
 {
     static const char asked[] = "KVM is told all routes, the VM's others too";
     struct script *s = script_new(judge);
     static const struct call_id order[] = {IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING),
                                            IOCTL(OBJECT_VM, KVM_IRQFD),
                                            IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS)};
-    uint32_t op = interrupt_add(s, routes), signalled;
+    uint32_t op = zero ? zero_interrupt_add(s, routes) : interrupt_add(s, routes),
+             signalled;
     unsigned flags = 0;
 
     OP(s, .kind = LAB08_CHECKPOINT);
     signalled = OP(s, .kind = LAB08_SIGNALLED);
     script_run(s, NULL, 0);
+    untouched_check(s, op);
     op_returns(s, op, 0, "device_assign_interrupt() returns 0");
     kvm_routes_check(s, op, true, asked);
     routes_check(s, s->out->routes.entries, s->out->routes.count, true, "*routes", asked);
@@ -198,8 +210,8 @@ static void one_wire_check(struct judge *judge, unsigned routes)
 
 void interrupt_is_one_wire(struct judge *judge)
 {
-    one_wire_check(judge, 2 + (unsigned)judge_random_below(judge, 6));
-    one_wire_check(judge, IRQ_ROUTES_MAX - 1);
+    one_wire_check(judge, 2 + (unsigned)judge_random_below(judge, 6), true);
+    one_wire_check(judge, IRQ_ROUTES_MAX - 1, false);
 }
 
 static void interrupt_arguments_check(struct judge *judge)
@@ -274,9 +286,9 @@ static const struct call_id undone_msi[] = {
     IOCTL(OBJECT_DEVICE, VFIO_DEVICE_SET_IRQS), IOCTL(OBJECT_VM, KVM_IRQFD),
     IOCTL(OBJECT_VM, KVM_SET_GSI_ROUTING)};
 
-#define FAIL_ROUTING FAIL_IOCTL(KVM_SET_GSI_ROUTING, 0, ROUTING, EINVAL, SYSCALL)
-#define FAIL_IRQFD   FAIL_IOCTL(KVM_IRQFD, 0, IRQFD, ENOMEM, NO_MEMORY)
-#define FAIL_MSI     FAIL_IOCTL(VFIO_DEVICE_SET_IRQS, 0, SET_IRQS, ENOSPC, SYSCALL)
+#define FAIL_ROUTING FAIL_IOCTL(KVM_SET_GSI_ROUTING, 0, ROUTING, EINTR, SYSCALL)
+#define FAIL_IRQFD   FAIL_IOCTL(KVM_IRQFD, 0, IRQFD, EINTR, SYSCALL)
+#define FAIL_MSI     FAIL_IOCTL(VFIO_DEVICE_SET_IRQS, 0, SET_IRQS, EAGAIN, SYSCALL)
 
 static const struct wiring_failure wiring_failures[] = {
     {FAIL_ROUTING, 0, undone_irqfd, 1},
@@ -286,6 +298,30 @@ static const struct wiring_failure wiring_failures[] = {
     {FAIL_MSI, (uint32_t)KVM_SET_GSI_ROUTING, undone_msi, 5},
     {FAIL_MSI, (uint32_t)KVM_IRQFD, undone_msi, 5},
 };
+
+/* The route is taken out while the eventfd is still there: the last KVM_SET_GSI_ROUTING of the
+ * operation, if it was KVM's to answer, found it open. */
+void eventfd_outlives_check(const struct script *s, uint32_t op, bool undone,
+                            const char *asked)
+{
+    const unsigned calls = calls_of(s, op, routing_id);
+    const struct call_record *last =
+        calls ? s->e->calls[call_at(s, op, routing_id, calls - 1)].record : NULL;
+
+    CHECK(s->judge, !undone || !last || last->injected || last->args[2] == 1, asked,
+          "%s closed the eventfd before it took the route out (KVM_SET_GSI_ROUTING)",
+          op_name(s, op));
+}
+
+static void unheard_check(struct judge *judge, const struct wiring_failure *w)
+{
+    struct script *s = failure_script(judge, &w->failure);
+    const uint32_t op = interrupt_add(s, 4);
+
+    s->in.ops[op].no_error = 1;
+    script_run(s, NULL, 0);
+    op_returns(s, op, -w->failure.errnum, "struct vfio_error may be NULL");
+}
 
 static void wiring_failure_check(struct judge *judge, const struct wiring_failure *w)
 {
@@ -308,6 +344,7 @@ static void wiring_failure_check(struct judge *judge, const struct wiring_failur
                  stays ? "KVM refused to take our route out: *routes" : "*routes", asked);
     if (w->due_count > 1 && !stays)
         kvm_routes_check(s, op, false, asked);
+    eventfd_outlives_check(s, op, w->due_count > 1, asked);
     irqfd = payload_at(s, call_at(s, op, irqfd_id, 1), sizeof *irqfd);
     CHECK(judge, !irqfd || irqfd->flags == KVM_IRQFD_FLAG_DEASSIGN, asked,
           "the irqfd stayed: no KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN");
@@ -316,6 +353,7 @@ static void wiring_failure_check(struct judge *judge, const struct wiring_failur
           "the assignment says: routes %s, eventfd %s, gsi %u; due is NULL, -1, 0",
           state->has_routes ? "set" : "NULL", state->eventfd > 0 ? "not -1" : "-1",
           state->gsi);
+    unheard_check(judge, w);
 }
 
 void failed_wiring_is_undone(struct judge *judge)

@@ -29,12 +29,19 @@ struct layout layout_add(struct script *s, uint32_t count, uint64_t last_gpa)
     struct layout l = {.count = count,
                        .bar =
                            (uint32_t)judge_random_below(s->judge, count - last_is_memory)};
-    uint64_t gpa = random_pages(s->judge, 0, 16);
+    /* Each slot in an area of its own, whose order is not that of the slots; beyond 4 GiB, and
+     * larger than that, where the device reaches so far. */
+    const bool far = s->in.dma_bits > 32;
+    const uint64_t area = far ? 1ull << 33 : 64 * PAGE,
+                   turn = judge_random_below(s->judge, count);
 
     OP(s, .kind = LAB08_OPEN);
     for (uint32_t i = 0; i < count; i++) {
-        l.gpa[i] = gpa;
-        l.size[i] = i == l.bar ? s->plan.vfio.bar_size : random_pages(s->judge, 1, 8);
+        /* 3 has no divisor in common with either count */
+        l.gpa[i] = (far + (i * 3 + turn) % count) * area + random_pages(s->judge, 0, 16);
+        l.size[i] = i == l.bar
+                        ? s->plan.vfio.bar_size
+                        : random_pages(s->judge, 1, 8) + (far && i % 2 ? 1ull << 32 : 0);
         l.offset[i] = i * 8 * PAGE;
         l.flags[i] = flags[(i - (i > l.bar)) % 4];
         if (i == count - 1 && last_gpa)
@@ -44,7 +51,6 @@ struct layout layout_add(struct script *s, uint32_t count, uint64_t last_gpa)
         else
             OP(s, .kind = LAB08_SLOT, .at = l.gpa[i], .size = l.size[i],
                .offset = l.offset[i], .flags = l.flags[i]);
-        gpa += l.size[i] + random_pages(s->judge, 0, 16);
     }
     if (count > SLOTS)
         layout_holes_add(s, &l);
@@ -164,9 +170,12 @@ void guest_memory_is_reachable(struct judge *judge)
 {
     for (int i = 0; i < 4; i++) {
         struct script *s = script_new(judge);
+        s->in.dma_bits = i < 2 ? 28 : 48;
         struct layout l = layout_add(s, i % 2 ? VM_SLOTS_MAX : SLOTS, 0);
         uint32_t again = OP(s, .kind = LAB08_ASSIGN_MEMORY);
         uint32_t bar_again = OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x8000000);
+        uint32_t unheard = OP(s, .kind = LAB08_ASSIGN_MEMORY, .no_error = 1);
+        OP(s, .kind = LAB08_ASSIGN_BAR, .at = 0x8000000, .no_error = 1);
         size_t written = 0, mapped;
         uint16_t command;
 
@@ -181,6 +190,10 @@ void guest_memory_is_reachable(struct judge *judge)
                                            : "it did not become bus master");
         once_check(s, again, VFIO_STEP_DMA_MAP);
         once_check(s, bar_again, VFIO_STEP_BAR_SLOT);
+        untouched_check(s, l.assign_bar);
+        untouched_check(s, l.assign_memory);
+        for (uint32_t op = unheard; op < unheard + 2; op++)
+            op_returns(s, op, -EBUSY, "struct vfio_error may be NULL");
     }
     no_memory_check(judge);
     bar_in_the_way(judge);
@@ -202,6 +215,8 @@ static void rolled_back_check(const struct script *s, uint32_t op, const char *a
         const struct vfio_iommu_type1_dma_unmap *unmap =
             payload_at(s, call_at(s, op, unmap_id, u), 24);
 
+        if (s->e->calls[call_at(s, op, unmap_id, u)].record->injected)
+            continue; /* nobody has looked at what it asked for */
         CHECK(s->judge,
               map && unmap && unmap->iova == map->iova && unmap->size == map->size, asked,
               "call %u that unmaps is for iova %#" PRIx64 ", %#" PRIx64
@@ -226,14 +241,33 @@ void memory_is_mapped_all_or_nothing(struct judge *judge)
         bool reach = failing == SLOTS, master = failing == SLOTS - 1;
         struct layout l = layout_add(s, SLOTS, reach ? (1ull << 28) - PAGE : 0);
 
+        uint32_t unheard = OP(s, .kind = LAB08_ASSIGN_MEMORY, .no_error = 1);
+        const uint64_t last = (1ull << 28) + PAGE - 1;
+
         if (reach) /* its last page is past the device's last address */
             s->in.ops[l.assign_memory - 1].size = l.size[SLOTS - 1] = 2 * PAGE;
-        if (master)
+        if (master) {
             fault_set(s, 0, CALL_WRITE, 0, 1, EIO);
-        else if (!reach)
+            fault_set(s, 1, CALL_WRITE, 0, 2, EIO);
+        } else if (!reach) {
             fault_set(s, 0, CALL_IOCTL, VFIO_IOMMU_MAP_DMA, failing, EINVAL);
+            fault_set(s, 1, CALL_IOCTL, VFIO_IOMMU_MAP_DMA, 2 * failing + 1, EINVAL);
+        }
+        /* Undoing may fail, too: the rest goes on, and the first error is the one. */
+        fault_set(s, 2, CALL_IOCTL, VFIO_IOMMU_UNMAP_DMA, 0, ENOMEM);
         script_run(s, NULL, 0);
-        op_returns(s, l.assign_memory, reach ? -ERANGE : master ? -EIO : -EINVAL, asked);
+        error_check(
+            s, l.assign_memory,
+            &(struct vfio_error){master ? VFIO_STEP_COMMAND : VFIO_STEP_DMA_MAP,
+                                 reach ? VFIO_ERR_IOVA_OUT_OF_REACH : VFIO_ERR_SYSCALL,
+                                 reach    ? ERANGE
+                                 : master ? EIO
+                                          : EINVAL,
+                                 reach ? (int64_t)last : 0},
+            asked);
         rolled_back_check(s, l.assign_memory, asked);
+        op_returns(s, unheard, s->out->results[l.assign_memory].result,
+                   "struct vfio_error may be NULL");
+        rolled_back_check(s, unheard, asked);
     }
 }

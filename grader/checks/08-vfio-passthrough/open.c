@@ -123,6 +123,68 @@ static void open_state_check(const struct script *s, uint32_t op)
           resets ? "set" : "not set");
 }
 
+/* The operation wrote to the command register of this device, and nowhere else. */
+static void own_command_check(const struct script *s, uint32_t op, bool second)
+{
+    static const struct call_id id = {CALL_WRITE, OBJECT_DEVICE, 0};
+    const uint64_t due = s->plan.vfio.config_offset + PCI_COMMAND_OFFSET +
+                         (second ? s->plan.vfio.second_shift : 0);
+
+    for (unsigned n = 0; n == 0 || call_at(s, op, id, n) != NONE; n++) {
+        const size_t at = call_at(s, op, id, n);
+        const struct call_record *r = at == NONE ? NULL : s->e->calls[at].record;
+
+        CHECK(s->judge, r && r->serial == (second ? 1 : 0) && r->args[1] == due,
+              "of two devices each has its own configuration space",
+              "%s of device %u wrote to offset %#" PRIx64 " of device %u; due is %#" PRIx64,
+              op_name(s, op), second + 1, r ? r->args[1] : 0, r ? r->serial + 1 : 0, due);
+    }
+}
+
+/* Two devices that differ in all that VFIO says, one used after the other. */
+static void two_devices_try(struct judge *judge)
+{
+    static const char asked[] = "two devices know nothing of each other";
+    static const struct call_id reset_id = IOCTL(OBJECT_DEVICE, VFIO_DEVICE_RESET);
+    struct script *s = script_new(judge);
+    const uint64_t beyond = 1ull << 30;
+
+    s->plan.vfio.second_shift = 3 * PAGE;
+    for (uint32_t second = 0; second < 2; second++)
+        OP(s, .kind = LAB08_OPEN, .second = second);
+    for (uint32_t i = 0; i < 4; i++)
+        OP(s, .kind = LAB08_MASTER, .second = i % 2, .flags = i < 2);
+    for (uint32_t second = 0; second < 2; second++)
+        OP(s, .kind = LAB08_MAP, .second = second, .at = beyond, .size = PAGE, .flags = 3);
+    for (uint32_t second = 0; second < 2; second++)
+        OP(s, .kind = LAB08_CLOSE, .second = second);
+    script_run(s, NULL, 0);
+    for (uint32_t op = 0; op < s->in.op_count; op++) {
+        op_returns(s, op, op == 6 ? -ERANGE : 0, asked);
+        if (s->in.ops[op].kind != LAB08_MAP)
+            own_command_check(s, op, op % 2);
+    }
+    for (uint32_t op = 0; op < 2; op++) {
+        const struct lab08_state *state = &s->out->results[op].state;
+        const uint64_t shift = op ? s->plan.vfio.second_shift : 0;
+        const struct call_record *map = open_record(s, op, 12, 0);
+
+        CHECK(judge,
+              state->bar_size == s->plan.vfio.bar_size + shift &&
+                  state->config_offset == s->plan.vfio.config_offset + shift &&
+                  map->args[0] == state->bar_size &&
+                  map->args[3] == s->plan.vfio.bar_offset + shift,
+              asked,
+              "device %u: bar_size %#" PRIx64 ", config_offset %#" PRIx64 ", %#" PRIx64
+              " bytes mapped; VFIO said %#" PRIx64 " and %#" PRIx64 " of this one",
+              op + 1, state->bar_size, state->config_offset, map->args[0],
+              s->plan.vfio.bar_size + shift, s->plan.vfio.config_offset + shift);
+        CHECK(judge, calls_of(s, 8 + op, reset_id) == !op, asked,
+              "device %u %s be reset; VFIO_DEVICE_RESET was called %u times", op + 1,
+              op ? "cannot" : "can", calls_of(s, 8 + op, reset_id));
+    }
+}
+
 void open_follows_the_protocol(struct judge *judge)
 {
     for (uint32_t i = 0; i < 3; i++) {
@@ -145,7 +207,9 @@ void open_follows_the_protocol(struct judge *judge)
         open_texts_check(s, open);
         open_numbers_check(s, open);
         open_state_check(s, open);
+        untouched_check(s, open);
     }
+    two_devices_try(judge);
 }
 
 /* --- errors ------------------------------------------------------------------------ */
@@ -245,6 +309,7 @@ void refuses_what_cannot_be_used(struct judge *judge)
         size_t next;
 
         OP(s, .kind = LAB08_CHECKPOINT);
+        uint32_t unheard = OP(s, .kind = LAB08_OPEN, .no_error = 1);
         memcpy((uint8_t *)&s->plan.vfio + refusals[i].field, &refusals[i].value,
                refusals[i].size);
         script_run(s, NULL, 0);
@@ -255,6 +320,7 @@ void refuses_what_cannot_be_used(struct judge *judge)
               "vfio_open() went on to the next step all the same");
         device_marked_closed(s, open, asked);
         nothing_left(s, 0, asked);
+        op_returns(s, unheard, -refusals[i].due.errnum, "struct vfio_error may be NULL");
     }
 }
 
@@ -263,21 +329,24 @@ static const struct failure open_failures[] = {
     {CALL_OPEN, 0, 1, VFIO_STEP_OPEN_CONTAINER, ENOENT, VFIO_ERR_NO_VFIO},
     {CALL_OPEN, 0, 1, VFIO_STEP_OPEN_CONTAINER, EACCES, VFIO_ERR_NO_PERMISSION},
     {CALL_OPEN, 0, 1, VFIO_STEP_OPEN_CONTAINER, EMFILE, VFIO_ERR_TOO_MANY_FILES},
+    {CALL_OPEN, 0, 1, VFIO_STEP_OPEN_CONTAINER, EINTR, VFIO_ERR_SYSCALL},
+    {CALL_OPEN, 0, 2, VFIO_STEP_OPEN_GROUP, EINTR, VFIO_ERR_SYSCALL},
     FAIL_IOCTL(VFIO_GET_API_VERSION, 0, API_VERSION, ENOTTY, SYSCALL),
-    FAIL_IOCTL(VFIO_CHECK_EXTENSION, 0, CHECK_IOMMU, EINVAL, SYSCALL),
+    FAIL_IOCTL(VFIO_CHECK_EXTENSION, 0, CHECK_IOMMU, EAGAIN, SYSCALL),
     {CALL_OPEN, 0, 2, VFIO_STEP_OPEN_GROUP, ENOENT, VFIO_ERR_NOT_BOUND},
     {CALL_OPEN, 0, 2, VFIO_STEP_OPEN_GROUP, EPERM, VFIO_ERR_NO_PERMISSION},
     {CALL_OPEN, 0, 2, VFIO_STEP_OPEN_GROUP, EBUSY, VFIO_ERR_GROUP_BUSY},
-    FAIL_IOCTL(VFIO_GROUP_GET_STATUS, 0, GROUP_STATUS, EINVAL, SYSCALL),
-    FAIL_IOCTL(VFIO_GROUP_SET_CONTAINER, 0, SET_CONTAINER, EINVAL, SYSCALL),
+    FAIL_IOCTL(VFIO_GROUP_GET_STATUS, 0, GROUP_STATUS, EINTR, SYSCALL),
+    FAIL_IOCTL(VFIO_GROUP_SET_CONTAINER, 0, SET_CONTAINER, EINTR, SYSCALL),
     FAIL_IOCTL(VFIO_SET_IOMMU, 0, SET_IOMMU, EPERM, NO_INTERRUPT_REMAPPING),
     FAIL_IOCTL(VFIO_SET_IOMMU, 0, SET_IOMMU, ENODEV, SYSCALL),
     FAIL_IOCTL(VFIO_GROUP_GET_DEVICE_FD, 0, GET_DEVICE, ENODEV, NO_SUCH_DEVICE),
     FAIL_IOCTL(VFIO_GROUP_GET_DEVICE_FD, 0, GET_DEVICE, ENFILE, TOO_MANY_FILES),
-    FAIL_IOCTL(VFIO_DEVICE_GET_INFO, 0, DEVICE_INFO, EFAULT, SYSCALL),
+    FAIL_IOCTL(VFIO_GROUP_GET_DEVICE_FD, 0, GET_DEVICE, EINTR, SYSCALL),
+    FAIL_IOCTL(VFIO_DEVICE_GET_INFO, 0, DEVICE_INFO, EINTR, SYSCALL),
     FAIL_IOCTL(VFIO_DEVICE_GET_REGION_INFO, 0, BAR_INFO, ENOMEM, NO_MEMORY),
-    FAIL_IOCTL(VFIO_DEVICE_GET_REGION_INFO, 1, CONFIG_INFO, EIO, SYSCALL),
-    FAIL_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, 0, IRQ_INFO, EINVAL, SYSCALL),
+    FAIL_IOCTL(VFIO_DEVICE_GET_REGION_INFO, 1, CONFIG_INFO, EAGAIN, SYSCALL),
+    FAIL_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, 0, IRQ_INFO, EINTR, SYSCALL),
     {CALL_MMAP, 0, 0, VFIO_STEP_MAP_BAR, ENOMEM, VFIO_ERR_NO_MEMORY},
     {CALL_READ, 0, 0, VFIO_STEP_COMMAND, EFAULT, VFIO_ERR_SYSCALL},
     {CALL_WRITE, 0, 0, VFIO_STEP_COMMAND, EINVAL, VFIO_ERR_SYSCALL},
@@ -304,8 +373,8 @@ static void command_failures_check(struct judge *judge, const char *asked)
     static const struct {
         uint32_t kind;
         int fault, due;
-    } cases[] = {{CALL_READ, EFAULT, EFAULT},
-                 {CALL_WRITE, EINVAL, EINVAL},
+    } cases[] = {{CALL_READ, EINTR, EINTR},
+                 {CALL_WRITE, EAGAIN, EAGAIN},
                  {CALL_READ, -1, EIO},
                  {CALL_WRITE, -1, EIO}};
 
@@ -325,6 +394,19 @@ static void command_failures_check(struct judge *judge, const char *asked)
     }
 }
 
+/* The same step of a second vfio_open() fails as well. */
+static void failure_lasts(struct script *s, const struct failure *f)
+{
+    struct plan_fault *again = &s->plan.faults[3];
+    const bool two_an_open = (f->kind == CALL_OPEN && f->step == VFIO_STEP_OPEN_GROUP) ||
+                             (f->kind == CALL_IOCTL && f->step == VFIO_STEP_CONFIG_INFO);
+
+    *again = s->plan.faults[0];
+    again->nth += two_an_open ? 2 : 1;
+    if (f->kind == CALL_READ || f->kind == CALL_WRITE) /* closing reads and writes, too */
+        again->repeat = 100;
+}
+
 void failures_have_names(struct judge *judge)
 {
     static const char asked[] = "a failed call is reported with its step and its errno";
@@ -333,17 +415,19 @@ void failures_have_names(struct judge *judge)
         const struct failure *f = &open_failures[i];
         struct script *s = failure_script(judge, f);
         uint32_t open = OP(s, .kind = LAB08_OPEN);
+        uint32_t unheard = OP(s, .kind = LAB08_OPEN, .no_error = 1);
 
+        failure_lasts(s, f);
+        /* What cleans up may fail as well: errno is another one then. */
+        fault_set(s, 1, CALL_CLOSE, 0, 0, EIO);
+        fault_set(s, 2, CALL_IOCTL, VFIO_GROUP_UNSET_CONTAINER, 0, ENOTTY);
+        s->plan.faults[1].repeat = s->plan.faults[2].repeat = 100;
         script_run(s, NULL, 0);
         error_check(s, open, &(struct vfio_error){f->step, f->due, f->errnum, 0}, asked);
+        op_returns(s, unheard, -f->errnum, "struct vfio_error may be NULL");
     }
     short_command_check(judge, asked);
     command_failures_check(judge, asked);
-    /* NULL is no place to write to. */
-    struct script *s = failure_script(judge, &open_failures[10]);
-    uint32_t open = OP(s, .kind = LAB08_OPEN, .no_error = 1);
-    script_run(s, NULL, 0);
-    op_returns(s, open, -EPERM, "struct vfio_error may be NULL");
 }
 
 /* Each object was closed once, in the opposite order; the group left its container
@@ -440,10 +524,15 @@ static void close_check(const struct script *s, uint32_t close, bool resets)
 
 void closing_is_orderly(struct judge *judge)
 {
-    for (int i = 0; i < 5; i++) {
+    static const uint32_t zero[] = {OBJECT_CONTAINER, OBJECT_GROUP, OBJECT_DEVICE};
+
+    for (int i = 0; i < 8; i++) {
         struct script *s = script_new(judge);
         bool resets = i % 2 == 0;
         uint32_t close;
+
+        if (i >= 5)
+            s->plan.zero_object = zero[i - 5]; /* 0 is a descriptor like any other */
 
         OP(s, .kind = LAB08_OPEN);
         OP(s, .kind = LAB08_MASTER, .flags = 1);

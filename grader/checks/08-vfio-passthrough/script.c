@@ -28,7 +28,9 @@ static struct vfio_plan plan_random(struct judge *judge)
         .config_flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
         .msi_flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
         .msi_count = 1,
-        .bar_offset = random_pages(judge, 32, 96),
+        /* Far away, as VFIO has its regions. (The configuration is written to: no file of the
+         * subject may be as long; in the machine it is as far away.) */
+        .bar_offset = (2ull << 40) + random_pages(judge, 32, 96),
         .bar_size = random_pages(judge, 2, 30),
         .config_offset = random_pages(judge, 256, 4096),
         .config_size = 256,
@@ -55,6 +57,9 @@ struct script *script_new(struct judge *judge)
              (unsigned)judge_random_below(judge, 32),
              (unsigned)judge_random_below(judge, 8));
     s->in.dma_bits = 28;
+    strcpy(s->in.second_group_path, "/dev/vfio/91");
+    strcpy(s->in.second_address, "0001:00:1f.7");
+    s->in.second_dma_bits = 40;
     return s;
 }
 
@@ -115,6 +120,7 @@ const char *op_name(const struct script *s, uint32_t op)
         [LAB08_COMMAND] = "pwrite()",
         [LAB08_ROUTE] = "a route of another part",
         [LAB08_SIGNALLED] = "poll() of the eventfd",
+        [LAB08_CLOSE_STDIN] = "close(0)",
         [LAB08_CHECKPOINT] = "nothing",
     };
 
@@ -241,6 +247,19 @@ void error_check(const struct script *s, uint32_t op, const struct vfio_error *d
     CHECK(s->judge, is->errnum == due->errnum && is->detail == due->detail, asked,
           "%s: errnum %d, detail %" PRId64 "; asked for was errnum %d, detail %" PRId64,
           words, is->errnum, is->detail, due->errnum, due->detail);
+}
+
+/* A function that worked has nothing to say about errors. */
+void untouched_check(const struct script *s, uint32_t op)
+{
+    struct vfio_error junk;
+    const struct vfio_error *is = &s->out->results[op].error;
+
+    memset(&junk, LAB08_JUNK, sizeof junk);
+    CHECK(s->judge, memcmp(is, &junk, sizeof junk) == 0,
+          "a function that works leaves *error as it is",
+          "%s returned 0; *error has step %d, kind %d, errnum %d now: it was written",
+          op_name(s, op), (int)is->step, (int)is->kind, is->errnum);
 }
 
 /* The part writes two bytes of the device, and no others. */

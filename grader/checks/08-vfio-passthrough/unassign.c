@@ -61,6 +61,7 @@ static void nothing_wired_check(const struct script *s, uint32_t op, const char 
     refused = call_tried(s, op, routing_id, 8, &routing);
     if (!refused)
         kvm_routes_check(s, op, false, asked);
+    eventfd_outlives_check(s, op, true, asked);
     routes_check(s, s->out->routes.entries, s->out->routes.count, refused,
                  refused ? "KVM refused to take our route out: *routes" : "*routes", asked);
     CHECK(s->judge, evidence_fds(s->e, 0, EVENTFD, NULL) == 0, asked,
@@ -148,10 +149,13 @@ static void partly_assigned_check(struct judge *judge)
           "no memory was mapped; but bus master was on, and was not switched off");
 
     s = script_new(judge);
-    op = interrupt_add(s, 2) + 1;
+    op = zero_interrupt_add(s, 2) + 1;
     OP(s, .kind = LAB08_UNASSIGN);
+    OP(s, .kind = LAB08_CHECKPOINT);
     script_run(s, NULL, 0);
     order_check(s, op, wire, 3, asked);
+    nothing_wired_check(s, op,
+                        "0 is a descriptor like any other: an interrupt that has it goes");
 }
 
 void unassigning_is_orderly(struct judge *judge)

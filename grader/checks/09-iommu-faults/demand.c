@@ -416,6 +416,9 @@ void demand_gives_up_with_a_reason(struct judge *judge)
     bad_transfers_try(judge);
     refusal_try(judge, "the page behind the buffer", 3, 4, 6, false);
     refusal_try(judge, "the page before the buffer", 3, -1, 6, false);
+    for (unsigned bits = 8; bits <= 32;
+         bits += 8) /* page numbers that end as page 1's does */
+        refusal_try(judge, "a page far behind the buffer", 3, 1 + (1ll << bits), 6, false);
     refusal_try(judge, "another reason, outside the buffer", 3, 5, 12, true);
     refusal_try(judge, "the device may only read, and writes", 1, 1, 5, true);
     refusal_try(judge, "the device may only write, and reads", 2, 1, 6, false);

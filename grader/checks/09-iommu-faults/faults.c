@@ -86,23 +86,56 @@ void one_record_collapses_or_overflows(struct judge *judge)
     script_compare(s, "the record keeps the first fault; PFO says that one was lost");
 }
 
+/* A fault of each reason behind the context entry's reading, of a page that is in no IOTLB. */
+static void deep_faults_put(struct script *s, uint16_t source, uint64_t table,
+                            uint64_t iova)
+{
+    const uint64_t context = context_of(s, source), low = word_get(s, context),
+                   high = word_get(s, context + 8), address = ones(51, 12);
+    const struct {
+        uint64_t at, word;
+    } cases[] = {
+        {context, low | 0x10},                                 /* CONTEXT_RESERVED */
+        {context + 8, high | 7},                               /* CONTEXT_INVALID: AW */
+        {context, (low & ~address) | nowhere(s)},              /* the same: no table */
+        {entry_address(s, table, 3, iova, 3), nowhere(s) | 3}, /* TABLE_UNREADABLE */
+        {entry_address(s, table, 3, iova, 2), nowhere(s) | 3},
+        {entry_address(s, table, 3, iova, 1), 1ull << 62 | 3}, /* ENTRY_RESERVED */
+        {entry_address(s, table, 3, iova, 2), 0},              /* NO_READ, NO_WRITE */
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const uint64_t was = word_get(s, cases[i].at);
+
+        OP(s, .kind = LAB09_POKE, .physical = cases[i].at, .size = cases[i].word);
+        translate_put(s, source, iova, random_bool(s->judge));
+        OP(s, .kind = LAB09_LOG_TAKE);
+        op_because(s, low & VTD_CONTEXT_FPD ? "the context entry has FPD: for every reason"
+                                            : "the context entry has no FPD");
+        OP(s, .kind = LAB09_POKE, .physical = cases[i].at, .size = was);
+    }
+}
+
 /* Translations that fault, with FPD here and there: what is in the registers? */
 void faults_of_translations_are_recorded(struct judge *judge)
 {
     struct script *s = script_new(judge);
     uint16_t sources[6];
-    uint64_t iova = random_bits(judge, 38, 12);
+    uint64_t iova = random_bits(judge, 38, 12), fresh = iova ^ 1ull << 20;
 
     for (unsigned i = 0; i < 6; i++) {
-        uint64_t context;
+        uint64_t context, table;
 
         sources[i] = (uint16_t)(0x4000 | i << 3 | random_bits(judge, 2, 0));
-        leaf_make(s, device_make(s, sources[i], (uint16_t)i, 3, 0), 3, iova, 1,
-                  i == 5 ? 2 : 1);
+        table = device_make(s, sources[i], (uint16_t)i, 3, 0);
+        leaf_make(s, table, 3, iova, 1, i == 5 ? 2 : 1);
+        leaf_make(s, table, 3, fresh, 1, 3);
         context = context_of(s, sources[i]);
         word_set(s, context,
                  (word_get(s, context) | (i % 2 ? VTD_CONTEXT_FPD : 0)) &
                      ~(i == 2 || i == 3 ? VTD_CONTEXT_PRESENT : 0));
+        if (i >= 4)
+            deep_faults_put(s, sources[i], table, fresh);
     }
     for (unsigned i = 0; i < 2; i++) {
         OP(s, .kind = LAB09_HOLE, .physical = context_of(s, sources[1]) + 8 * i);

@@ -451,6 +451,38 @@ static void failed_split_expect(struct judge *judge)
     translation_expect(judge, out, GPA_SPLIT + 3 * PAGE, &page);
 }
 
+#define GPA_HUGE_SPLIT (7 * GB1)
+#define L1_HUGE_SPLIT  (4 * GB1)
+
+/* The same with 1 GiB: two tables are needed, and one is there. */
+static void failed_huge_split_expect(struct judge *judge)
+{
+    const uint64_t at = random_below(judge, 0x40000) * PAGE;
+    const struct lab10_ept_output *out;
+    uint64_t *entry, table;
+    struct seen page, beside;
+
+    world_make(judge);
+    world.ept.pool_pages = 2;
+    map12(judge, GPA_HUGE_SPLIT, 3, L1_HUGE_SPLIT | RWX);
+    map01(judge, L1_HUGE_SPLIT + at, 1, random_hpa(judge, PAGE) | RWX);
+    entry = entry_make(judge, false, L1_HUGE_SPLIT, 3);
+    table = *entry;
+    *entry = random_hpa(judge, GB1) | LARGE | R;
+    op_add(judge, LAB10_VIOLATION, GPA_HUGE_SPLIT + at, R | 3 << 7);
+    write_add(judge, entry, table);
+    op_add(judge, LAB10_VIOLATION, GPA_HUGE_SPLIT + at, W | 3 << 7);
+    answer_expected(GPA_HUGE_SPLIT + at, R, &page);
+    answer_expected(GPA_HUGE_SPLIT + (at ^ PAGE), R, &beside);
+    out = world_run(judge);
+    CHECK(
+        judge, out->answers[2].result == NESTED_NO_TABLES, "a used-up pool is told",
+        "a page of 1 GiB gives way to small ones, two tables are needed, one is there: %s",
+        result_name(out->answers[2].result));
+    translation_expect(judge, out, GPA_HUGE_SPLIT + at, &page);
+    translation_expect(judge, out, GPA_HUGE_SPLIT + (at ^ PAGE), &beside);
+}
+
 void page_is_filled_on_demand(struct judge *judge)
 {
     uint32_t first;
@@ -476,6 +508,7 @@ void page_is_filled_on_demand(struct judge *judge)
                                                                                 : NULL);
     }
     failed_split_expect(judge);
+    failed_huge_split_expect(judge);
 }
 
 /* What was filled is forgotten at once. */

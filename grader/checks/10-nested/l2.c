@@ -14,8 +14,10 @@
 
 GUEST_IMAGE(l2, "l2.bin");
 
-#define BAD_CR3            (1ull << 60)
-#define VMLAUNCH_NOT_CLEAR 4u /* VM_INSTRUCTION_ERROR: "VMLAUNCH with non-clear VMCS" */
+#define BAD_CR3 (1ull << 60)
+/* VM_INSTRUCTION_ERROR: "VMLAUNCH with non-clear VMCS", "VMRESUME with non-launched VMCS" */
+#define VMLAUNCH_NOT_CLEAR    4u
+#define VMRESUME_NOT_LAUNCHED 5u
 
 struct life lives[LIVES], *life = lives;
 
@@ -260,7 +262,7 @@ static void step_follow(uint64_t kind)
 
 void life_follow(void)
 {
-    if (life->ending == ENDS_NO_SUPPORT)
+    if (life->ending == ENDS_NO_SUPPORT || life->ending == ENDS_REFUSED_LAUNCH)
         return;
     memcpy(&life->number, life->memory + MAILBOX_AT, sizeof life->number);
     if (life->ending == ENDS_BAD_STATE) { /* no L2, but an exit that says so */
@@ -297,6 +299,7 @@ const char *ending_name(enum ending ending)
             "L2 executed an instruction that is not in the list (INVD, VMRUN)",
         [ENDS_BAD_STATE] = "L2's CR3 has bits that the CPU does not allow",
         [ENDS_REFUSED] = "the CPU refused VMRESUME, after L2's first exit",
+        [ENDS_REFUSED_LAUNCH] = "the CPU refused VMLAUNCH",
         [ENDS_NO_SUPPORT] = "the CPU does not offer what is needed, or may not",
     };
 
@@ -329,6 +332,9 @@ static struct hypervisor_job end_of_life(void)
     case ENDS_REFUSED:
         return (struct hypervisor_job){.end = HYPERVISOR_NOT_ENTERED,
                                        .end_detail = VMLAUNCH_NOT_CLEAR};
+    case ENDS_REFUSED_LAUNCH:
+        return (struct hypervisor_job){.end = HYPERVISOR_NOT_ENTERED,
+                                       .end_detail = VMRESUME_NOT_LAUNCHED};
     case ENDS_NO_SUPPORT:
         return (struct hypervisor_job){.end = HYPERVISOR_NO_SUPPORT};
     default:

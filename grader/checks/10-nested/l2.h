@@ -34,20 +34,21 @@ enum step {
 /* How a life of L2 ends. */
 enum ending {
     ENDS_BY_HLT,
-    ENDS_BELOW,      /* a hole, behind L2's memory, below the late page */
-    ENDS_BEHIND,     /* the page behind the late one, which was not touched */
-    ENDS_OUT16,      /* a width at L1's port that L1 does not know */
-    ENDS_OUT_BESIDE, /* an access at another port that covers L1's */
-    ENDS_OUTS,       /* a string instruction at it */
-    ENDS_FORBIDDEN,  /* an instruction that always exits */
-    ENDS_BAD_STATE,  /* before its first instruction: the CPU refuses its CR3 */
-    ENDS_REFUSED,    /* after its first exit: VMRESUME fails */
-    ENDS_NO_SUPPORT, /* there is no L2: L1's CPU cannot, or is not allowed to */
+    ENDS_BELOW,          /* a hole, behind L2's memory, below the late page */
+    ENDS_BEHIND,         /* the page behind the late one, which was not touched */
+    ENDS_OUT16,          /* a width at L1's port that L1 does not know */
+    ENDS_OUT_BESIDE,     /* an access at another port that covers L1's */
+    ENDS_OUTS,           /* a string instruction at it */
+    ENDS_FORBIDDEN,      /* an instruction that always exits */
+    ENDS_BAD_STATE,      /* before its first instruction: the CPU refuses its CR3 */
+    ENDS_REFUSED,        /* after its first exit: VMRESUME fails */
+    ENDS_REFUSED_LAUNCH, /* before its first instruction: VMLAUNCH fails */
+    ENDS_NO_SUPPORT,     /* there is no L2: L1's CPU cannot, or is not allowed to */
 };
 
 #define L2_SIZE    0x14000u
 #define STEPS_MAX  40u
-#define LIVES      9u /* of one run */
+#define LIVES      10u /* of one run */
 #define MAILBOX_AT GUEST_MAILBOX_GPA
 #define CALLS      60u
 

@@ -244,6 +244,11 @@ static void not_offered_ask(struct judge *judge, struct lab10_vmcs_case *cases)
     }
 }
 
+static uint64_t bits_from(uint64_t mask, uint64_t ones, uint64_t zeros)
+{
+    return shadow_expected(mask, ones, zeros);
+}
+
 void merged_controls_are_right(struct judge *judge)
 {
     const uint32_t good = LAB10_CASES - NOT_OFFERED;
@@ -262,8 +267,13 @@ void merged_controls_are_right(struct judge *judge)
             i, vmcss.cases[i].vmcs12.controls.pin, vmcss.cases[i].vmcs12.controls.primary,
             vmcss.cases[i].vmcs12.controls.secondary, out->results[i], i < good ? 0 : 7);
         if (i < good) {
+            struct vmx_controls got = out->cases[i].vmcs02.controls;
+
             controls_expected(&vmcss.cases[i], &want);
-            controls_compare(judge, i, "vmcs02's", &out->cases[i].vmcs02.controls, &want);
+            /* A bit that nobody owns is read from the register: its shadow may be anything. */
+            got.cr0_shadow = bits_from(want.cr0_mask, got.cr0_shadow, want.cr0_shadow);
+            got.cr4_shadow = bits_from(want.cr4_mask, got.cr4_shadow, want.cr4_shadow);
+            controls_compare(judge, i, "vmcs02's", &got, &want);
         } else {
             CHECK(judge,
                   memcmp(&out->cases[i].vmcs02, &vmcss.cases[i].vmcs02,
@@ -272,11 +282,6 @@ void merged_controls_are_right(struct judge *judge)
                   i);
         }
     }
-}
-
-static uint64_t bits_from(uint64_t mask, uint64_t ones, uint64_t zeros)
-{
-    return shadow_expected(mask, ones, zeros);
 }
 
 void merged_state_is_l2s(struct judge *judge)

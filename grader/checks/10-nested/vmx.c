@@ -40,8 +40,8 @@ static void vmx_life_add(struct judge *judge, uint32_t n, enum ending ending)
     l->job = room;
     if (ending == ENDS_NO_SUPPORT && !program.cpu)
         l->feature_control = FEATURE_LOCKED;
-    if (ending == ENDS_REFUSED)
-        l->refused_resume = silicon_resume_byte(&program);
+    if (ending == ENDS_REFUSED || ending == ENDS_REFUSED_LAUNCH)
+        l->refused = silicon_entry_byte(&program, ending == ENDS_REFUSED);
     memcpy(job_of(n), &life->job, sizeof life->job);
     memcpy(life_data(life->job.l2_base), life->memory, L2_SIZE);
     memcpy(life_data(life->job.late_to), life->late, sizeof life->late);
@@ -252,9 +252,9 @@ static const char *const older_cpus[] = {"p4_prescott_celeron_336", "core2_penry
 
 void vmx_ends_are_told(struct judge *judge)
 {
-    static const enum ending endings[] = {ENDS_BELOW,      ENDS_BEHIND,  ENDS_OUT16,
-                                          ENDS_OUT_BESIDE, ENDS_OUTS,    ENDS_FORBIDDEN,
-                                          ENDS_BAD_STATE,  ENDS_REFUSED, ENDS_NO_SUPPORT};
+    static const enum ending endings[] = {
+        ENDS_BELOW,     ENDS_BEHIND,    ENDS_OUT16,   ENDS_OUT_BESIDE,     ENDS_OUTS,
+        ENDS_FORBIDDEN, ENDS_BAD_STATE, ENDS_REFUSED, ENDS_REFUSED_LAUNCH, ENDS_NO_SUPPORT};
 
     vmx_run(judge, NULL, endings, COUNT(endings));
     for (uint32_t i = 0; i < COUNT(endings); i++) {
