@@ -16,8 +16,10 @@
 struct grading {
     const struct lab *lab;
     struct submission submission;
-    const char *only;            /* a single check's id, or NULL */
-    const char *traces;          /* folder for recorded events, or NULL */
+    const char *only;   /* a single check's id, or NULL */
+    const char *traces; /* folder for recorded events, or NULL */
+    const char *record; /* folder for what the subject hands in, or NULL */
+    const char *replay; /* such a folder: no submission, that is handed in; or NULL */
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 

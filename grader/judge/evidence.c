@@ -60,6 +60,7 @@ static int calls_store(struct evidence *e, const void *payload, size_t size)
     size_t at = 0;
 
     e->calls_raw = copy_terminated(payload, size);
+    e->calls_size = size;
     e->calls = calloc(size / sizeof(struct call_record) + 1, sizeof *e->calls);
     if (!e->calls_raw || !e->calls)
         return -ENOMEM;

@@ -36,6 +36,7 @@ struct evidence {
         uint32_t length;
     } windows[RUN_CHECKPOINTS_MAX][RUN_WINDOWS_MAX];
     uint8_t *calls_raw;
+    size_t calls_size;
     struct call *calls;
     size_t call_count;
     struct kvm_events events;    /* target machine, with RUN_TRACE */

@@ -15,6 +15,8 @@ struct judge_options {
     const char *no_machine, *no_model, *no_silicon; /* why not, where they are not */
     const char *traces; /* folder to keep recorded events in, or NULL */
     const char *only;   /* id of a single check, or NULL */
+    const char *record; /* folder to keep what the subject hands in, or NULL */
+    const char *replay; /* such a folder: the subject hands that in again; or NULL */
     uint64_t seed;
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
     bool model_runtime;    /* the subject needs the host's libraries (sanitizers) */
@@ -143,6 +145,14 @@ void judge_trace_keep(struct judge *judge, const struct evidence *e,
 /* Counts up to the exit that judge_points_at_event() named. When it matters, that is after a
  * failure: a check may look at every one. */
 void judge_point_settle(struct judge *judge);
+
+/* --- replay.c ------------------------------------------------------------------------------ */
+
+/* Keeps what the subject handed in, if the grader wants it (--record). */
+void replay_record(struct judge *judge, const struct evidence *e,
+                   const struct run_spec *spec);
+/* Gives the replaying subject (--replay) what it is to hand in in the check's next run. */
+void replay_load(struct judge *judge, const struct place *place);
 
 /* --- run_end.c ----------------------------------------------------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID] [--runtime] --seed N --report FD
+ *          [--no-silicon WHY] [--model-in-machine] [--traces DIR] [--only ID] [--runtime]
+ *          [--record DIR] [--replay DIR] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,6 +49,8 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         {"--no-silicon", &o->no_silicon},
         {"--traces", &o->traces},
         {"--only", &o->only},
+        {"--record", &o->record},
+        {"--replay", &o->replay},
         {"--seed", &seed},
         {"--report", &report},
     };

@@ -150,7 +150,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
                                            : j->targets->machine.why);
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
-    j->runs[j->run_count++] = e;
+    j->runs[j->run_count] = e;
+    replay_load(j, place);
     if (spec->flags & RUN_DEVICE)
         device_require(j, place);
     size_t events = machine_events_size(&j->targets->machine.machine);
@@ -174,6 +175,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
           "the log of KVM calls was full at 8 MiB, and %u calls more came",
           e->end.calls_lost);
     judge_trace_keep(j, e, spec);
+    replay_record(j, e, spec);
+    j->run_count++;
     return e;
 }
 
