@@ -129,19 +129,25 @@ static struct lab03_device bad_device(const struct lab03_device *good, uint32_t 
     }
 }
 
-/* Devices that touch, between them bad ones, then more than there is room for. */
+#define BAD_KINDS (DEVICE_BUS_MAX / 2)
+
+/* Devices that touch, between them bad ones, at places that nobody knows beforehand; then more
+ * than there is room for. */
 static void bus_fill(struct judge *judge, struct lab03_bus_input *in)
 {
     uint64_t at = judge_random(judge) >> 8 | 0x10000;
-    uint32_t n = 0;
+    uint32_t bad[DEVICE_BUS_MAX], n = 0; /* a kind, or none */
 
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++)
+        bad[i] = i;
+    random_order(judge, bad, DEVICE_BUS_MAX, sizeof *bad);
     for (uint32_t good = 0; good < DEVICE_BUS_MAX; good++) {
         struct lab03_device *device = &in->devices[n++];
 
         *device =
             (struct lab03_device){.base = at, .length = 2 + judge_random_below(judge, 300)};
-        if (good % 2 == 0)
-            in->devices[n++] = bad_device(device, good / 2);
+        if (bad[good] < BAD_KINDS)
+            in->devices[n++] = bad_device(device, bad[good]);
         at += device->length;
     }
     in->devices[n++] = (struct lab03_device){.base = at};

@@ -147,10 +147,11 @@ void exits_are_counted_and_noted(struct judge *judge)
 
 void interruption_without_a_kick_goes_on(struct judge *judge)
 {
+    const uint32_t accesses = 6 + (uint32_t)judge_random_below(judge, 13);
     uint32_t interruptions = 0, ios = 0;
 
     scenario_begin(judge, &scene);
-    for (uint32_t i = 0; i < 12; i++) {
+    for (uint32_t i = 0; i < accesses; i++) {
         for (uint64_t n = judge_random_below(judge, 4); n > 0 || i == 0; n--) {
             exit_add_error(&scene, EINTR);
             interruptions++;
@@ -168,6 +169,14 @@ void interruption_without_a_kick_goes_on(struct judge *judge)
     CHECK(judge, out->access_count == ios,
           "the guest runs on after a signal that is no kick",
           "%u of its %u port accesses were answered", out->access_count, ios);
+    for (uint32_t i = 0, exit = 0; i < ios; i++, exit++) {
+        while (scene.exits[exit].error)
+            exit++;
+        CHECK(judge, out->accesses[i].data[0] == scene.exits[exit].state.data[0],
+              "after a signal that is no kick the guest's next access is handled",
+              "access %u brought %#x, the guest wrote %#x", i + 1, out->accesses[i].data[0],
+              scene.exits[exit].state.data[0]);
+    }
     CHECK(judge, out->interrupted == interruptions, "vcpu->interrupted counts every EINTR",
           "it is %" PRIu64 "; EINTR came %u times", out->interrupted, interruptions);
     CHECK(judge, out->exits[KVM_EXIT_IO] == ios && out->exits[KVM_EXIT_HLT] == 1,

@@ -427,13 +427,30 @@ static void hopeless_expect(struct judge *judge, const struct hopeless *h,
           h->what, r->ended.regs.rip, r->ended.sregs.cs.selector, site);
 }
 
+/* The kernel saw the patched OUT of this site: the guest was there. */
+static void site_reached_expect(struct judge *judge, const struct hopeless *h,
+                                const struct evidence *e)
+{
+    const uint64_t site = guest.sites[S_OPS + h->operation];
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->events.count; i++)
+        n += e->events.list[i].kind == EVENT_EXIT &&
+             e->events.list[i].reason == SVM_EXIT_IOIO && e->events.list[i].rip == site;
+    CHECK(judge, n == 1, "the guest gets to the INT or IRET that cannot be emulated",
+          "%s: the kernel saw %zu port exits at %#" PRIx64 ", where the patched OUT is",
+          h->what, n, site);
+}
+
 void emulation_gives_up(struct judge *judge)
 {
     for (unsigned i = 0; i < LAB04_RUNS; i++)
         hopeless_add(judge, &hopeless[i]);
     ends_make(judge, &input.accesses);
     const struct evidence *e = guests_run(judge, false);
-    for (unsigned i = 0; i < LAB04_RUNS; i++)
+    for (unsigned i = 0; i < LAB04_RUNS; i++) {
         hopeless_expect(judge, &hopeless[i], &guest_output(e)->runs[i]);
+        site_reached_expect(judge, &hopeless[i], e);
+    }
     ends_expect(judge, access_output(e));
 }
