@@ -79,11 +79,16 @@ all-built: $(GRADER) $(B)/bin/agent $(B)/bin/replay $(LABS:%=$(B)/checks/%) $(B)
 	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
+# Their system calls are their own: a part cannot put others in their place (kernel_calls.c).
+CALLS := common/vmm/kernel_calls.syms
+OWN_CALLS = @objcopy --redefine-syms=$(CALLS) $@
+
 CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
 
-$(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
+$(B)/obj/core/%.o: common/vmm/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
@@ -99,13 +104,15 @@ $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.
 endef
 $(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
 
-$(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
+$(B)/obj/parts/%.o: solutions/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
-$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
+$(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
@@ -120,7 +127,7 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@$(CC) -static $^ -o $@
 
 # --- the subject of make attacks NAMED=replay: it does no work, so it needs neither core nor parts -
-$(B)/bin/replay: $(patsubst %,$(B)/subjects/%.o,main crash replay)
+$(B)/bin/replay: $(patsubst %,$(B)/subjects/%.o,main crash replay) $(B)/lib/core.a
 	@mkdir -p $(@D)
 	@$(CC) -static $^ -o $@
 
