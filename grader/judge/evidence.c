@@ -100,6 +100,10 @@ static int checkpoint_hold(const struct evidence_source *source, const void *pay
     memcpy(&checkpoint, payload, sizeof checkpoint);
     if (source->at_checkpoint)
         source->at_checkpoint(source->context, checkpoint);
+    for (uint32_t i = 0; i < source->handover_count; i++)
+        if (source->handovers[i].checkpoint == checkpoint)
+            return frame_send(source->channel, FRAME_CONTINUE, NULL, 0,
+                              &source->handovers[i], sizeof source->handovers[i]);
     return frame_send(source->channel, FRAME_CONTINUE, NULL, 0, NULL, 0);
 }
 

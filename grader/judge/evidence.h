@@ -51,6 +51,8 @@ struct evidence_source {
     /* Called while the subject stands at a checkpoint (RUN_HOLD); may be NULL. */
     void (*at_checkpoint)(void *context, unsigned checkpoint);
     void *context;
+    const struct handover *handovers; /* what goes into its memory then */
+    uint32_t handover_count;
 };
 
 /* Receives frames until END. 0, -errno of the channel (-EAGAIN: the agent did not answer in

@@ -57,6 +57,7 @@ static struct run_request request_make(struct judge *j, const struct run_spec *s
 
     return (struct run_request){
         .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
+                 (spec->handover_count ? RUN_HOLD : 0) |
                  (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
         .deadline_ms = deadline_of(j, spec, place),
         .entry = spec->entry,
@@ -102,7 +103,9 @@ static int place_exchange(struct judge *j, const struct place *place,
                                            .nonce = request->nonce,
                                            .formats_path = machine ? formats : NULL,
                                            .at_checkpoint = hold_look,
-                                           .context = &hold};
+                                           .context = &hold,
+                                           .handovers = spec->handovers,
+                                           .handover_count = spec->handover_count};
     size_t size;
     uint8_t *frame = request_pack(request, spec, &size);
     int r;

@@ -46,5 +46,12 @@ void leftovers_kill(struct run *run);
 
 /* Sends what the stopped subject has (descriptors, mappings, windows) and lets it go on. */
 void checkpoint_take(struct run *run);
+/* Opens the subject's memfd called name, or returns -1; also if there are several. */
+int subject_memfd_open(const struct run *run, const char *name, bool write);
+
+/* --- handover.c ---------------------------------------------------------------------------- */
+
+/* The subject stands: puts the bytes into its memory, or ends it. */
+void handover_take(struct run *run, const struct handover *handover);
 
 #endif

@@ -444,6 +444,17 @@ static void registers_mark(struct cpu_state *cpu)
     cpu_state_get(&stage.vcpu, cpu);
 }
 
+/* The guest gets its number, and goes. With patches the part is called at each exit, so nothing can
+ * be kept from it; without, it is not called any more. */
+static int guest_go(bool patched, struct run_stop *stop)
+{
+    if (patched)
+        subject_checkpoint();
+    else
+        subject_checkpoint_alone();
+    return vcpu_run(&stage.vcpu, stop);
+}
+
 static void guest_run(const struct lab04_guest_input *in, const struct lab04_guest_run *run,
                       struct lab04_guest_result *out)
 {
@@ -457,11 +468,14 @@ static void guest_run(const struct lab04_guest_input *in, const struct lab04_gue
         guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
     cpu_state_get(&stage.vcpu, &out->started);
     if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
-        out->run_result = vcpu_run(&stage.vcpu, &stop);
+        out->run_result = guest_go(run->patched, &stop);
         out->status = stop.status;
+    } else {
+        subject_checkpoint();
     }
     guest_note(out);
     subject_checkpoint();
+    subject_crash_watch();
 }
 
 /* KVM forgets some of what it is told; memory does not. And it has no ioctl that fails. */
