@@ -12,14 +12,36 @@
 
 #include "machine/subject_inside.h"
 
-static unsigned entries_count(const char *folder)
+#define PF_USER_WORKER 0x4000u /* linux/sched.h: runs in the kernel only */
+
+/* KVM gives a process that runs a guest such a thread, to look after large pages. */
+static bool thread_of_the_kernel(pid_t process, const char *thread)
 {
-    DIR *dir = opendir(folder);
+    char path[320], text[512];
+    unsigned flags = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%s/stat", process, thread);
+    FILE *file = fopen(path, "re");
+    const size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[n] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end && sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+           (flags & PF_USER_WORKER);
+}
+
+/* Threads that run code of the subject's. */
+static unsigned threads_count(pid_t process)
+{
+    char folder[64];
     const struct dirent *entry;
     unsigned n = 0;
 
+    snprintf(folder, sizeof folder, "/proc/%d/task", process);
+    DIR *dir = opendir(folder);
     while (dir && (entry = readdir(dir)))
-        n += entry->d_name[0] != '.';
+        n += entry->d_name[0] != '.' && !thread_of_the_kernel(process, entry->d_name);
     if (dir)
         closedir(dir);
     return n;
@@ -65,11 +87,9 @@ static bool others_live(const struct run *run)
 /* 0, or who could still run (enum handover_refused), or the signal that has a handler. */
 static int company_find(const struct run *run)
 {
-    char tasks[64];
     uint64_t caught = 0;
 
-    snprintf(tasks, sizeof tasks, "/proc/%d/task", run->pid);
-    if (entries_count(tasks) != 1)
+    if (threads_count(run->pid) != 1)
         return HANDOVER_THREADS;
     if (others_live(run))
         return HANDOVER_PROCESSES;
