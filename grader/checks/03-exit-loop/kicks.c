@@ -9,6 +9,13 @@
 
 #include "exit_loop.h"
 
+static const char *error_text(int error)
+{
+    const char *name = strerrorname_np(error);
+
+    return name ? name : "no error";
+}
+
 /* KVM_RUN calls of the n-th vcpu_run() (the dispatcher marks where each ended). */
 struct run_calls {
     uint32_t entered;   /* in all */
@@ -37,7 +44,8 @@ static struct run_calls run_calls(const struct evidence *e, uint32_t n)
 }
 
 /* A run that was kicked before it began: it reaches no guest. The one after it does. */
-static void waiting_kick_expect(struct judge *judge, const struct evidence *e, uint32_t n)
+static void waiting_kick_expect(struct judge *judge, const struct evidence *e, uint32_t n,
+                                uint32_t accesses)
 {
     const struct lab03_run *run = &output_of(e)->runs[n], *next = run + 1;
     const struct run_calls calls = run_calls(e, n), after = run_calls(e, n + 1);
@@ -54,15 +62,52 @@ static void waiting_kick_expect(struct judge *judge, const struct evidence *e, u
           "afterwards immediate_exit is %u, kick_requested %u", run->immediate_exit,
           run->kick_requested);
     status_expect(judge, e, n + 1, RUN_HALTED, "the run after the kicked one");
-    CHECK(judge, next->accesses == run->accesses + 1 && after.immediate == 0,
+    CHECK(judge,
+          next->accesses == run->accesses + accesses && after.immediate == 0 &&
+              after.entered == accesses + 1,
           "the run after the kicked one is as if nothing had been",
-          "%u accesses of 1; KVM_RUN was called %u times with immediate_exit set",
-          next->accesses - run->accesses, after.immediate);
+          "%u accesses of %u; KVM_RUN was called %u times, %u of them with immediate_exit "
+          "set",
+          next->accesses - run->accesses, accesses, after.entered, after.immediate);
+}
+
+/* What the devices answered to INs of one element lay in kvm_run when KVM_RUN was called next: the
+ * agent saw it. So each exit that KVM gave away was handled, whatever the subject says. Returns
+ * how many it gave away; exits: of the plan, from the beginning again after `cycle`. */
+static uint32_t answers_follow(struct judge *judge, const struct evidence *e,
+                               const struct scenario *s, uint32_t cycle)
+{
+    const struct kvm_run *due = NULL; /* the IN whose answer has to be there */
+    uint32_t used = 0, answers = 0;
+
+    for (size_t i = 0; i < e->call_count; i++) {
+        const struct call_record *r = e->calls[i].record;
+        const struct call_run_state *state = e->calls[i].payload;
+
+        if (r->kind != CALL_IOCTL || r->args[0] != (uint32_t)KVM_RUN)
+            continue;
+        if (due)
+            CHECK(judge,
+                  memcmp(state->data, &s->in.answers[answers++ % LAB03_ACCESSES],
+                         due->io.size) == 0,
+                  "what a device answers lies in kvm_run when KVM_RUN is called next",
+                  "after exit %u, an IN of %u bytes, other bytes lay there", used,
+                  due->io.size);
+        due = NULL;
+        if (head_of(state)->immediate_exit)
+            continue;
+        const struct plan_exit *exit = &s->exits[used++ % cycle];
+        const struct kvm_run *run = (const void *)exit->state.head;
+
+        if (!exit->error && run->exit_reason == KVM_EXIT_IO)
+            due = run;
+    }
+    return used;
 }
 
 void kick_before_a_run_ends_it(struct judge *judge)
 {
-    uint32_t step = 0;
+    uint32_t step = 0, accesses[2];
 
     scenario_begin(judge, &scene);
     for (uint32_t i = 0; i < 2; i++) {
@@ -70,13 +115,16 @@ void kick_before_a_run_ends_it(struct judge *judge)
             scene.in.steps[step++] = LAB03_STEP_KICK;
         scene.in.steps[step++] = LAB03_STEP_RUN;
         scene.in.steps[step++] = LAB03_STEP_RUN;
-        exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1,
-                    1);
+        accesses[i] = 1 + (uint32_t)judge_random_below(judge, 9);
+        for (uint32_t n = 0; n < accesses[i]; n++)
+            exit_add_io(judge, &scene, false, (uint16_t)scene.in.devices[PORT_DEVICE].base,
+                        4, 1);
         exit_add(judge, &scene, KVM_EXIT_HLT);
     }
     const struct evidence *e = scenario_run(judge, &scene);
-    waiting_kick_expect(judge, e, 0);
-    waiting_kick_expect(judge, e, 2);
+    waiting_kick_expect(judge, e, 0, accesses[0]);
+    waiting_kick_expect(judge, e, 2, accesses[1]);
+    answers_follow(judge, e, &scene, scene.plan.exit_count);
 }
 
 /* Exit `kicked` is the one whose device kicked. */
@@ -144,7 +192,7 @@ static const char *place_name(char name[48], const char *function, int32_t where
  * be called with immediate_exit set. */
 struct kick_log {
     bool pending;
-    uint32_t kicks, ended;
+    uint32_t kicks, ended, halts;
     uint32_t position;    /* on the path through vcpu_run(), from 1; 0: before vcpu_run() */
     uint32_t runs_before; /* calls of KVM_RUN in this vcpu_run() when the kick came */
     uint32_t runs;
@@ -179,6 +227,7 @@ static void kick_log_end(struct judge *judge, const struct evidence *e,
               "RUN_KICKED",
               log->kicks, kick_place(e, log));
     log->ended += status == RUN_KICKED;
+    log->halts += status == RUN_HALTED;
     log->pending = (what & LAB03_MARK_PENDING) != 0;
     log->runs = 0;
 }
@@ -215,7 +264,7 @@ static void kick_log_follow(struct judge *judge, const struct evidence *e,
     }
 }
 
-/* Runs of three exits (a signal that is no kick, an OUT, HLT), as many as needed. */
+/* Runs of three exits (a signal that is no kick, an IN, HLT), as many as needed. */
 static void steps_judge(struct judge *judge, bool kick_waiting)
 {
     const uint32_t exits = 3 * (POSITIONS + 2);
@@ -226,7 +275,7 @@ static void steps_judge(struct judge *judge, bool kick_waiting)
     scene.in.positions = POSITIONS;
     scene.in.steps[0] = kick_waiting ? LAB03_STEP_KICK : LAB03_STEP_RUN;
     exit_add_error(&scene, EINTR);
-    exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1, 1);
+    exit_add_io(judge, &scene, false, (uint16_t)scene.in.devices[PORT_DEVICE].base, 4, 1);
     exit_add(judge, &scene, KVM_EXIT_HLT);
     for (uint32_t i = 0; i < exits; i++)
         plan[i] = scene.exits[i % 3];
@@ -243,6 +292,11 @@ static void steps_judge(struct judge *judge, bool kick_waiting)
           "it returned %d", output_of(e)->kick_init);
     handler_expect(judge, output_of(e)->no_handler);
     kick_log_follow(judge, e, &log);
+    const uint32_t used = answers_follow(judge, e, &scene, 3);
+    CHECK(judge, used == 3 * log.halts && log.halts >= log.kicks / (kick_waiting ? 2 : 1),
+          "after each kick the guest runs on to its HLT, and no exit is left out",
+          "%u kicks, %u times HLT; KVM gave away %u exits (3 are a way to HLT)", log.kicks,
+          log.halts, used);
     CHECK(judge, log.kicks >= 20 && log.ended > 0 && !log.pending,
           "kicks at every instruction of vcpu_run() can be tried",
           "vcpu_run() has %u instructions; %u kicks, %u runs ended by them",
@@ -340,18 +394,29 @@ void kick_is_seen_at_every_instruction(struct judge *judge)
     steps_judge(judge, true);
 }
 
+/* The agent sends the signal while the call waits for its answer. Each time that the kernel begins
+ * it again, the agent sees it once more. */
 void kick_signal_restarts_other_calls(struct judge *judge)
 {
-    const struct run_spec spec = {.entry = LAB03_SIGNAL};
+    const uint32_t times = 3 + (uint32_t)judge_random_below(judge, 200);
+    const struct kvm_plan plan = {.api_version = KVM_API_VERSION,
+                                  .run_size = 3 * 4096,
+                                  .disturbance = {.request = LAB03_DISTURBED,
+                                                  .times = times,
+                                                  .signal = VCPU_KICK_SIGNAL}};
+    const struct run_spec spec = {.entry = LAB03_SIGNAL, .plan = &plan};
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab03_signal_output));
     const struct lab03_signal_output *out = (const void *)e->answer;
+    const uint32_t calls = evidence_call_count(e, CALL_IOCTL, LAB03_DISTURBED);
 
     CHECK(judge, out->kick_init == 0, "vcpu_kick_init() returns 0", "it returned %d",
           out->kick_init);
     CHECK(judge, out->handler, "VCPU_KICK_SIGNAL has a handler",
           "the signal is ignored, or would end the process");
-    CHECK(judge, out->read_bytes == 1,
-          "the kick's signal does not make other system calls fail",
-          "a thread that was in read() when the signal came got %d (%s)", out->read_bytes,
-          out->read_bytes < 0 ? strerrorname_np(-out->read_bytes) : "bytes");
+    CHECK(
+        judge, calls == times + 1 && out->error == ENOTTY,
+        "the kick's signal does not make other system calls fail",
+        "%u signals came while an ioctl() waited in the kernel: it was begun %u times, not "
+        "%u, and ended with %s",
+        times, calls, times + 1, error_text(out->error));
 }
