@@ -766,14 +766,34 @@ static void *kicks_runner(void *argument)
     return NULL;
 }
 
+static uint32_t random_below(uint64_t *state, uint32_t limit)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)((*state >> 33) % limit);
+}
+
+/* Until the guest has counted on: its VM entry has been. */
+static void counting_wait(void)
+{
+    const volatile uint16_t *number =
+        (const volatile uint16_t *)(const volatile void *)(stage.ram.hva +
+                                                           GUEST_MAILBOX_GPA);
+    const uint16_t before = *number;
+
+    for (int i = 0; i < WATCH_MS * 5 && *number == before; i++)
+        sleep_us(200);
+}
+
 /* The moment of a kick: mostly at once, so between two runs or as one begins; sometimes after
  * a sleep, so in the guest. (Giving way would do that too, for a whole tick of 4 ms.) */
 static void kick_moment(const struct lab03_kicks_input *in, uint64_t *state,
                         struct lab03_kicks_output *out)
 {
     out->slept = 0;
-    if (lab03_random_below(state, in->sleepers) == 0) {
-        uint32_t us = lab03_random_below(state, in->sleep_us);
+    if (out->tries % in->watched == 0)
+        counting_wait();
+    else if (random_below(state, in->sleepers) == 0) {
+        uint32_t us = random_below(state, in->sleep_us);
 
         out->slept = us + 1;
         sleep_us(us);

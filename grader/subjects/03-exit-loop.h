@@ -189,17 +189,11 @@ struct lab03_kicks_input {
     uint32_t tries;
     uint32_t sleepers; /* one try in so many is made at a random time after a sleep */
     uint32_t sleep_us; /* at most */
-    uint32_t image_size;
+    uint32_t watched;  /* one in so many is made when the guest has counted on: it runs */
+    uint32_t image_size, reserved;
     uint64_t seed;
-    uint8_t image[256]; /* real-mode guest that spins */
+    uint8_t image[256]; /* real-mode guest that counts for ever, at GUEST_MAILBOX_GPA */
 };
-
-/* What both draw from the input's seed. */
-static inline uint32_t lab03_random_below(uint64_t *state, uint32_t limit)
-{
-    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((*state >> 33) % limit);
-}
 
 struct lab03_kicks_output {
     int32_t ready;
