@@ -99,10 +99,14 @@ $(B)/packages.ok: grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(B)/bin/replay $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
 	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
+# Their system calls are their own: a part cannot put others in their place (kernel_calls.c).
+CALLS := common/vmm/kernel_calls.syms
+OWN_CALLS = @objcopy --redefine-syms=$(CALLS) $@
+
 # (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
 CORE_ALL := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
 CORE_OBJECTS := $(filter-out %/vmx_names.o %/dma_device.o,$(CORE_ALL))
@@ -112,9 +116,10 @@ CORE_OBJECTS := $(filter-out %/vmx_names.o %/dma_device.o,$(CORE_ALL))
 HIDDEN_02-memory-slots := $(B)/lib/03-exit-loop.a
 HIDDEN_09-iommu-faults := $(B)/obj/core/dma_device.o
 
-$(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
+$(B)/obj/core/%.o: common/vmm/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
@@ -130,13 +135,15 @@ $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.
 endef
 $(foreach lab,$(ALL_LABS),$(eval $(call PART_RULES,$(lab))))
 
-$(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
+$(B)/obj/parts/%.o: solutions/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
-$(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
+$(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+	$(OWN_CALLS)
 
 .SECONDEXPANSION:
 $(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
@@ -162,6 +169,11 @@ $(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o
 	@mkdir -p $(@D)
 	@echo "  build  $@"
 	@$(CC) $^ -o $@
+
+# --- the subject of make attacks NAMED=replay: it does no work, so it needs neither core nor parts -
+$(B)/bin/replay: $(patsubst %,$(B)/subjects/%.o,main crash replay) $(B)/lib/core.a
+	@mkdir -p $(@D)
+	@$(CC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \

@@ -29,6 +29,8 @@
 #define LINE_MAX_BYTES (1u << 20)
 #define WORKERS_MAX    16
 
+#define REPLAYING_SUBJECT "build/bin/replay" /* made by the Makefile: it is nobody's work */
+
 /* --- in the worker ---------------------------------------------------------------------------- */
 
 static void build_report(int report, const struct built *built)
@@ -96,6 +98,10 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = "--keep";
         argv[n++] = g->keep;
     }
+    if (g->record || g->replay) {
+        argv[n++] = g->record ? "--record" : "--replay";
+        argv[n++] = g->record ? g->record : g->replay;
+    }
     if (g->submission.sanitize)
         argv[n++] = "--runtime";
     argv[n] = NULL;
@@ -134,7 +140,10 @@ _Noreturn static void worker_main(const struct grading *g, const struct labs *la
 
     submission.cage = targets->cage;
     submission.no_cage = targets->no_cage;
-    subject_build(&built, g->lab, labs, &submission, g->lab->name);
+    if (g->replay)
+        built = (struct built){.subject = REPLAYING_SUBJECT, .ok = true};
+    else
+        subject_build(&built, g->lab, labs, &submission, g->lab->name);
     build_report(report, &built);
     if (!built.ok)
         _exit(0);

@@ -20,9 +20,11 @@ enum grading_stage { STAGE_FIRST, STAGE_AGAIN, STAGE_CONTROL };
 struct grading {
     const struct lab *lab;
     struct submission submission;
-    const char *only;            /* a single check's id, or NULL */
-    const char *traces;          /* folder for recorded events, or NULL */
-    const char *keep;            /* file for the newest run's request, or NULL */
+    const char *only;   /* ids of the checks to run, with commas; NULL: all */
+    const char *traces; /* folder for recorded events, or NULL */
+    const char *keep;   /* file for the newest run's request, or NULL */
+    const char *record; /* folder for what the subject hands in, or NULL */
+    const char *replay; /* such a folder: no submission, that is handed in; or NULL */
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 
@@ -34,7 +36,7 @@ struct grading {
     char *messages; /* the compiler's */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
-    char parts[33]; /* struct built */
+    char parts[33];       /* struct built */
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
     bool done;

@@ -72,6 +72,9 @@ struct run_spec {
     /* With RUN_HOLD: called while the subject stands at a checkpoint. It may look into the
      * machine's memory (judge_physical_read()); its evidence so far is not there yet. */
     void (*at_checkpoint)(struct judge *judge, unsigned checkpoint);
+    /* What the subject's guests are to get at checkpoints; implies RUN_HOLD. */
+    const struct handover *handovers;
+    uint32_t handover_count;
     uint32_t deadline_ms; /* on a machine of normal speed; 0: 3 s (model), 10 s (machine) */
 };
 

@@ -61,6 +61,7 @@ static int calls_store(struct evidence *e, const void *payload, size_t size)
     size_t at = 0;
 
     e->calls_raw = copy_terminated(payload, size);
+    e->calls_size = size;
     e->calls = calloc(size / sizeof(struct call_record) + 1, sizeof *e->calls);
     if (!e->calls_raw || !e->calls)
         return -ENOMEM;
@@ -100,6 +101,10 @@ static int checkpoint_hold(const struct evidence_source *source, const void *pay
     memcpy(&checkpoint, payload, sizeof checkpoint);
     if (source->at_checkpoint)
         source->at_checkpoint(source->context, checkpoint);
+    for (uint32_t i = 0; i < source->handover_count; i++)
+        if (source->handovers[i].checkpoint == checkpoint)
+            return frame_send(source->channel, FRAME_CONTINUE, NULL, 0,
+                              &source->handovers[i], sizeof source->handovers[i]);
     return frame_send(source->channel, FRAME_CONTINUE, NULL, 0, NULL, 0);
 }
 

@@ -37,6 +37,7 @@ struct evidence {
         uint32_t length;
     } windows[RUN_CHECKPOINTS_MAX][RUN_WINDOWS_MAX];
     uint8_t *calls_raw;
+    size_t calls_size;
     struct call *calls;
     size_t call_count;
     struct kvm_events events;    /* target machine, with RUN_TRACE */
@@ -52,6 +53,8 @@ struct evidence_source {
     void (*at_checkpoint)(void *context, unsigned checkpoint);
     void *context;
     struct deadline *deadline; /* of a run in the machine; NULL: the agent has its own */
+    const struct handover *handovers; /* what goes into its memory then */
+    uint32_t handover_count;
 };
 
 /* Receives frames until END. 0, -errno of the channel (-EAGAIN: the agent did not answer in

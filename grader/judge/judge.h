@@ -17,6 +17,8 @@ struct judge_options {
     const char *traces; /* folder to keep recorded events in, or NULL */
     const char *only;   /* ids of the checks to run, with commas; NULL: all */
     const char *keep;   /* file that gets the newest run's request (make debug), or NULL */
+    const char *record; /* folder to keep what the subject hands in, or NULL */
+    const char *replay; /* such a folder: the subject hands that in again; or NULL */
     uint64_t seed;
     enum cage cage;        /* for tools and the emulator */
     bool model_in_machine; /* there is no sandbox: the machine serves both targets */
@@ -148,6 +150,14 @@ void judge_trace_keep(struct judge *judge, const struct evidence *e,
 /* Counts up to the exit that judge_points_at_event() named. When it matters, that is after a
  * failure: a check may look at every one. */
 void judge_point_settle(struct judge *judge);
+
+/* --- replay.c ------------------------------------------------------------------------------ */
+
+/* Keeps what the subject handed in, if the grader wants it (--record). */
+void replay_record(struct judge *judge, const struct evidence *e,
+                   const struct run_spec *spec);
+/* Gives the replaying subject (--replay) what it is to hand in in the check's next run. */
+void replay_load(struct judge *judge, const struct place *place);
 
 /* --- run_end.c ----------------------------------------------------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  *   checks --list                    the declarations, as JSON
  *   checks --subject F --agent F [--machine DIR | --no-machine WHY] [--no-model WHY]
- *          [--no-silicon WHY] [--cage NAME] [--model-in-machine] [--traces DIR] [--only ID,...] [--runtime] --seed N --report FD
+ *          [--no-silicon WHY] [--cage NAME] [--model-in-machine] [--traces DIR] [--only ID,...]
+ *          [--keep FILE] [--record DIR] [--replay DIR] [--runtime] --seed N --report FD
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,6 +51,8 @@ static bool options_parse(struct judge_options *o, int argc, char **argv)
         {"--traces", &o->traces},
         {"--only", &o->only},
         {"--keep", &o->keep},
+        {"--record", &o->record},
+        {"--replay", &o->replay},
         {"--seed", &seed},
         {"--cage", &cage},
         {"--report", &report},

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "judge/random.h"
 
+#include <string.h>
+
 #include "judge/judge.h"
 
 uint64_t random_seed(uint64_t seed, const char *id)
@@ -36,4 +38,20 @@ void random_fill(struct judge *judge, void *bytes, size_t size)
 
     for (size_t i = 0; i < size; i++)
         at[i] = (uint8_t)judge_random(judge);
+}
+
+void random_order(struct judge *judge, void *array, size_t count, size_t size)
+{
+    uint8_t *at = array, held[RANDOM_ELEMENT];
+
+    if (size > sizeof held)
+        judge_error(judge, "elements of %zu bytes", size);
+    for (size_t i = count; i > 1; i--) {
+        uint8_t *last = at + (i - 1) * size,
+                *chosen = at + judge_random_below(judge, i) * size;
+
+        memcpy(held, last, size);
+        memmove(last, chosen, size);
+        memcpy(chosen, held, size);
+    }
 }

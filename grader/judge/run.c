@@ -59,6 +59,7 @@ static struct run_request request_make(struct judge *j, const struct run_spec *s
 
     return (struct run_request){
         .flags = spec->flags | (spec->plan ? RUN_PRETEND_KVM : 0) |
+                 (spec->handover_count ? RUN_HOLD : 0) |
                  (j->targets->options->model_runtime ? RUN_SANITIZED : 0),
         .deadline_ms = deadline_of(j, spec, place),
         .entry = spec->entry,
@@ -119,7 +120,9 @@ static int place_exchange(struct judge *j, const struct place *place,
                                            .formats_path = machine ? formats : NULL,
                                            .at_checkpoint = hold_look,
                                            .context = &hold,
-                                           .deadline = machine ? &deadline : NULL};
+                                           .deadline = machine ? &deadline : NULL,
+                                           .handovers = spec->handovers,
+                                           .handover_count = spec->handover_count};
     size_t size;
     uint8_t *frame = request_pack(request, spec, &size);
     int r;
@@ -186,8 +189,9 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
                                            : j->targets->machine.why);
     if (!e || j->run_count == (int)(sizeof j->runs / sizeof j->runs[0]))
         judge_error(j, "too many runs in one check");
-    j->runs[j->run_count++] = e;
+    j->runs[j->run_count] = e;
     budget_require(j, place);
+    replay_load(j, place);
     if (spec->flags & RUN_DEVICE)
         device_require(j, place);
     size_t events = machine_events_size(&j->targets->machine.machine);
@@ -214,6 +218,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
           "the log of KVM calls was full at 8 MiB, and %u calls more came",
           e->end.calls_lost);
     judge_trace_keep(j, e, spec);
+    replay_record(j, e, spec);
+    j->run_count++;
     return e;
 }
 

@@ -40,6 +40,25 @@ static const char *crash_advice(const struct judge *j, const struct evidence *e)
     return "\nWhich line? The command below with SANITIZE=1 says it.";
 }
 
+/* Who could have read a number before the guest did. */
+static const char *company_text(int status)
+{
+    static char text[80];
+
+    switch (status) {
+    case HANDOVER_THREADS:
+        return "a second thread is there";
+    case HANDOVER_PROCESSES:
+        return "another process is there";
+    case HANDOVER_NO_MEMORY:
+        return "the guest's memory (a memfd) is not there, or there are two of its name";
+    default:
+        snprintf(text, sizeof text, "signal %d (%s) has a handler", status,
+                 strsignal(status));
+        return text;
+    }
+}
+
 _Noreturn void run_end_explain(struct judge *j, const struct evidence *e)
 {
     static const char asked[] = "the part answers and returns";
@@ -57,6 +76,10 @@ _Noreturn void run_end_explain(struct judge *j, const struct evidence *e)
     case RUN_TOO_LARGE:
         check_fail(j, asked, "it used more than 512 MiB of memory and was stopped%s",
                    printed);
+    case RUN_NOT_ALONE:
+        check_fail(
+            j, "when the guest is given its number, nothing of the part can run before it",
+            "%s%s", company_text(e->end.status), printed);
     case RUN_SIGNALLED:
         check_fail(j, asked, "it was ended by signal %d (%s)%s%s", e->end.status,
                    strsignal(e->end.status), crash_advice(j, e), printed);

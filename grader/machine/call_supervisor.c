@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "machine/supervised_call.h"
@@ -214,6 +215,19 @@ static int64_t call_install(struct call_supervisor *s, struct supervised_call *c
     return fd;
 }
 
+/* The plan disturbs this call: its caller gets the signal instead of an answer. */
+static bool call_disturb(struct call_supervisor *s, const struct supervised_call *call)
+{
+    const struct plan_disturbance *d = &s->plan.disturbance;
+
+    if (call->record.kind != CALL_IOCTL || (uint32_t)call->record.args[0] != d->request ||
+        s->disturbed >= d->times)
+        return false;
+    s->disturbed++;
+    syscall(SYS_tkill, call->request->pid, d->signal);
+    return true;
+}
+
 bool call_supervisor_step(struct call_supervisor *s)
 {
     static union {
@@ -228,6 +242,10 @@ bool call_supervisor_step(struct call_supervisor *s)
     if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, &request.notif) < 0)
         return errno == EINTR || errno == ENOENT;
     noted = call_decode(s, &call);
+    if (noted && call_disturb(s, &call)) {
+        log_add(s, &call);
+        return true;
+    }
     if (noted)
         answer = call_answer(s, &call);
     if (call.install >= 0)

@@ -88,6 +88,15 @@ struct plan_fault {
     uint32_t reserved;
 };
 
+/* Sends the caller of an ioctl a signal so many times before it is answered. A call that the kernel
+ * begins again after the signal's handler (SA_RESTART) is in the log once more each time. */
+struct plan_disturbance {
+    uint32_t request;
+    uint32_t times;
+    int32_t signal;
+    uint32_t reserved;
+};
+
 /* What VFIO answers. The device's descriptor is a file in memory called "vfio-device":
  * BAR 0 at bar_offset, configuration space behind it at config_offset. */
 struct vfio_plan {
@@ -119,6 +128,7 @@ struct kvm_plan {
     uint32_t exit_count;        /* struct plan_exit that follow; then KVM_RUN: HLT */
     uint32_t zero_object; /* enum call_object: the first of this kind is descriptor 0 */
     uint32_t reserved;
+    struct plan_disturbance disturbance;
     struct vfio_plan vfio;
 };
 

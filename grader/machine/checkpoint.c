@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "machine/frames.h"
@@ -81,10 +82,29 @@ static void maps_send(struct run *run, uint32_t checkpoint)
     free(text);
 }
 
-/* Opens the subject's memfd called name, or returns -1. */
-static int subject_memfd_open(const struct run *run, const char *name)
+/* Is descriptor name of the subject's such a memfd? */
+static bool memfd_called(const char *link, const char *wanted)
+{
+    char target[128];
+    ssize_t n = readlink(link, target, sizeof target - 1);
+
+    target[n > 0 ? n : 0] = 0;
+    return strcmp(target, wanted) == 0;
+}
+
+/* Is it the same one as fd? (A descriptor may have been duplicated.) */
+static bool memfd_same(int fd, const char *link)
+{
+    struct stat one, other;
+
+    return fstat(fd, &one) == 0 && stat(link, &other) == 0 && one.st_ino == other.st_ino &&
+           one.st_dev == other.st_dev;
+}
+
+int subject_memfd_open(const struct run *run, const char *name, bool write)
 {
     char path[64], wanted[64];
+    bool several = false;
     int fd = -1;
     DIR *dir;
     struct dirent *entry;
@@ -92,20 +112,23 @@ static int subject_memfd_open(const struct run *run, const char *name)
     snprintf(wanted, sizeof wanted, "/memfd:%.31s (deleted)", name);
     snprintf(path, sizeof path, "/proc/%d/fd", run->pid);
     dir = opendir(path);
-    while (dir && fd < 0 && (entry = readdir(dir))) {
-        char link[320], target[128];
-        ssize_t n;
+    while (dir && !several && (entry = readdir(dir))) {
+        char link[320];
 
         snprintf(link, sizeof link, "/proc/%d/fd/%s", run->pid, entry->d_name);
-        n = readlink(link, target, sizeof target - 1);
-        if (n < 0)
+        if (!memfd_called(link, wanted))
             continue;
-        target[n] = 0;
-        if (strcmp(target, wanted) == 0)
-            fd = open(link, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            fd = open(link, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+        else
+            several = !memfd_same(fd, link);
     }
     if (dir)
         closedir(dir);
+    if (several) {
+        close(fd);
+        fd = -1;
+    }
     return fd;
 }
 
@@ -115,7 +138,7 @@ static void windows_send(struct run *run, uint32_t checkpoint)
         const struct window *window = &run->job->windows[i];
         struct window_data head = {.checkpoint = checkpoint, .window = i};
         uint8_t *bytes = malloc(window->length);
-        int fd = subject_memfd_open(run, window->name);
+        int fd = subject_memfd_open(run, window->name, false);
         ssize_t n = -1;
 
         if (fd >= 0 && bytes)

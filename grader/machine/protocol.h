@@ -7,7 +7,7 @@
  *   judge -> agent   HELLO
  *                    SUBJECT <program>              kept until the next one
  *                    RUN <run_request, windows, plan, arena input>
- *                    CONTINUE                       answers CHECKPOINT
+ *                    CONTINUE [handover]            answers CHECKPOINT
  *                    STOP                           ends a run that takes too long
  *   agent -> judge   READY <ready>                  answers HELLO
  *                    evidence frames of the run, in any order, then END <run_end>
@@ -28,7 +28,7 @@ enum frame_type {
     FRAME_RUN,         /* struct run_request and what it counts */
     FRAME_HELLO,       /* empty: asks for READY */
     FRAME_FORMATS,     /* empty: asks for the kernel's trace event formats */
-    FRAME_CONTINUE,    /* empty: answers CHECKPOINT */
+    FRAME_CONTINUE,    /* empty, or struct handover: answers CHECKPOINT */
     FRAME_STOP, /* empty: the run has had its time; nothing where it has just ended */
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
@@ -98,6 +98,29 @@ struct window_data {
     uint32_t reserved;
 };
 
+/* --- CONTINUE -------------------------------------------------------------------------- */
+
+#define HANDOVER_BYTES 64u
+
+/* Bytes for a memfd of the subject, which get there while it stands at a checkpoint. alone: only
+ * if no code but what stands behind the checkpoint can run before the guest (handover.c). */
+struct handover {
+    char name[32];
+    uint64_t offset;
+    uint32_t checkpoint;
+    uint32_t length;
+    uint32_t alone;
+    uint32_t reserved;
+    uint8_t bytes[HANDOVER_BYTES];
+};
+
+/* Why it was not done; positive: the number of a signal that has a handler. */
+enum handover_refused {
+    HANDOVER_THREADS = -1,   /* there is more than one thread */
+    HANDOVER_PROCESSES = -2, /* there are other processes */
+    HANDOVER_NO_MEMORY = -3, /* no memfd of that name, or more than one */
+};
+
 /* --- END ------------------------------------------------------------------------------ */
 
 enum run_outcome {
@@ -109,6 +132,7 @@ enum run_outcome {
     RUN_TOO_LARGE,  /* killed: too much memory, it and its children, or too many mappings */
     RUN_TRACE_FULL, /* killed: more VM exits than the record has room for */
     RUN_STARVED,    /* killed: it had hardly any processor, so nothing can be said */
+    RUN_NOT_ALONE,  /* killed: status = enum handover_refused */
 };
 
 struct run_end {

@@ -37,7 +37,8 @@ int subject_start(struct run *run);
 
 /* Returns when the subject is gone, or was ended; fills run->end. */
 void subject_watch(struct run *run);
-/* Takes a frame of the judge. True: it was STOP, or there is no judge any more. */
+/* Takes a frame of the judge, and what it hands over. True: it was STOP, or there is no judge any
+ * more. */
 bool stop_received(struct run *run);
 /* Keeps what the subject has printed since. */
 void output_read(struct run *run);
@@ -48,5 +49,12 @@ void leftovers_kill(struct run *run);
 
 /* Sends what the stopped subject has (descriptors, mappings, windows) and lets it go on. */
 void checkpoint_take(struct run *run);
+/* Opens the subject's memfd called name, or returns -1; also if there are several. */
+int subject_memfd_open(const struct run *run, const char *name, bool write);
+
+/* --- handover.c ---------------------------------------------------------------------------- */
+
+/* The subject stands: puts the bytes into its memory, or ends it. */
+void handover_take(struct run *run, const struct handover *handover);
 
 #endif

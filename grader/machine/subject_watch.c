@@ -160,6 +160,8 @@ bool stop_received(struct run *run)
     void *payload = NULL;
     int r = frame_receive(run->place->channel, &header, &payload);
 
+    if (r == 0 && header.type == FRAME_CONTINUE && header.length == sizeof(struct handover))
+        handover_take(run, payload);
     free(payload);
     if (r < 0 && !run->channel_error)
         run->channel_error = r;

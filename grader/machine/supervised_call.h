@@ -23,6 +23,7 @@ struct call_supervisor {
     struct kvm_plan plan;
     struct plan_exit *exits;
     uint32_t exits_used;
+    uint32_t disturbed;             /* signals sent (plan.disturbance) */
     struct object objects[FDS_MAX]; /* by the subject's descriptor */
     uint32_t created[OBJECT_KINDS];
     struct vfio_plan second; /* as the second device sees the plan */

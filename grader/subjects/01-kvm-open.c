@@ -199,17 +199,20 @@ static void guest_run(struct life *life, struct guest_ram *ram)
     struct kvm_userspace_memory_region region = {.memory_size = ram->size,
                                                  .userspace_addr = (uintptr_t)ram->hva};
     struct vcpu *vcpu = &life->vcpus[0][0];
-    struct kvm_regs regs = {.rflags = 2};
+    struct kvm_regs regs = {.rflags = 2, .rip = life->in->guest_at};
     struct kvm_sregs sregs;
 
-    memcpy(ram->hva, life->in->guest, life->in->guest_size);
+    memcpy(ram->hva + life->in->guest_at, life->in->guest, life->in->guest_size);
     if (ioctl(life->vms[0].fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ||
         ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
         return;
     sregs.cs.base = 0;
     sregs.cs.selector = 0;
     if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 ||
-        ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_RUN, 0) < 0)
+        ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
+        return;
+    subject_checkpoint_alone(); /* the guest gets its number */
+    if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
         return;
     life->out->ran = 1;
     if (vcpu->run)

@@ -22,7 +22,8 @@ struct lab01_input {
     uint32_t vcpu_ids[2];
     uint32_t extension;  /* asked of the first kvm with kvm_extension() if not 0 */
     uint32_t no_error;   /* pass NULL as error: the caller does not want to know */
-    uint32_t guest_size; /* LAB01_GUEST: real-mode code for GPA 0 */
+    uint32_t guest_at;   /* LAB01_GUEST: where its first instruction stands, ... */
+    uint32_t guest_size; /* ...of real-mode code */
     uint8_t guest[256];
 };
 

@@ -79,6 +79,8 @@ static int64_t run(struct lab *lab, const struct lab02_op *op)
 
     if (!lab->loaded[op->vm])
         return LAB02_NO_RUN;
+    if (op->flags)
+        subject_checkpoint_alone();
     r = vcpu_run(&lab->vcpus[op->vm], &stop);
     return r < 0 ? r : (int64_t)((uint64_t)stop.status | stop.detail << 8);
 }

@@ -53,7 +53,8 @@ enum lab02_kind {
     LAB02_FILL,   /* pool bytes [at, at + length) into the RAM, past the part under test */
     LAB02_MIRROR, /* copy of vm->slots into mirrors[slot] */
     LAB02_LOAD,   /* guest_load(): at, length, flags = enum guest_mode */
-    LAB02_RUN,    /* vcpu_run(): enum run_status | detail << 8, or -errno */
+    LAB02_RUN, /* vcpu_run(): enum run_status | detail << 8, or -errno. flags: the guest gets a
+                   * number first (subject_checkpoint_alone()) */
 };
 
 struct lab02_op {

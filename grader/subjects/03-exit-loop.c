@@ -811,47 +811,19 @@ static void moments_run(struct subject *subject)
 
 /* --- LAB03_SIGNAL: in another system call ----------------------------------------------------- */
 
-struct reader {
-    int pipe[2];
-    atomic_int thread;
-    int result;
-};
-
-static void *reader_run(void *argument)
-{
-    struct reader *reader = argument;
-    char byte;
-
-    atomic_store(&reader->thread, (int)syscall(SYS_gettid));
-    reader->result = (int)read(reader->pipe[0], &byte, 1);
-    if (reader->result < 0)
-        reader->result = -errno;
-    return NULL;
-}
-
-static void signal_read(struct subject *subject)
+static void signal_call(struct subject *subject)
 {
     struct lab03_signal_output *out = subject->output;
-    struct reader reader = {.thread = 0};
     struct sigaction action;
-    pthread_t thread;
 
     subject->output_size = sizeof *out;
     out->kick_init = vcpu_kick_init();
     sigaction(VCPU_KICK_SIGNAL, NULL, &action);
     out->handler = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-    if (!out->handler || pipe(reader.pipe) < 0)
+    if (!out->handler || vcpu_make() < 0)
         return;
-    pthread_create(&thread, NULL, reader_run, &reader);
-    for (int ms = 0; ms < WATCH_MS && !atomic_load(&reader.thread); ms++)
-        sleep_us(1000);
-    for (int i = 0; i < 10; i++) {
-        sleep_us(1000);
-        syscall(SYS_tgkill, getpid(), atomic_load(&reader.thread), VCPU_KICK_SIGNAL);
-    }
-    if (write(reader.pipe[1], "", 1) == 1)
-        pthread_join(thread, NULL);
-    out->read_bytes = reader.result;
+    ioctl(stage.vcpu.fd, LAB03_DISTURBED, 0);
+    out->error = errno;
 }
 
 /* --- LAB03_KICKS: many kicks from a second thread --------------------------------------------- */
@@ -883,13 +855,27 @@ static uint32_t random_below(uint64_t *state, uint32_t limit)
     return (uint32_t)((*state >> 33) % limit);
 }
 
+/* Until the guest has counted on: its VM entry has been. */
+static void counting_wait(void)
+{
+    const volatile uint16_t *number =
+        (const volatile uint16_t *)(const volatile void *)(stage.ram.hva +
+                                                           GUEST_MAILBOX_GPA);
+    const uint16_t before = *number;
+
+    for (int i = 0; i < WATCH_MS * 5 && *number == before; i++)
+        sleep_us(200);
+}
+
 /* The moment of a kick: mostly at once, so between two runs or as one begins; sometimes after
  * a sleep, so in the guest. (Giving way would do that too, for a whole tick of 4 ms.) */
 static void kick_moment(const struct lab03_kicks_input *in, uint64_t *state,
                         struct lab03_kicks_output *out)
 {
     out->slept = 0;
-    if (random_below(state, in->sleepers) == 0) {
+    if (out->tries % in->watched == 0)
+        counting_wait();
+    else if (random_below(state, in->sleepers) == 0) {
         uint32_t us = random_below(state, in->sleep_us);
 
         out->slept = us + 1;
@@ -930,7 +916,7 @@ static void kicks_run(struct subject *subject)
 
 const subject_entry subject_entries[] = {
     [LAB03_BUS] = bus_script,      [LAB03_RUN] = model_run,      [LAB03_GUEST] = guest_run,
-    [LAB03_STEPS] = steps_run,     [LAB03_SIGNAL] = signal_read, [LAB03_KICKS] = kicks_run,
+    [LAB03_STEPS] = steps_run,     [LAB03_SIGNAL] = signal_call, [LAB03_KICKS] = kicks_run,
     [LAB03_MOMENTS] = moments_run,
 };
 const size_t subject_entry_count = sizeof subject_entries / sizeof subject_entries[0];

@@ -10,8 +10,8 @@ enum lab03_entry {
     LAB03_GUEST, /* struct lab03_input: the same with memory and a guest in the real one */
     LAB03_STEPS, /* struct lab03_input: a kick at each instruction of vcpu_run() */
     LAB03_MOMENTS, /* struct lab03_input: something happens at each one of vcpu_kick() */
-    LAB03_SIGNAL,  /* the kick's signal arrives in another system call */
-    LAB03_KICKS,   /* struct lab03_kicks_input: kicks from a second thread, many times */
+    LAB03_SIGNAL, /* the kick's signal, which the agent sends, arrives in another system call */
+    LAB03_KICKS, /* struct lab03_kicks_input: kicks from a second thread, many times */
 };
 
 #define LAB03_DEVICES   32
@@ -151,10 +151,13 @@ struct lab03_output {
 
 /* LAB03_RUN and LAB03_STEPS write these into the log of calls: ioctl(vcpu, LAB03_MARK,
  * argument). */
-#define LAB03_MARK           0x3a03u
-#define LAB03_MARK_KICK      1u     /* vcpu_kick() has just returned; << 32: position + 1 */
-#define LAB03_MARK_END       0x100u /* + status: vcpu_run() has returned... */
-#define LAB03_MARK_PENDING   0x10000u /* ...with kick_requested set */
+#define LAB03_MARK         0x3a03u
+#define LAB03_MARK_KICK    1u       /* vcpu_kick() has just returned; << 32: position + 1 */
+#define LAB03_MARK_END     0x100u   /* + status: vcpu_run() has returned... */
+#define LAB03_MARK_PENDING 0x10000u /* ...with kick_requested set */
+/* LAB03_SIGNAL: the call that the kick's signal disturbs. */
+#define LAB03_DISTURBED 0x3a04u
+
 #define LAB03_MARK_STATUS(m) (((m)&0xffffu) - LAB03_MARK_END)
 
 /* Takes one access into the digest: what makes it so, in its order. */
@@ -195,8 +198,8 @@ struct lab03_moments_output {
 
 struct lab03_signal_output {
     int32_t kick_init;
-    int32_t handler;    /* a function is installed: neither default nor ignored */
-    int32_t read_bytes; /* what read() returned; -errno */
+    int32_t handler; /* a function is installed: neither default nor ignored */
+    int32_t error;   /* of the call that was disturbed; ENOTTY is the answer */
 };
 
 /* --- LAB03_KICKS ------------------------------------------------------------------------- */
@@ -205,9 +208,10 @@ struct lab03_kicks_input {
     uint32_t tries;
     uint32_t sleepers; /* one try in so many is made at a random time after a sleep */
     uint32_t sleep_us; /* at most */
-    uint32_t image_size;
+    uint32_t watched;  /* one in so many is made when the guest has counted on: it runs */
+    uint32_t image_size, reserved;
     uint64_t seed;
-    uint8_t image[256]; /* real-mode guest that spins */
+    uint8_t image[256]; /* real-mode guest that counts for ever, at GUEST_MAILBOX_GPA */
 };
 
 struct lab03_kicks_output {

@@ -3,7 +3,6 @@
 #include "04-int-iret.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include "exit_loop.h"
 #include "guest_loader.h"
 #include "guest_ram.h"
+#include "kernel_calls.h"
 #include "kvm_open.h"
 #include "memory_slots.h"
 #include "subject.h"
@@ -262,17 +262,16 @@ static void exits(struct subject *subject)
 
 /* --- a vCPU that is mere memory ----------------------------------------------------------------- */
 
-#define PRETENDED_FD 0x40000000
-
 static struct {
     struct cpu_state cpu;
     uint32_t calls, failing; /* ioctls so far; the one that fails */
     uint32_t sets;
 } pretended;
 
-static int pretended_ioctl(unsigned long request, void *payload)
+int kernel_ioctl_pretended(unsigned long request, long argument)
 {
     struct cpu_state *cpu = &pretended.cpu;
+    void *payload = (void *)argument;
 
     if (++pretended.calls == pretended.failing) {
         errno = EINTR; /* no call is tried again */
@@ -290,19 +289,11 @@ static int pretended_ioctl(unsigned long request, void *payload)
     return 0;
 }
 
-/* Takes the C library's place in this program: cpu_state_get() and cpu_state_set() do not know
- * that there is no KVM. What has a real descriptor goes on to the kernel. */
-int ioctl(int fd, unsigned long request, ...)
+/* The part's own ioctl() (kernel_calls.syms), if it calls one: it is to meet the same KVM. */
+int ioctl_of_parts(int fd, unsigned long request, void *payload);
+int ioctl_of_parts(int fd, unsigned long request, void *payload)
 {
-    va_list list;
-    void *payload;
-
-    va_start(list, request);
-    payload = va_arg(list, void *);
-    va_end(list);
-    if (fd == PRETENDED_FD)
-        return pretended_ioctl(request, payload);
-    return (int)syscall(SYS_ioctl, fd, request, payload);
+    return ioctl(fd, request, payload);
 }
 
 static void vcpu_pretend(struct vcpu *vcpu, struct vm *vm, const struct cpu_state *cpu,
@@ -310,8 +301,8 @@ static void vcpu_pretend(struct vcpu *vcpu, struct vm *vm, const struct cpu_stat
 {
     static struct kvm_run run;
 
-    *vcpu =
-        (struct vcpu){.fd = PRETENDED_FD, .vm = vm, .run = &run, .run_size = sizeof run};
+    *vcpu = (struct vcpu){
+        .fd = KERNEL_PRETENDED_FD, .vm = vm, .run = &run, .run_size = sizeof run};
     pretended.cpu = *cpu;
     pretended.calls = pretended.sets = 0;
     pretended.failing = failing;
@@ -473,6 +464,17 @@ static void registers_mark(struct cpu_state *cpu)
     cpu_state_get(&stage.vcpu, cpu);
 }
 
+/* The guest gets its number, and goes. With patches the part is called at each exit, so nothing can
+ * be kept from it; without, it is not called any more. */
+static int guest_go(bool patched, struct run_stop *stop)
+{
+    if (patched)
+        subject_checkpoint();
+    else
+        subject_checkpoint_alone();
+    return vcpu_run(&stage.vcpu, stop);
+}
+
 static void guest_run(const struct lab04_guest_input *in, const struct lab04_guest_run *run,
                       struct lab04_guest_result *out)
 {
@@ -486,11 +488,14 @@ static void guest_run(const struct lab04_guest_input *in, const struct lab04_gue
         guest_start_user(&stage.vcpu, &tables, in->program, in->rsp, in->iopl);
     cpu_state_get(&stage.vcpu, &out->started);
     if (out->tables_result == 0 && out->install_result == 0 && out->start_result == 0) {
-        out->run_result = vcpu_run(&stage.vcpu, &stop);
+        out->run_result = guest_go(run->patched, &stop);
         out->status = stop.status;
+    } else {
+        subject_checkpoint();
     }
     guest_note(out);
     subject_checkpoint();
+    subject_crash_watch();
 }
 
 /* KVM forgets some of what it is told; memory does not. And it has no ioctl that fails. */

@@ -26,6 +26,10 @@ extern const size_t subject_entry_count;
 /* Stops here so that the agent can look at descriptors, mappings and guest memory. */
 void subject_checkpoint(void);
 
+/* The same, for a number that the agent puts into the guest's memory: no signal has a handler any
+ * more. What follows is to be the guest. */
+void subject_checkpoint_alone(void);
+
 /* From now on a crash is noted in the arena (crash.c), with the way that led there. Whoever has
  * caught SIGSEGV for a purpose calls it again to let go of it. */
 void subject_crash_watch(void);

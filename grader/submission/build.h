@@ -100,7 +100,7 @@ bool programs_build(struct build *b);
 
 /* --- inputs.c -------------------------------------------------------------------------------- */
 
-#define INPUTS_MAX (LABS_MAX + 4)
+#define INPUTS_MAX (LABS_MAX + 5)
 
 /* What is linked beside the part, as paths from the kit's top folder; how many. */
 int link_inputs(const struct build *b, char inputs[INPUTS_MAX][PATH_ROOM]);

@@ -24,6 +24,7 @@
 #include "lib/files.h"
 #include "lib/json.h"
 #include "report/terminal.h"
+#include "verbs/replay.h"
 #include "verbs/verbs.h"
 
 #define ATTACKS     "grader/attacks"
@@ -280,28 +281,59 @@ static void attacks_progress(const struct grading *list, int count)
     progress_line("attacks: %d of %d", done / 2, count / 2);
 }
 
-static int attacks_run(struct run *run, const struct settings *s)
+/* Hands the prepared ones in. Returns how many gained nothing. */
+static int attacks_try(struct run *run, const struct targets_found *targets)
+{
+    int passed = 0;
+
+    gradings_run(run->gradings, 2 * run->count, &run->labs, targets, WORKERS,
+                 attacks_progress);
+    progress_line("%s", "");
+    for (int i = 0; i < run->count; i++)
+        passed += attack_judge(&run->attacks[i], &run->gradings[2 * i]);
+    return passed;
+}
+
+/* NAMED=replay: only that. CHECK=: only the attack of that name. */
+static int attacks_run(struct run *run, const struct settings *s, const struct lab *one)
 {
     struct targets_found targets;
+    struct replay_count replay = {0};
     int passed = 0, failed;
 
     if (!targets_prepare(&targets, s))
         return EXIT_GRADER;
     if (!others_graded(&targets, "attacks"))
         return EXIT_ALL;
-    if (attacks_find(run, s) == 0) {
-        fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
-                s->check ? s->check : "");
+    if (!s->named) {
+        if (attacks_find(run, s) == 0) {
+            fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
+                    s->check ? s->check : "");
+            return EXIT_USAGE;
+        }
+        passed = attacks_try(run, &targets);
+    }
+    if (!s->check)
+        replay = replay_checks(&run->labs, one, &targets, s->seed);
+    failed = run->failed + run->count - passed + replay.unsound;
+    printf("attacks: %d passed, %d failed\n", passed + replay.sound, failed);
+    return failed ? EXIT_POINTS : EXIT_ALL;
+}
+
+/* The labs, the lab that LAB= names, and what NAMED= may be. */
+static int attacks_begin(struct run *run, const struct settings *s)
+{
+    const struct lab *one = NULL;
+
+    if (!labs_load(&run->labs))
+        return EXIT_GRADER;
+    if (s->named && strcmp(s->named, "replay") != 0) {
+        fprintf(stderr, "grader: NAMED=%s: attacks knows NAMED=replay\n", s->named);
         return EXIT_USAGE;
     }
-    gradings_run(run->gradings, 2 * run->count, &run->labs, &targets, WORKERS,
-                 attacks_progress);
-    progress_line("%s", "");
-    for (int i = 0; i < run->count; i++)
-        passed += attack_judge(&run->attacks[i], &run->gradings[2 * i]);
-    failed = run->failed + run->count - passed;
-    printf("attacks: %d passed, %d failed\n", passed, failed);
-    return failed ? EXIT_POINTS : EXIT_ALL;
+    if (s->lab && !(one = lab_find(&run->labs, s->lab)))
+        return EXIT_USAGE;
+    return attacks_run(run, s, one);
 }
 
 static int attacks_verb(const struct settings *s)
@@ -309,9 +341,9 @@ static int attacks_verb(const struct settings *s)
     struct run *run = calloc(1, sizeof *run);
     int status;
 
-    if (!run || !labs_load(&run->labs))
+    if (!run)
         return EXIT_GRADER;
-    status = attacks_run(run, s);
+    status = attacks_begin(run, s);
     for (int i = 0; i < ATTACKS_MAX; i++) {
         if (run->attacks[i].folder[0])
             folder_remove(run->attacks[i].folder);
@@ -327,5 +359,7 @@ const struct verb verb_attacks = {
     .name = "attacks",
     .run = attacks_verb,
     .whom = FOR_MAINTAINER,
-    .help = "make attacks                hostile submissions: each must gain nothing\n",
+    .help =
+        "make attacks                hostile submissions: each must gain nothing\n"
+        "      NAMED=replay [LAB=n]    only: answers of one seed handed in under others\n",
 };

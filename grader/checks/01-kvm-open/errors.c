@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "judge/random.h"
+
 static const struct lab01_step *step_of(const struct lab01_output *out, enum vmm_step step)
 {
     switch (step) {
@@ -196,11 +198,11 @@ static void path_try(struct judge *judge, const char *path, enum vmm_step step, 
 
 void open_failures_are_typed(struct judge *judge)
 {
-    static const int errors[] = {ENOENT, ENXIO,  ENODEV, EACCES, EPERM,
-                                 EMFILE, ENFILE, ENOMEM, EIO,    EBUSY,
-                                 EEXIST, ENOTTY, EINTR,  EAGAIN, EINVAL};
+    int errors[] = {ENOENT, ENXIO, ENODEV, EACCES, EPERM, EMFILE, ENFILE, ENOMEM,
+                    EIO,    EBUSY, EEXIST, ENOTTY, EINTR, EAGAIN, EINVAL};
     char path[40], situation[96];
 
+    random_order(judge, errors, COUNT(errors), sizeof *errors);
     for (size_t i = 0; i < COUNT(errors); i++)
         failure_try(judge, VMM_STEP_OPEN_DEVICE, errors[i], 0);
     failure_try_unheard(judge, VMM_STEP_OPEN_DEVICE, EACCES);
@@ -213,9 +215,10 @@ void open_failures_are_typed(struct judge *judge)
 
 void later_failures_are_typed(struct judge *judge)
 {
-    static const int errors[] = {EIO,    ENOMEM, EMFILE, ENFILE, ENOTTY,
-                                 EACCES, EBUSY,  EEXIST, EINVAL, EAGAIN};
+    int errors[] = {EIO,    ENOMEM, EMFILE, ENFILE, ENOTTY,
+                    EACCES, EBUSY,  EEXIST, EINVAL, EAGAIN};
 
+    random_order(judge, errors, COUNT(errors), sizeof *errors);
     for (enum vmm_step step = VMM_STEP_API_VERSION; step <= VMM_STEP_MAP_RUN; step++) {
         for (size_t i = 0; i < COUNT(errors); i++)
             failure_try(judge, step, errors[i], 0);
@@ -319,27 +322,40 @@ static void missing_expect(struct judge *judge, const struct kvm_plan *plan, int
                    situation);
 }
 
+/* kvm_required_extensions, in an order that nobody knows beforehand; returns how many. */
+static size_t required_in_some_order(struct judge *judge, int required[PLAN_EXTENSIONS])
+{
+    size_t count = 0;
+
+    while (kvm_required_extensions[count] >= 0 && count < PLAN_EXTENSIONS) {
+        required[count] = kvm_required_extensions[count];
+        count++;
+    }
+    random_order(judge, required, count, sizeof *required);
+    return count;
+}
+
 void missing_extension_is_named(struct judge *judge)
 {
     struct kvm_plan all_missing = plan_make(judge), all_large = plan_make(judge);
-    size_t n = 0;
+    int required[PLAN_EXTENSIONS];
+    const size_t count = required_in_some_order(judge, required);
 
-    for (const int *capability = kvm_required_extensions; *capability >= 0; capability++) {
+    for (size_t n = 0; n < count; n++) {
         struct kvm_plan plan = plan_make(judge);
         char situation[260];
 
-        plan.extensions[0].capability = *capability;
+        plan.extensions[0].capability = required[n];
         snprintf(situation, sizeof situation, "KVM_CHECK_EXTENSION answered 0 for %s",
-                 capability_text(*capability).is);
-        missing_expect(judge, &plan, *capability, situation);
-        all_missing.extensions[n].capability = *capability;
-        all_large.extensions[n].capability = *capability;
+                 capability_text(required[n]).is);
+        missing_expect(judge, &plan, required[n], situation);
+        all_missing.extensions[n].capability = required[n];
+        all_large.extensions[n].capability = required[n];
         /* 2 to 32,001, and numbers whose lower 8 or 16 bits are 0 */
         all_large.extensions[n].value = n % 3 == 0 ? 65536
                                         : n % 3 == 1
                                             ? 256
                                             : 2 + (int32_t)judge_random_below(judge, 32000);
-        n++;
     }
     missing_expect(judge, &all_missing, kvm_required_extensions[0],
                    "KVM_CHECK_EXTENSION answered 0 each time, and the first counts");

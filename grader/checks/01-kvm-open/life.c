@@ -23,7 +23,7 @@ struct kvm_plan plan_make(struct judge *judge)
 {
     return (struct kvm_plan){
         .api_version = KVM_API_VERSION,
-        .run_size = (int32_t)(PAGE * (3 + judge_random_below(judge, 6))),
+        .run_size = (int32_t)(PAGE * (3 + judge_random_below(judge, 1000))),
     };
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,21 +80,36 @@ void second_vcpu_with_the_same_id_is_refused(struct judge *judge)
           evidence_fds(e, 0, "anon_inode:kvm-vcpu", NULL));
 }
 
-/* A real-mode guest that computes and halts; what it does is known only at run time. */
-static uint32_t guest_assemble(uint8_t *code, uint16_t number)
+/* A real-mode guest that computes and halts. Its number is put into its memory when nothing but
+ * the guest can run any more. */
+#define NUMBER_AT 0x8002u
+
+static uint32_t guest_assemble(uint8_t *code)
 {
-    const uint8_t text[] = {0xb8,
-                            (uint8_t)number,
-                            (uint8_t)(number >> 8), /* mov ax, number */
-                            0xf7,
-                            0xd0, /* not ax */
-                            0xa3,
-                            0x00,
-                            0x80,  /* mov [8000h], ax */
-                            0xf4}; /* hlt */
+    static const uint8_t text[] = {0xa1, 0x02, 0x80, /* mov ax, [8002h] */
+                                   0xf7, 0xd0,       /* not ax */
+                                   0xa3, 0x00, 0x80, /* mov [8000h], ax */
+                                   0xf4};            /* hlt */
 
     memcpy(code, text, sizeof text);
     return sizeof text;
+}
+
+/* One VM with one vCPU, and the kernel entered it where the program begins. */
+static void first_entry_expect(struct judge *judge, const struct evidence *e, uint64_t rip)
+{
+    const unsigned vms = evidence_fds(e, 0, "anon_inode:kvm-vm", NULL),
+                   vcpus = evidence_fds(e, 0, "anon_inode:kvm-vcpu", NULL);
+    size_t at = 0;
+
+    CHECK(judge, vms == 1 && vcpus == 1, "there are one VM and one vCPU",
+          "/proc/PID/fd shows %u and %u", vms, vcpus);
+    while (at < e->events.count && e->events.list[at].kind != EVENT_ENTRY)
+        at++;
+    CHECK(judge, at < e->events.count && e->events.list[at].rip == rip,
+          "the first VM entry is to the guest's first instruction",
+          "RIP was %#" PRIx64 " in the first kvm_entry, the program begins at %#" PRIx64,
+          at < e->events.count ? e->events.list[at].rip : 0, rip);
 }
 
 static void hlt_exit_expect(struct judge *judge, const struct evidence *e)
@@ -114,16 +130,24 @@ void first_guest_runs_until_it_halts(struct judge *judge)
     const struct window ram = {.name = "guest-ram", .offset = 0x8000, .length = 8};
     struct run_spec spec = life_spec(&in, NULL);
 
-    in.guest_size = guest_assemble(in.guest, number);
+    struct handover handover = {
+        .name = "guest-ram", .offset = NUMBER_AT, .length = sizeof number, .alone = 1};
+
+    memcpy(handover.bytes, &number, sizeof number);
+    in.guest_at = 0x1000 + (uint32_t)judge_random_below(judge, 0x6000);
+    in.guest_size = guest_assemble(in.guest);
     spec.entry = LAB01_GUEST;
     spec.flags = RUN_TRACE;
     spec.windows = &ram;
     spec.window_count = 1;
+    spec.handovers = &handover;
+    spec.handover_count = 1;
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab01_output));
     const struct lab01_output *out = life_expect(judge, &in, e);
-    uint16_t found = (uint16_t)window_u32(e, 0, 0, 0);
+    uint16_t found = (uint16_t)window_u32(e, 1, 0, 0);
 
     hlt_exit_expect(judge, e);
+    first_entry_expect(judge, e, in.guest_at);
     CHECK(judge, found == computed, "the guest's computation is in its memory",
           "at GPA 8000h: %04xh, not %04xh", found, computed);
     CHECK(judge, out->ran && out->exit_reason == KVM_EXIT_HLT,

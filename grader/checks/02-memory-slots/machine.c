@@ -66,6 +66,28 @@ struct pattern {
     uint64_t gpa, count, nonce;
 };
 
+/* Where the number of the n-th run is to go, which the guest gets when nothing of the part can run
+ * before it. offset: of the mailbox in the memfd. The input has no number. */
+static struct handover number_handover(struct pattern *input, const struct pattern *p,
+                                       uint32_t n, const char *memfd, uint64_t offset)
+{
+    struct handover h = {.offset = offset + offsetof(struct pattern, nonce),
+                         .checkpoint = n,
+                         .length = sizeof p->nonce,
+                         .alone = 1};
+
+    strcpy(h.name, memfd);
+    memcpy(h.bytes, &p->nonce, sizeof p->nonce);
+    *input = *p;
+    input->nonce = 0;
+    return h;
+}
+
+static void run_alone_put(struct script *s, uint32_t vm)
+{
+    OP(s, RUN_HALTED, halts, .kind = LAB02_RUN, .vm = vm, .flags = 1);
+}
+
 static uint64_t pattern_next(uint64_t number)
 {
     return number * 6364136223846793005u + 1442695040888963407u;
@@ -89,7 +111,7 @@ static void pattern_expect(struct script *s, const struct pattern *p, uint64_t s
     for (uint64_t i = 0; i < p->count; i++) {
         uint64_t gpa = p->gpa + 8 * i;
         unsigned in = gpa < split ? window : window + 1;
-        uint64_t got = window_u64(s->e, 0, in, gpa % PAGE);
+        uint64_t got = window_u64(s->e, s->e->end.checkpoints - 1, in, gpa % PAGE);
 
         number = pattern_next(number);
         CHECK(s->judge, got == number,
@@ -168,13 +190,17 @@ void guest_writes_land_in_your_ram(struct judge *judge)
     s->in.rams[0].size = MACHINE_RAM;
     OP(s, WANT_SLOT, mapped, .kind = LAB02_ADD, .gpa = 0, .length = half, .offset = half);
     OP(s, WANT_SLOT, mapped, .kind = LAB02_ADD, .gpa = half, .length = half);
-    memcpy(list_put(s, 0, 0, sizeof p), &p, sizeof p);
+    const struct handover number = number_handover(list_put(s, 0, 0, sizeof p), &p, 0,
+                                                   "guest-ram", half + GUEST_MAILBOX_GPA);
     load_put(s, 0, GUEST_IMAGE_SIZE(pattern_guest), GUEST_LONG64);
-    run_put(s, 0);
+    run_alone_put(s, 0);
     OP(s, 0, "guest_read() reads what the guest wrote", .kind = LAB02_READ, .gpa = p.gpa,
        .length = 8 * p.count, .at = RESULTS_AT);
-    script_run(
-        s, &(struct run_spec){.flags = RUN_TRACE, .windows = windows, .window_count = 2});
+    script_run(s, &(struct run_spec){.flags = RUN_TRACE,
+                                     .windows = windows,
+                                     .window_count = 2,
+                                     .handovers = &number,
+                                     .handover_count = 1});
     results_expect(s);
     pattern_expect(s, &p, half, 0);
     outs_expect(s, (const uint32_t[]){(uint32_t)sum, (uint32_t)(sum >> 32)}, 2);
@@ -191,11 +217,12 @@ void two_vms_stay_isolated(struct judge *judge)
         {.name = "guest-b", .offset = split - PAGE, .length = PAGE},
         {.name = "guest-b", .offset = split, .length = PAGE}};
     struct pattern p[2] = {pattern_around(judge, split)};
+    struct handover numbers[2];
     struct script *s =
         machine_script(judge, 2, pattern_guest, GUEST_IMAGE_SIZE(pattern_guest));
 
     p[1] = p[0];
-    p[1].nonce = ~p[0].nonce;
+    p[1].nonce = judge_random(judge);
     for (uint32_t vm = 0; vm < 2; vm++) {
         s->in.rams[vm].size = MACHINE_RAM;
         strcpy(s->in.rams[vm].name, vm ? "b" : "a");
@@ -205,11 +232,15 @@ void two_vms_stay_isolated(struct judge *judge)
     for (uint32_t vm = 0; vm < 2; vm++)
         load_put(s, vm, GUEST_IMAGE_SIZE(pattern_guest), GUEST_LONG64);
     for (uint32_t vm = 0; vm < 2; vm++)
-        memcpy(list_put(s, vm, vm, sizeof p[vm]), &p[vm], sizeof p[vm]);
+        numbers[vm] = number_handover(list_put(s, vm, vm, sizeof p[vm]), &p[vm], vm,
+                                      vm ? "guest-b" : "guest-a", GUEST_MAILBOX_GPA);
     for (uint32_t vm = 0; vm < 2; vm++)
-        run_put(s, vm);
-    script_run(
-        s, &(struct run_spec){.flags = RUN_TRACE, .windows = windows, .window_count = 4});
+        run_alone_put(s, vm);
+    script_run(s, &(struct run_spec){.flags = RUN_TRACE,
+                                     .windows = windows,
+                                     .window_count = 4,
+                                     .handovers = numbers,
+                                     .handover_count = 2});
     results_expect(s);
     for (unsigned vm = 0; vm < 2; vm++)
         pattern_expect(s, &p[vm], split, 2 * vm);

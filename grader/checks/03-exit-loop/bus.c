@@ -158,18 +158,24 @@ static void bus_crowd(struct judge *judge, struct lab03_bus_input *in)
     adds_try(judge, in, 2 * DEVICE_BUS_MAX);
 }
 
-/* Devices that touch, between them bad ones, then more than there is room for. */
+#define BAD_KINDS (DEVICE_BUS_MAX / 2)
+
+/* Devices that touch, between them bad ones, at places that nobody knows beforehand; then more
+ * than there is room for. */
 static void bus_fill(struct judge *judge, struct lab03_bus_input *in)
 {
     struct lab03_device devices[DEVICE_BUS_MAX];
     const uint64_t at = devices_draw(judge, devices);
-    uint32_t n = 0;
+    uint32_t bad[DEVICE_BUS_MAX], n = 0; /* a kind, or none */
 
+    for (uint32_t i = 0; i < DEVICE_BUS_MAX; i++)
+        bad[i] = i;
+    random_order(judge, bad, DEVICE_BUS_MAX, sizeof *bad);
     for (uint32_t good = 0; good < DEVICE_BUS_MAX; good++) {
         in->devices[n++] = devices[good];
-        if (good % 2 == 0)
+        if (bad[good] < BAD_KINDS)
             in->devices[n++] =
-                bad_device(&devices[judge_random_below(judge, good + 1)], good / 2);
+                bad_device(&devices[judge_random_below(judge, good + 1)], bad[good]);
     }
     in->devices[n++] = (struct lab03_device){.base = at};
     in->devices[n++] = (struct lab03_device){.base = at - 1, .length = 1};

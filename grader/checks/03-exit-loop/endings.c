@@ -204,19 +204,21 @@ void exits_are_counted_and_noted(struct judge *judge)
 
 void interruption_without_a_kick_goes_on(struct judge *judge)
 {
+    const uint32_t accesses = 6 + (uint32_t)judge_random_below(judge, 13);
     uint32_t interruptions = 0, ios = 0;
+    uint16_t ports[32];
 
     scenario_begin(judge, &scene);
-    for (uint32_t i = 0; i < 12; i++) {
+    for (uint32_t i = 0; i < accesses; i++) {
         for (uint64_t n = judge_random_below(judge, 4); n > 0 || i == 0; n--) {
             exit_add_error(&scene, EINTR);
             interruptions++;
             if (n == 0)
                 break;
         }
-        exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1,
-                    1);
-        ios++;
+        ports[ios] =
+            (uint16_t)(scene.in.devices[PORT_DEVICE].base + judge_random_below(judge, 64));
+        exit_add_io(judge, &scene, true, ports[ios++], 1, 1);
     }
     exit_add(judge, &scene, KVM_EXIT_HLT);
     const struct evidence *e = scenario_run(judge, &scene);
@@ -225,6 +227,11 @@ void interruption_without_a_kick_goes_on(struct judge *judge)
     CHECK(judge, out->access_count == ios,
           "the guest runs on after a signal that is no kick",
           "%u of its %u port accesses were answered", out->access_count, ios);
+    for (uint32_t i = 0; i < ios; i++)
+        CHECK(judge, out->accesses[i].address == ports[i],
+              "after a signal that is no kick the guest's next access is handled",
+              "access %u was at port %#" PRIx64 ", the guest's at %#x", i + 1,
+              out->accesses[i].address, ports[i]);
     CHECK(judge, out->interrupted == interruptions, "vcpu->interrupted counts every EINTR",
           "it is %" PRIu64 "; EINTR came %u times", out->interrupted, interruptions);
     CHECK(judge, out->exits[KVM_EXIT_IO] == ios && out->exits[KVM_EXIT_HLT] == 1,

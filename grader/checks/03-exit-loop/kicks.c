@@ -9,6 +9,13 @@
 
 #include "exit_loop.h"
 
+static const char *error_text(int error)
+{
+    const char *name = strerrorname_np(error);
+
+    return name ? name : "no error";
+}
+
 /* KVM_RUN calls of the n-th vcpu_run() (the dispatcher marks where each ended). */
 struct run_calls {
     uint32_t entered;   /* in all */
@@ -37,7 +44,8 @@ static struct run_calls run_calls(const struct evidence *e, uint32_t n)
 }
 
 /* A run that was kicked before it began: it reaches no guest. The one after it does. */
-static void waiting_kick_expect(struct judge *judge, const struct evidence *e, uint32_t n)
+static void waiting_kick_expect(struct judge *judge, const struct evidence *e, uint32_t n,
+                                uint32_t accesses)
 {
     const struct lab03_run *run = &output_of(e)->runs[n], *next = run + 1;
     const struct run_calls calls = run_calls(e, n), after = run_calls(e, n + 1);
@@ -54,10 +62,13 @@ static void waiting_kick_expect(struct judge *judge, const struct evidence *e, u
           "afterwards immediate_exit is %u, kick_requested %u", run->immediate_exit,
           run->kick_requested);
     status_expect(judge, e, n + 1, RUN_HALTED, "the run after the kicked one");
-    CHECK(judge, next->accesses == run->accesses + 1 && after.immediate == 0,
+    CHECK(judge,
+          next->accesses == run->accesses + accesses && after.immediate == 0 &&
+              after.entered == accesses + 1,
           "the run after the kicked one is as if nothing had been",
-          "%u accesses of 1; KVM_RUN was called %u times with immediate_exit set",
-          next->accesses - run->accesses, after.immediate);
+          "%u accesses of %u; KVM_RUN was called %u times, %u of them with immediate_exit "
+          "set",
+          next->accesses - run->accesses, accesses, after.entered, after.immediate);
 }
 
 /* Of two vCPUs the one that was kicked is meant. */
@@ -80,7 +91,7 @@ static void other_kick_try(struct judge *judge)
 
 void kick_before_a_run_ends_it(struct judge *judge)
 {
-    uint32_t step = 0;
+    uint32_t step = 0, accesses[2];
 
     scenario_begin(judge, &scene);
     for (uint32_t i = 0; i < 2; i++) {
@@ -88,13 +99,15 @@ void kick_before_a_run_ends_it(struct judge *judge)
             scene.in.steps[step++] = LAB03_STEP_KICK;
         scene.in.steps[step++] = LAB03_STEP_RUN;
         scene.in.steps[step++] = LAB03_STEP_RUN;
-        exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1,
-                    1);
+        accesses[i] = 1 + (uint32_t)judge_random_below(judge, 30);
+        for (uint32_t n = 0; n < accesses[i]; n++)
+            exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base,
+                        1, 1);
         exit_add(judge, &scene, KVM_EXIT_HLT);
     }
     const struct evidence *e = scenario_run(judge, &scene);
-    waiting_kick_expect(judge, e, 0);
-    waiting_kick_expect(judge, e, 2);
+    waiting_kick_expect(judge, e, 0, accesses[0]);
+    waiting_kick_expect(judge, e, 2, accesses[1]);
     other_kick_try(judge);
 }
 
@@ -147,6 +160,8 @@ void kick_in_a_device_completes_the_access(struct judge *judge)
 
 /* Kicks, each at another instruction; each uses up three exits. */
 #define POSITIONS ((uint32_t)LAB03_POSITIONS)
+#define WAYS      (POSITIONS + 2)
+#define EXITS_WAY 5u /* at most */
 
 /* "vcpu_run+0x41", as a debugger takes it. */
 static const char *place_name(char name[48], const char *function, int32_t where)
@@ -163,8 +178,10 @@ static const char *place_name(char name[48], const char *function, int32_t where
  * be called with immediate_exit set. */
 struct kick_log {
     bool pending;
-    uint32_t kicks, ended;
+    uint32_t kicks, ended, halts;
     uint32_t position;    /* on the path through vcpu_run(), from 1; 0: before vcpu_run() */
+    const uint32_t *ends; /* exits that KVM has given away when a run ends with HLT */
+    uint32_t used;        /* that it has given away so far */
     uint32_t runs_before; /* calls of KVM_RUN in this vcpu_run() when the kick came */
     uint32_t runs;
 };
@@ -198,6 +215,13 @@ static void kick_log_end(struct judge *judge, const struct evidence *e,
               "RUN_KICKED",
               log->kicks, kick_place(e, log));
     log->ended += status == RUN_KICKED;
+    if (status == RUN_HALTED && log->halts < WAYS) {
+        CHECK(judge, log->used == log->ends[log->halts],
+              "after each kick the guest runs on to its HLT, and no exit is left out",
+              "at HLT number %u KVM had given away %u exits, not %u", log->halts + 1,
+              log->used, log->ends[log->halts]);
+        log->halts++;
+    }
     log->pending = (what & LAB03_MARK_PENDING) != 0;
     log->runs = 0;
 }
@@ -220,6 +244,7 @@ static void kick_log_follow(struct judge *judge, const struct evidence *e,
             const struct kvm_run *run = head_of(e->calls[i].payload);
 
             log->runs++;
+            log->used += !run->immediate_exit;
             CHECK(judge, !log->pending || run->immediate_exit,
                   "a kick is seen, at whatever instruction of vcpu_run() it comes",
                   "kick %u came %s, when %u of the run's KVM_RUN had returned; the next "
@@ -234,22 +259,37 @@ static void kick_log_follow(struct judge *judge, const struct evidence *e,
     }
 }
 
-/* Runs of three exits (a signal that is no kick, an OUT, HLT), as many as needed. */
+/* A way to HLT after the other, as many as needed: a signal that is no kick, OUTs, HLT. How many
+ * OUTs, KVM alone knows (the first way, which is stepped through, has one); ends: how many exits
+ * KVM has given away by the end of each way. */
+static struct plan_exit *ways_make(struct judge *judge, uint32_t *ends, uint32_t *count)
+{
+    struct plan_exit *plan = memory_get(judge, WAYS * EXITS_WAY * sizeof *plan);
+
+    exit_add_error(&scene, EINTR);
+    exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1, 1);
+    exit_add(judge, &scene, KVM_EXIT_HLT);
+    *count = 0;
+    for (uint32_t way = 0; way < WAYS; way++) {
+        plan[(*count)++] = scene.exits[0];
+        for (uint64_t n = 1 + (way ? judge_random_below(judge, EXITS_WAY - 2) : 0); n > 0;
+             n--)
+            plan[(*count)++] = scene.exits[1];
+        plan[(*count)++] = scene.exits[2];
+        ends[way] = *count;
+    }
+    return plan;
+}
+
 static void steps_judge(struct judge *judge, bool kick_waiting)
 {
-    const uint32_t exits = 3 * (POSITIONS + 2);
-    struct plan_exit *plan = memory_get(judge, exits * sizeof *plan);
-    struct kick_log log = {.pending = false};
+    static uint32_t ends[WAYS];
+    struct kick_log log = {.ends = ends};
 
     scenario_begin(judge, &scene);
     scene.in.positions = POSITIONS;
     scene.in.steps[0] = kick_waiting ? LAB03_STEP_KICK : LAB03_STEP_RUN;
-    exit_add_error(&scene, EINTR);
-    exit_add_io(judge, &scene, true, (uint16_t)scene.in.devices[PORT_DEVICE].base, 1, 1);
-    exit_add(judge, &scene, KVM_EXIT_HLT);
-    for (uint32_t i = 0; i < exits; i++)
-        plan[i] = scene.exits[i % 3];
-    scene.plan.exit_count = exits;
+    struct plan_exit *plan = ways_make(judge, ends, &scene.plan.exit_count);
     const struct run_spec spec = {.entry = LAB03_STEPS,
                                   .input = &scene.in,
                                   .input_size = sizeof scene.in,
@@ -266,6 +306,9 @@ static void steps_judge(struct judge *judge, bool kick_waiting)
           "kicks at every instruction of vcpu_run() can be tried",
           "vcpu_run() has %u instructions; %u kicks, %u runs ended by them",
           output_of(e)->instructions, log.kicks, log.ended);
+    CHECK(judge, log.halts >= log.kicks / (kick_waiting ? 2 : 1),
+          "after each kick the guest runs on to its HLT", "%u kicks, %u times HLT",
+          log.kicks, log.halts);
 }
 
 /* A device kicks the thread that it runs on: the signal comes before the next instruction
@@ -386,18 +429,29 @@ void kick_is_seen_at_every_instruction(struct judge *judge)
     steps_judge(judge, true);
 }
 
+/* The agent sends the signal while the call waits for its answer. Each time that the kernel begins
+ * it again, the agent sees it once more. */
 void kick_signal_restarts_other_calls(struct judge *judge)
 {
-    const struct run_spec spec = {.entry = LAB03_SIGNAL};
+    const uint32_t times = 3 + (uint32_t)judge_random_below(judge, 200);
+    const struct kvm_plan plan = {.api_version = KVM_API_VERSION,
+                                  .run_size = 3 * 4096,
+                                  .disturbance = {.request = LAB03_DISTURBED,
+                                                  .times = times,
+                                                  .signal = VCPU_KICK_SIGNAL}};
+    const struct run_spec spec = {.entry = LAB03_SIGNAL, .plan = &plan};
     const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab03_signal_output));
     const struct lab03_signal_output *out = (const void *)e->answer;
+    const uint32_t calls = evidence_call_count(e, CALL_IOCTL, LAB03_DISTURBED);
 
     CHECK(judge, out->kick_init == 0, "vcpu_kick_init() returns 0", "it returned %d",
           out->kick_init);
     CHECK(judge, out->handler, "VCPU_KICK_SIGNAL has a handler",
           "the signal is ignored, or would end the process");
-    CHECK(judge, out->read_bytes == 1,
-          "the kick's signal does not make other system calls fail",
-          "a thread that was in read() when the signal came got %d (%s)", out->read_bytes,
-          out->read_bytes < 0 ? strerrorname_np(-out->read_bytes) : "bytes");
+    CHECK(
+        judge, calls == times + 1 && out->error == ENOTTY,
+        "the kick's signal does not make other system calls fail",
+        "%u signals came while an ioctl() waited in the kernel: it was begun %u times, not "
+        "%u, and ended with %s",
+        times, calls, times + 1, error_text(out->error));
 }

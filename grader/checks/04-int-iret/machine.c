@@ -8,7 +8,14 @@
 #include "guest_loader.h"
 #include "rings.h"
 
-enum { WINDOW_MAILBOX, WINDOW_LOG };
+enum { WINDOW_MAILBOX, WINDOW_IMAGE, WINDOW_LOG };
+
+/* Each guest stands at two checkpoints: before its first instruction, when it gets its number, and
+ * after its last. */
+#define BEFORE(n) (2 * (n))
+#define AFTER(n)  (2 * (n) + 1)
+
+static struct handover numbers[LAB04_RUNS];
 
 static struct rings guest; /* one a process: each check has its own */
 
@@ -23,8 +30,14 @@ static void guest_add(const struct rings *g, bool patched)
     struct lab04_guest_input *in = &input.guests;
     struct lab04_guest_run *run = &in->runs[in->run_count++];
 
+    numbers[in->run_count - 1] = (struct handover){.name = "guest-ram",
+                                                   .offset = GUEST_MAILBOX_GPA + 8,
+                                                   .checkpoint = BEFORE(in->run_count - 1),
+                                                   .length = sizeof g->nonce,
+                                                   .alone = !patched};
+    memcpy(numbers[in->run_count - 1].bytes, &g->nonce, sizeof g->nonce);
     *run = (struct lab04_guest_run){.patched = patched,
-                                    .mailbox = {g->pairs, g->nonce, g->script_count, 0},
+                                    .mailbox = {g->pairs, 0, g->script_count, 0},
                                     .tables = g->tables};
     memcpy(run->script, g->script, sizeof g->script);
     in->image_size = (uint32_t)g->image_size;
@@ -57,12 +70,35 @@ static void ready_expect(struct judge *judge, const struct lab04_guest_result *r
           r->start_result);
 }
 
+/* The first guest, if nothing in it is patched, is ours byte for byte, and begins with the program
+ * that makes the pairs: nothing else computes its number. */
+static void program_expect(struct judge *judge, const struct evidence *e)
+{
+    const struct lab04_guest_input *in = &input.guests;
+    const uint8_t *image = e->windows[BEFORE(0)][WINDOW_IMAGE].bytes;
+    size_t at = 0;
+
+    if (in->runs[0].patched)
+        return;
+    CHECK(judge,
+          e->windows[BEFORE(0)][WINDOW_IMAGE].length == in->image_size &&
+              memcmp(image, in->image, in->image_size) == 0,
+          "the guest's program is as it was loaded", "its bytes in memory are others");
+    while (at < e->events.count && e->events.list[at].kind != EVENT_ENTRY)
+        at++;
+    CHECK(judge, at < e->events.count && e->events.list[at].rip == in->program,
+          "the guest begins with its program",
+          "the first VM entry that the kernel saw was at RIP %#" PRIx64 ", not %#" PRIx64,
+          at < e->events.count ? e->events.list[at].rip : 0, in->program);
+}
+
 /* All guests that were added, and the accesses, in one run of the subject. log: with what the
  * guests have noted. */
 static const struct evidence *guests_run(struct judge *judge, bool log)
 {
-    static const struct window windows[] = {
+    const struct window windows[] = {
         {.name = "guest-ram", .offset = GUEST_MAILBOX_GPA, .length = 128},
+        {.name = "guest-ram", .offset = GUEST_LOAD_GPA, .length = input.guests.image_size},
         {.name = "guest-ram", .offset = LOG_AT, .length = LAB04_GUEST_RAM - LOG_AT}};
     const bool more = input.accesses.count > 0;
     const struct run_spec spec = {.entry = LAB04_GUEST,
@@ -70,7 +106,9 @@ static const struct evidence *guests_run(struct judge *judge, bool log)
                                   .input = &input,
                                   .input_size = more ? sizeof input : sizeof input.guests,
                                   .windows = windows,
-                                  .window_count = log ? 2 : 1,
+                                  .window_count = log ? 3 : 2,
+                                  .handovers = numbers,
+                                  .handover_count = input.guests.run_count,
                                   .deadline_ms = 20000};
     const struct evidence *e =
         judge_run(judge, &spec,
@@ -81,6 +119,7 @@ static const struct evidence *guests_run(struct judge *judge, bool log)
           "one of their functions failed");
     for (uint32_t i = 0; i < input.guests.run_count; i++)
         ready_expect(judge, &guest_output(e)->runs[i]);
+    program_expect(judge, e);
     return e;
 }
 
@@ -107,7 +146,7 @@ static void rings_end_expect(struct judge *judge, const struct rings *g,
 {
     const struct lab04_guest_result *r = &guest_output(e)->runs[n];
     const struct kvm_event *final = final_word(e, n);
-    const uint64_t pairs = window_u64(e, n, WINDOW_MAILBOX, 64);
+    const uint64_t pairs = window_u64(e, AFTER(n), WINDOW_MAILBOX, 64);
     const uint32_t want = rings_number(g);
 
     CHECK(judge, r->trap_error == 0, "traps->error stays 0",
@@ -247,9 +286,11 @@ static void both_ways_expect(struct judge *judge, const struct evidence *e)
 
     for (unsigned n = 0; n < 2; n++) {
         rings_end_expect(judge, &guest, e, n);
-        logs[n] = e->windows[n][WINDOW_LOG].bytes;
-        if (!logs[n] || e->windows[n][WINDOW_LOG].length < LAB04_GUEST_RAM - LOG_AT)
-            judge_error(judge, "the guest's memory is missing");
+        logs[n] = e->windows[AFTER(n)][WINDOW_LOG].bytes;
+        if (!logs[n] || e->windows[AFTER(n)][WINDOW_LOG].length < LAB04_GUEST_RAM - LOG_AT)
+            check_fail(judge, "the guest's memory is there when it has run",
+                       "%s: of its memfd guest-ram %u bytes can be read", ways[n],
+                       e->windows[AFTER(n)][WINDOW_LOG].length);
         if (n == 0)
             log_correct(&guest, logs[n]);
         log_expect(judge, &guest, logs[n], ways[n]);
@@ -427,13 +468,30 @@ static void hopeless_expect(struct judge *judge, const struct hopeless *h,
           h->what, r->ended.regs.rip, r->ended.sregs.cs.selector, site);
 }
 
+/* The kernel saw the patched OUT of this site: the guest was there. */
+static void site_reached_expect(struct judge *judge, const struct hopeless *h,
+                                const struct evidence *e)
+{
+    const uint64_t site = guest.sites[S_OPS + h->operation];
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->events.count; i++)
+        n += e->events.list[i].kind == EVENT_EXIT &&
+             e->events.list[i].reason == SVM_EXIT_IOIO && e->events.list[i].rip == site;
+    CHECK(judge, n == 1, "the guest gets to the INT or IRET that cannot be emulated",
+          "%s: the kernel saw %zu port exits at %#" PRIx64 ", where the patched OUT is",
+          h->what, n, site);
+}
+
 void emulation_gives_up(struct judge *judge)
 {
     for (unsigned i = 0; i < LAB04_RUNS; i++)
         hopeless_add(judge, &hopeless[i]);
     ends_make(judge, &input.accesses);
     const struct evidence *e = guests_run(judge, false);
-    for (unsigned i = 0; i < LAB04_RUNS; i++)
+    for (unsigned i = 0; i < LAB04_RUNS; i++) {
         hopeless_expect(judge, &hopeless[i], &guest_output(e)->runs[i]);
+        site_reached_expect(judge, &hopeless[i], e);
+    }
     ends_expect(judge, access_output(e));
 }

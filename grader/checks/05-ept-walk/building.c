@@ -5,15 +5,38 @@
 #include <string.h>
 
 #include "checks.h"
+#include "judge/random.h"
 
 #define POOL  40u /* pages, for building */
 #define TRIES 8u
+
+/* Operations of which nobody knows beforehand which comes when. */
+struct some_order {
+    struct lab05_op ops[80];
+    size_t count;
+};
+
+static void some_order_add(struct script *s, struct some_order *order, struct lab05_op op)
+{
+    if (order->count == COUNT(order->ops))
+        judge_error(s->judge, "more than %zu operations", COUNT(order->ops));
+    order->ops[order->count++] = op;
+}
+
+static void some_order_put(struct script *s, struct world *w, struct some_order *order,
+                           const char *asked)
+{
+    random_order(s->judge, order->ops, order->count, sizeof *order->ops);
+    for (size_t i = 0; i < order->count; i++)
+        build_put(s, w, asked, order->ops[i]);
+}
 
 /* A mapping with one number in it that is wrong, or just possible. */
 static void bad_maps_put(struct script *s, struct world *w, const struct lab05_op *good,
                          const char *asked)
 {
     struct judge *judge = s->judge;
+    struct some_order order = {.count = 0};
     const uint64_t end = 1ull << 48, hpa_end = 1ull << 46;
     const uint64_t gpa = good->gpa, odd = 1 + judge_random_below(judge, KIB4 - 1);
 
@@ -21,7 +44,7 @@ static void bad_maps_put(struct script *s, struct world *w, const struct lab05_o
     do {                                                                                   \
         struct lab05_op but = *good;                                                       \
         but.__VA_ARGS__;                                                                   \
-        build_put(s, w, asked, but);                                                       \
+        some_order_add(s, &order, but);                                                    \
     } while (0)
     BUT(size = 0);
     BUT(size = KIB4 + odd);
@@ -47,6 +70,7 @@ static void bad_maps_put(struct script *s, struct world *w, const struct lab05_o
     BUT(gpa = end, but.type = 7);
     BUT(gpa = end, but.access = EPT_WRITE);
 #undef BUT
+    some_order_put(s, w, &order, asked);
 }
 
 /* Unmapping and protecting where there is nothing to be had. */
@@ -58,14 +82,21 @@ static void bad_changes_put(struct script *s, struct world *w, uint64_t gpa,
         uint64_t gpa, size;
     } ranges[] = {{gpa, 0},    {gpa + odd, KIB4}, {gpa, odd},
                   {end, KIB4}, {-KIB4, 2 * KIB4}, {end - KIB4, 2 * KIB4}};
+    struct some_order order = {.count = 0};
 
     for (unsigned i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        BUILD(s, w, asked, .kind = LAB05_UNMAP, .gpa = ranges[i].gpa,
-              .size = ranges[i].size);
+        some_order_add(s, &order,
+                       (struct lab05_op){.kind = LAB05_UNMAP,
+                                         .gpa = ranges[i].gpa,
+                                         .size = ranges[i].size});
         for (uint64_t rights = 0; rights < 10; rights++)
-            BUILD(s, w, asked, .kind = LAB05_PROTECT, .gpa = ranges[i].gpa,
-                  .size = ranges[i].size, .access = rights);
+            some_order_add(s, &order,
+                           (struct lab05_op){.kind = LAB05_PROTECT,
+                                             .gpa = ranges[i].gpa,
+                                             .size = ranges[i].size,
+                                             .access = rights});
     }
+    some_order_put(s, w, &order, asked);
 }
 
 void bad_ranges_are_refused(struct judge *judge)

@@ -279,6 +279,25 @@ static void neighbours_put(struct program *p)
     }
 }
 
+/* One more, of which nobody knows beforehand where it is. Bochs has nothing there. */
+static void somewhere_put(struct program *p)
+{
+    struct judge *judge = p->script->judge;
+
+    passed_put(p, 0x2000 + (uint32_t)judge_random_below(judge, 0x5000),
+               1 + (uint32_t)judge_random_below(judge, 24));
+}
+
+/* It is driven, too, and so are the ports beside it. */
+static void somewhere_drive(struct program *p)
+{
+    const struct script *s = p->script;
+    const struct lab06_device *device = &s->in.devices[s->devices - 1];
+
+    for (uint32_t port = device->first - 1; port <= device->first + device->count; port++)
+        step_put(p, byte_io(port, judge_random(s->judge) & 1), false);
+}
+
 void passed_device_is_driven_without_an_exit(struct judge *judge)
 {
     enum { BYTES = 12 };
@@ -293,12 +312,14 @@ void passed_device_is_driven_without_an_exit(struct judge *judge)
     passed_put(p, 0x80, 16);  /* page registers of the DMA controllers: a byte each */
     passed_put(p, 0x7ff8, 8); /* ends with bitmap A */
     device_put(p->script, IO_DEVICE_EMULATED, 0x90, 8);
+    somewhere_put(p);
     program_assign(p);
     for (uint32_t i = 0; i < BYTES; i++) {
         values[i] = (uint8_t)judge_random(judge);
         byte_write_put(p, i % 2 ? 0x71 : 0x80 + i, 0x40 + i, values[i]);
     }
     neighbours_put(p);
+    somewhere_drive(p);
     for (uint32_t i = 0; i < BYTES; i++)
         reads[i] = byte_read_put(p, i % 2 ? 0x71 : 0x80 + i, 0x40 + i);
     program_run(p);

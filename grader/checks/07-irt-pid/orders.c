@@ -161,32 +161,3 @@ void halted_vcpu_is_woken(struct judge *judge)
     tried += scenario_judge(judge, &scene, "a vCPU halts, two posters");
     judge_figure(judge, "orders tried, a halted vCPU", tried, "");
 }
-
-/* === real threads =================================================================== */
-
-void threads_lose_nothing(struct judge *judge)
-{
-    const struct lab07_stress_input in = {
-        .posters = LAB07_POSTERS, .rounds = 20000, .seed = judge_random(judge)};
-    const struct run_spec spec = {
-        .entry = LAB07_STRESS, .input = &in, .input_size = sizeof in, .deadline_ms = 15000};
-    const struct evidence *e = judge_run(judge, &spec, sizeof(struct lab07_stress_output));
-    const struct lab07_stress_output *out = (const void *)e->answer;
-    uint64_t posted = 0;
-
-    CHECK(
-        judge, !out->lost, "no interrupt is lost between real threads",
-        "nothing came to the vCPU for 3 seconds, while interrupts were waiting for it; it "
-        "had halted %u times, wake() had been called %u times",
-        out->halts, out->wakes);
-    for (unsigned v = 0; v < 256; v++) {
-        posted += out->posted[v];
-        CHECK(judge, out->posted[v] == out->taken[v], "what is posted is taken, once",
-              "vector %02Xh: posted %" PRIu64 " times, taken %" PRIu64 " times", v,
-              out->posted[v], out->taken[v]);
-    }
-    CHECK(judge, posted == (uint64_t)in.posters * in.rounds && out->stray_taken == 0,
-          "what is posted is taken, once",
-          "%" PRIu64 " posts of %u; %" PRIu64 " vectors were taken that nobody had posted",
-          posted, in.posters * in.rounds, out->stray_taken);
-}

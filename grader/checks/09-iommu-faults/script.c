@@ -258,7 +258,7 @@ void dma_run(struct dma_script *d, const struct run_spec *how)
     spec.input_size = sizeof d->in;
     d->e = judge_run(d->judge, &spec, sizeof *d->out);
     d->out = (const void *)d->e->answer;
-    if (d->out->opened < 0)
-        judge_error(d->judge, "the device could not be opened: %s",
-                    strerror(-d->out->opened));
+    /* The subject says so; were it our trouble, the agent would not have lent the device. */
+    CHECK(d->judge, d->out->opened >= 0, "the device that the agent lends can be opened",
+          "it could not: %s", strerror(-d->out->opened));
 }
