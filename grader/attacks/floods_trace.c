@@ -1,8 +1,7 @@
 /* lab: 1
  * tries: have its exits overflow the trace buffer: is that not the grader's fault?
  * only: first_guest_runs_until_it_halts
- * says: the kernel recorded VM entries and exits until its buffer
- * says: and was stopped
+ * says: the kernel's record of the run was full
  * end of description */
 #include <string.h>
 

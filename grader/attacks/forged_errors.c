@@ -1,6 +1,6 @@
 /* lab: 1
  * tries: answer every question with the one error that some check is waiting for
- * says: not -2 (-ENOENT)
+ * says: kvm_open() returned -13 (-EACCES)
  * with: lab01_answer.h
  * end of description */
 #include <signal.h>

@@ -4,13 +4,14 @@
 
 struct input {
     char path[64];
-    unsigned vm_count, vcpu_count, vcpu_ids[2], extension, no_error, guest_size;
+    unsigned kvm_count, zero, vm_count, vcpu_count, vcpu_ids[2], extension, no_error,
+        guest_at, guest_size;
 };
 
 struct step {
     int called, result, fd;
     unsigned size;
-    int run_mapped;
+    int run_mapped, error_changed;
     struct {
         int step, kind, errnum;
         long detail;
@@ -18,7 +19,7 @@ struct step {
 };
 
 struct output {
-    struct step open, vms[2], vcpus[2][2];
+    struct step open, open_second, vms[2], vcpus[2][2];
     struct {
         int knows_kvm;
         unsigned slots_used, pio_devices, mmio_devices;
@@ -29,7 +30,7 @@ struct output {
         int thread, traced;
     } new_vcpus[2][2];
     int api_version, extension;
-    int kvm_fd, vm_fds[2], vcpu_fds[2][2];
+    int kvm_fd, second_kvm_fd, vm_fds[2], vcpu_fds[2][2];
     int run_pointers, ran;
     unsigned exit_reason;
 };
