@@ -9,11 +9,11 @@ INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
 
 # Everything that may stand behind a verb, handed on as it is.
-SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES
+SETTINGS := LAB CHECK SEED FROM TARGET OWN SANITIZE YES TIMES TEXT NAMED KERNEL MODULES CMDLINE DEVICE
 # (From the command line only: an exported KERNEL= is somebody else's.)
 GRADER_ARGS = $(foreach name,$(SETTINGS),$(if $(filter command line,$(origin $(name))),'$(name)=$($(name))'))
 
-VERBS := grade watch hint progress reset run shell trace doctor mutants attacks bench
+VERBS := grade watch hint progress reset run boot shell trace doctor mutants attacks bench
 
 LABS := $(patsubst grader/checks/%.c,%,$(wildcard grader/checks/*.c))
 GRADER := $(B)/bin/grader
@@ -70,7 +70,7 @@ $(B)/packages.ok: grader/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
+all-built: $(GRADER) $(B)/bin/agent $(B)/bin/answer $(LABS:%=$(B)/checks/%) $(B)/lib/core.a $(LABS:%=$(B)/lib/%.a) \
 	$(patsubst %,$(B)/subjects/%.o,$(LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
@@ -113,6 +113,11 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
 	@$(CC) -static $^ -o $@
+
+# --- a program for the guest Linux of the capstone: static, as nothing else is there -----------
+$(B)/bin/answer: labs/11-boot-linux/linux/answer.c labs/11-boot-linux/linux/answer.h | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -static $< -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
@@ -188,7 +193,7 @@ $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(la
 # --- the grader ---------------------------------------------------------------------------------
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,$(wildcard grader/*.c)) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
-	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/judge/capstone.o $(B)/obj/agent/frames.o $(B)/lib/core.a
 
 $(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)

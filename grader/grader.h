@@ -28,6 +28,7 @@ struct settings {
     const char *lab, *check, *from, *target;
     const char *seed_text;
     const char *own, *sanitize, *yes, *times, *text, *named;
+    const char *command_line, *device; /* of make boot */
     const char *kernel, *modules;
     uint64_t seed;
 };
@@ -118,6 +119,7 @@ void hash_finish(struct hash *hash, char key[33]);
 
 struct targets_found {
     char machine[PATH_ROOM]; /* folder of the snapshot */
+    char boot_machine[PATH_ROOM]; /* the capstone's; boot_machine_prepare() fills it */
     char no_machine[700];    /* or why there is none; empty: there is */
     char no_model[300];
     char no_silicon[300];
@@ -127,6 +129,9 @@ struct targets_found {
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it
  * could not be built although everything needed is there (said on stderr). */
 bool targets_prepare(struct targets_found *found, const struct settings *s);
+
+/* Makes sure of the capstone's machine as well, if there is a target machine at all. */
+bool boot_machine_prepare(struct targets_found *found, const struct settings *s);
 
 /* Is the machine there already? Makes nothing. */
 bool machine_made(const struct settings *s);
@@ -229,6 +234,7 @@ int verb_reset(const struct settings *s);
 int verb_watch(const struct settings *s);
 int verb_trace(const struct settings *s);
 int verb_run(const struct settings *s);
+int verb_boot(const struct settings *s);
 int verb_shell(const struct settings *s);
 int verb_doctor(const struct settings *s);
 int verb_mutants(const struct settings *s);

@@ -14,9 +14,9 @@ static const struct {
 } verbs[] = {
     {"grade", verb_grade},       {"watch", verb_watch},     {"hint", verb_hint},
     {"progress", verb_progress}, {"reset", verb_reset},     {"run", verb_run},
-    {"shell", verb_shell},       {"trace", verb_trace},     {"doctor", verb_doctor},
-    {"mutants", verb_mutants},   {"attacks", verb_attacks}, {"bench", verb_bench},
-    {"help", verb_help},
+    {"boot", verb_boot},         {"shell", verb_shell},     {"trace", verb_trace},
+    {"doctor", verb_doctor},     {"mutants", verb_mutants}, {"attacks", verb_attacks},
+    {"bench", verb_bench},       {"help", verb_help},
 };
 
 int main(int argc, char **argv)

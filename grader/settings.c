@@ -79,11 +79,14 @@ bool settings_parse(struct settings *s, int count, char **words)
 {
     *s = (struct settings){.from = "labs"};
     const struct setting known[] = {
-        {"LAB", &s->lab},           {"CHECK", &s->check},   {"SEED", &s->seed_text},
-        {"FROM", &s->from},         {"TARGET", &s->target}, {"OWN", &s->own},
-        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},       {"TIMES", &s->times},
-        {"TEXT", &s->text},         {"NAMED", &s->named},   {"KERNEL", &s->kernel},
-        {"MODULES", &s->modules},   {NULL, NULL},
+        {"LAB", &s->lab},           {"CHECK", &s->check},
+        {"SEED", &s->seed_text},    {"FROM", &s->from},
+        {"TARGET", &s->target},     {"OWN", &s->own},
+        {"SANITIZE", &s->sanitize}, {"YES", &s->yes},
+        {"TIMES", &s->times},       {"TEXT", &s->text},
+        {"NAMED", &s->named},       {"KERNEL", &s->kernel},
+        {"MODULES", &s->modules},   {"CMDLINE", &s->command_line},
+        {"DEVICE", &s->device},     {NULL, NULL},
     };
 
     for (int i = 0; i < count; i++)

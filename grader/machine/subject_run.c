@@ -36,6 +36,7 @@
 #define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
 #define LIMIT_FILE      (64 * MIB)  /* one file, so also one memfd */
 #define LIMIT_LOCKED    (64 * MIB)  /* with a device: memory that it may reach by DMA */
+#define LIMIT_LINUX     (192 * MIB) /* the same two where the guest is a Linux */
 #define LIMIT_PROCESSES 16
 #define LIMIT_FILES     256
 #define LIMIT_TOGETHER  (512 * MIB) /* of all its processes and files in memory */
@@ -46,6 +47,7 @@ struct run {
     const struct run_job *job;
     pid_t pid;
     int arena, output, signals;
+    int keys; /* with RUN_TERMINAL: leads to the subject's input; or -1 */
     struct call_supervisor *supervisor; /* NULL without RUN_PRETEND_KVM */
     char printed[RUN_OUTPUT_MAX];
     uint32_t printed_size;
@@ -115,9 +117,11 @@ static void limits_set(const struct run_request *request)
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
     if (!(request->flags & RUN_SANITIZED))
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
+    bool is_linux = request->flags & RUN_LINUX;
+
     if (request->flags & RUN_DEVICE)
-        limit_set(RLIMIT_MEMLOCK, LIMIT_LOCKED);
-    limit_set(RLIMIT_FSIZE, LIMIT_FILE);
+        limit_set(RLIMIT_MEMLOCK, is_linux ? LIMIT_LINUX : LIMIT_LOCKED);
+    limit_set(RLIMIT_FSIZE, is_linux ? LIMIT_LINUX : LIMIT_FILE);
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
     limit_set(RLIMIT_CORE, 0);
@@ -179,8 +183,8 @@ static int identity_drop(int uid)
                                                                                       : 0;
 }
 
-_Noreturn static void subject_exec(const struct run *run, int output, int supervise,
-                                   int failure)
+_Noreturn static void subject_exec(const struct run *run, int keys, int output,
+                                   int supervise, int failure)
 {
     char *const argv[] = {"subject", NULL}, *const envp[] = {"PATH=/bin", NULL};
     sigset_t none;
@@ -196,7 +200,8 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     output = fcntl(output, F_DUPFD_CLOEXEC, 10);
-    dup2(open("/dev/null", O_RDONLY), 0);
+    keys = keys >= 0 ? fcntl(keys, F_DUPFD_CLOEXEC, 10) : open("/dev/null", O_RDONLY);
+    dup2(keys, 0);
     dup2(output, 1);
     dup2(output, 2);
     dup2(arena, ARENA_FD);
@@ -380,6 +385,8 @@ static void output_read(struct run *run)
     if (n <= 0)
         return;
     run->end.output_total += (uint32_t)n;
+    if (run->job->request->flags & RUN_TERMINAL)
+        evidence_send(run, FRAME_CONSOLE, NULL, 0, buffer, (size_t)n);
     if ((size_t)n < room)
         room = (size_t)n;
     memcpy(run->printed + run->printed_size, buffer, room);
@@ -437,18 +444,37 @@ static void subject_end(struct run *run, uint32_t outcome)
     kill(run->pid, SIGKILL);
 }
 
+/* Somebody types. What the subject does not read does not keep us: the pipe does not block. */
+static void keys_take(struct run *run)
+{
+    struct frame_header header = {0};
+    void *payload = NULL;
+    int r = frame_receive(run->place->channel, &header, &payload);
+
+    if (r == 0 && header.type == FRAME_KEYS && header.length == 0)
+        kill(run->pid, SIGKILL);
+    else if (r == 0 && write(run->keys, payload, header.length) < 0 && errno == EPIPE)
+        close(run->keys), run->keys = -1;
+    free(payload);
+    if (r < 0 && !run->channel_error)
+        run->channel_error = r;
+}
+
 static void subject_watch(struct run *run)
 {
     const struct run_request *request = run->job->request;
     uint64_t start = now_us(), deadline = start + (uint64_t)request->deadline_ms * 1000,
              look = start + MEMORY_LOOK_MS * 1000;
-    struct pollfd events[3] = {{.fd = run->signals, .events = POLLIN},
+    struct pollfd events[4] = {{.fd = run->signals, .events = POLLIN},
                                {.fd = run->output, .events = POLLIN},
+                               {.fd = -1, .events = POLLIN},
                                {.fd = -1, .events = POLLIN}};
     bool gone = false;
 
     if (run->supervisor)
         events[2].fd = call_supervisor_fd(run->supervisor);
+    if (run->keys >= 0)
+        events[3].fd = run->place->channel;
     while (!gone) {
         uint64_t now = now_us();
         struct signalfd_siginfo info;
@@ -461,8 +487,10 @@ static void subject_watch(struct run *run)
             subject_end(run, RUN_TOO_LARGE);
             break;
         }
-        if (poll(events, 3, wait_of(run, now, deadline)) <= 0)
+        if (poll(events, 4, wait_of(run, now, deadline)) <= 0)
             continue;
+        if (events[3].revents)
+            keys_take(run);
         if (events[2].revents && !call_supervisor_step(run->supervisor))
             events[2].fd = -1;
         if (events[1].revents)
@@ -582,18 +610,25 @@ static void pair_close(int pair[2])
 static int subject_start(struct run *run)
 {
     bool pretend = (run->job->request->flags & RUN_PRETEND_KVM) && run->job->plan;
-    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, failure[2] = {-1, -1};
+    bool terminal = run->job->request->flags & RUN_TERMINAL;
+    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, failure[2] = {-1, -1},
+        keys[2] = {-1, -1};
     int error = 0;
 
-    if (pipe2(output, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0 ||
+    if ((terminal && pipe2(keys, O_CLOEXEC) < 0) || pipe2(output, O_CLOEXEC) < 0 ||
+        pipe2(failure, O_CLOEXEC) < 0 ||
         (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) ||
         (run->pid = fork()) < 0) {
         error = errno;
     } else if (run->pid == 0) {
-        subject_exec(run, output[1], sockets[1], failure[1]);
+        subject_exec(run, keys[0], output[1], sockets[1], failure[1]);
     } else {
         run->output = output[0];
         output[0] = -1;
+        run->keys = keys[1];
+        if (terminal)
+            fcntl(keys[1], F_SETFL, O_NONBLOCK);
+        keys[1] = -1;
         close(failure[1]); /* so that the other end's closing is felt */
         if (pretend)
             close(sockets[1]);
@@ -604,6 +639,7 @@ static int subject_start(struct run *run)
         if (error == 0 && pretend && !run->supervisor)
             error = ENOMEM;
     }
+    pair_close(keys);
     pair_close(output);
     pair_close(sockets);
     pair_close(failure);
@@ -618,7 +654,7 @@ int subject_run(const struct run_place *place, const struct run_job *job)
 
     if (!run)
         return -ENOMEM;
-    *run = (struct run){.place = place, .job = job, .output = -1};
+    *run = (struct run){.place = place, .job = job, .output = -1, .keys = -1};
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
@@ -654,6 +690,8 @@ int subject_run(const struct run_place *place, const struct run_job *job)
     call_supervisor_free(run->supervisor);
     if (run->output >= 0)
         close(run->output);
+    if (run->keys >= 0)
+        close(run->keys);
     if (run->arena >= 0)
         close(run->arena);
     if (run->signals >= 0)
