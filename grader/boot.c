@@ -151,6 +151,12 @@ static void failure_print(const struct lab11_boot_output *out)
     fprintf(stderr, "\nThe VMM got as far as %s, which returned %d (%s).\n",
             capstone_step(out->step), out->result,
             error == ENOSYS ? "not written yet" : capstone_error(out->step, error));
+    if (out->device_error.kind != VFIO_OK) {
+        char words[300];
+
+        vfio_error_describe(&out->device_error, words, sizeof words);
+        fprintf(stderr, "%s\n", words);
+    }
 }
 
 static int session_report(const struct session *session, double seconds)

@@ -111,17 +111,21 @@ static void limit_set(__rlimit_resource_t resource, rlim_t value)
     setrlimit(resource, &(struct rlimit){value, value});
 }
 
+/* More than what we have ourselves: only as long as we are root. */
+static void limits_raise(const struct run_request *request)
+{
+    if (request->flags & RUN_DEVICE)
+        limit_set(RLIMIT_MEMLOCK,
+                  request->flags & RUN_LINUX ? LIMIT_LINUX : LIMIT_LOCKED);
+}
+
 static void limits_set(const struct run_request *request)
 {
     if (!(request->flags & RUN_NO_DEADLINE))
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
     if (!(request->flags & RUN_SANITIZED))
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
-    bool is_linux = request->flags & RUN_LINUX;
-
-    if (request->flags & RUN_DEVICE)
-        limit_set(RLIMIT_MEMLOCK, is_linux ? LIMIT_LINUX : LIMIT_LOCKED);
-    limit_set(RLIMIT_FSIZE, is_linux ? LIMIT_LINUX : LIMIT_FILE);
+    limit_set(RLIMIT_FSIZE, request->flags & RUN_LINUX ? LIMIT_LINUX : LIMIT_FILE);
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
     limit_set(RLIMIT_CORE, 0);
@@ -208,6 +212,7 @@ _Noreturn static void subject_exec(const struct run *run, int keys, int output,
     syscall(SYS_close_range, ARENA_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
     if (victim_volunteer() < 0)
         start_fail(failure, "volunteer for the out-of-memory killer");
+    limits_raise(run->job->request);
     if (identity_drop(run->place->subject_uid) < 0)
         start_fail(failure, "change the user");
     limits_set(run->job->request);

@@ -55,6 +55,7 @@ static void boot_note(const struct linux_vm *machine, struct lab11_boot_output *
     out->detail = machine->stop.detail;
     out->powered_off = machine->platform.powered_off;
     out->reset = machine->platform.reset;
+    out->device_error = machine->device_error;
     out->unclaimed = machine->unclaimed;
     memcpy(out->exits, machine->exits, sizeof out->exits);
 }

@@ -33,6 +33,7 @@ struct lab11_boot_output {
     uint32_t reserved;
     uint64_t detail;
     uint64_t exits[VCPU_EXIT_REASONS];
+    struct vfio_error device_error;
     uint64_t unclaimed; /* accesses to ports that nobody answers */
 };
 
