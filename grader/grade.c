@@ -136,7 +136,8 @@ int verb_grade(const struct settings *s)
     count = gradings_plan(list, &labs, s, traces);
     if (count == 0)
         return EXIT_USAGE;
-    if (!targets_prepare(&targets, s))
+    if (!targets_prepare(&targets, s) ||
+        (lab_is_capstone(list[count - 1].lab) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
 
     sandbox_mention(list, &targets);

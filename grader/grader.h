@@ -66,6 +66,9 @@ int lab_verb(const struct settings *s, const char *usage,
              int (*run)(const struct lab *lab, const struct labs *labs,
                         const struct settings *s));
 
+/* The capstone's points are not among the kit's 100: it is shown apart. It is the last lab. */
+bool lab_is_capstone(const struct lab *lab);
+
 /* One of its declared checks, or NULL. */
 const cJSON *lab_check(const struct lab *lab, const char *id);
 int lab_tenths(const struct lab *lab);

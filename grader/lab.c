@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capstone.h"
 #include "grader.h"
 
 const char *json_text(const cJSON *object, const char *name)
@@ -145,6 +146,11 @@ int lab_verb(const struct settings *s, const char *usage,
     status = lab ? run(lab, &labs, s) : EXIT_USAGE;
     labs_free(&labs);
     return status;
+}
+
+bool lab_is_capstone(const struct lab *lab)
+{
+    return strcmp(lab->name, CAPSTONE_LAB) == 0;
 }
 
 const cJSON *lab_check(const struct lab *lab, const char *id)

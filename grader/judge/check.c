@@ -37,6 +37,13 @@ uint64_t judge_random(struct judge *j)
     return z ^ (z >> 31);
 }
 
+uint64_t judge_shared_random(const struct judge *j, uint64_t n)
+{
+    struct judge shared = {.random = j->targets->options->seed ^ n << 32};
+
+    return judge_random(&shared);
+}
+
 uint64_t judge_random_below(struct judge *j, uint64_t limit)
 {
     return judge_random(j) % limit;
@@ -292,6 +299,44 @@ void judge_physical_read(struct judge *j, uint64_t address, void *buffer, size_t
                     address);
 }
 
+/* --- runs that checks share ---------------------------------------------------------------- */
+
+/* Begins its file anew. NULL: the run is not shared. */
+static const int *shared_begin(struct judge *j, const struct run_spec *spec)
+{
+    const struct shared_run head = {.whole = 0};
+    const int *file = spec->shared ? &j->targets->shared[spec->shared - 1] : NULL;
+
+    if (file && (ftruncate(*file, 0) < 0 || lseek(*file, 0, SEEK_SET) < 0 ||
+                 write(*file, &head, sizeof head) != sizeof head))
+        judge_error(j, "a shared run cannot be kept: %s", strerror(errno));
+    return file;
+}
+
+static void shared_finish(struct judge *j, const struct run_spec *spec, uint64_t nonce,
+                          size_t device_from)
+{
+    const struct shared_run head = {
+        .nonce = nonce,
+        .device_from = device_from,
+        .device_to = machine_events_size(&j->targets->machine.machine),
+        .whole = 1};
+
+    if (spec->shared && pwrite(j->targets->shared[spec->shared - 1], &head, sizeof head,
+                               0) != sizeof head)
+        judge_error(j, "a shared run cannot be kept: %s", strerror(errno));
+}
+
+/* True if it has been made; *head says of it what the frames do not. */
+static bool shared_find(struct judge *j, const struct run_spec *spec,
+                        struct shared_run *head)
+{
+    int file = spec->shared ? j->targets->shared[spec->shared - 1] : -1;
+
+    return file >= 0 && pread(file, head, sizeof *head, 0) == sizeof *head && head->whole &&
+           lseek(file, sizeof *head, SEEK_SET) == sizeof *head;
+}
+
 /* Sends the request and receives the evidence. 0, or -errno: the place has gone. */
 static int place_exchange(struct judge *j, const struct place *place,
                           const struct run_request *request, const struct run_spec *spec,
@@ -304,6 +349,7 @@ static int place_exchange(struct judge *j, const struct place *place,
     const struct evidence_source source = {.channel = place->channel,
                                            .nonce = request->nonce,
                                            .formats_path = machine ? formats : NULL,
+                                           .keep = shared_begin(j, spec),
                                            .at_checkpoint = hold_look,
                                            .context = &hold};
     size_t size;
@@ -322,11 +368,14 @@ static int place_exchange(struct judge *j, const struct place *place,
     return r;
 }
 
-/* What the IOMMU did in this run: the end of its trace, from an offset on. */
-static void device_events_collect(struct judge *j, struct evidence *e, size_t from)
+/* What the IOMMU did in this run: its trace from one offset to another. */
+static void device_events_collect(struct judge *j, struct evidence *e, size_t from,
+                                  size_t to)
 {
     char *text = machine_events_text(&j->targets->machine.machine, from);
 
+    if (text && strlen(text) > to - from)
+        text[to - from] = 0;
     if (!text || device_events_parse(&e->device, text) < 0)
         judge_error(j, "out of memory");
     free(text);
@@ -339,13 +388,49 @@ static void device_require(struct judge *j, const struct place *place)
                       "fetches (no KERNEL=)");
 }
 
+/* The evidence of a run that another check has had made. */
+static void shared_receive(struct judge *j, const struct run_spec *spec,
+                           const struct shared_run *head, struct evidence *e)
+{
+    char formats[4096];
+    const struct evidence_source source = {.channel = j->targets->shared[spec->shared - 1],
+                                           .nonce = head->nonce,
+                                           .formats_path = formats};
+    int r;
+
+    snprintf(formats, sizeof formats, "%s/formats", j->targets->options->machine);
+    r = evidence_receive(e, &source);
+    if (r < 0)
+        judge_error(j, "a shared run cannot be read: %s", strerror(-r));
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, head->device_from, head->device_to);
+}
+
+/* Has the run made. */
+static void run_make(struct judge *j, const struct run_spec *spec, struct place *place,
+                     struct evidence *e)
+{
+    size_t events = machine_events_size(&j->targets->machine.machine);
+    const struct run_request request = request_make(j, spec, place);
+    int r = place_exchange(j, place, &request, spec, e);
+
+    if (r < 0) {
+        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
+        check_end(j, VERDICT_PLACE_LOST);
+    }
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, events,
+                              machine_events_size(&j->targets->machine.machine));
+    if (e->end.outcome != RUN_NOT_STARTED)
+        shared_finish(j, spec, request.nonce, events);
+}
+
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 {
     enum target target = place_of(j->targets, j->check);
     struct place *place = place_get(j->targets, target);
     struct evidence *e = calloc(1, sizeof *e);
-    struct run_request request;
-    int r;
+    struct shared_run shared;
 
     if (!place)
         judge_error(j, "%s",
@@ -356,15 +441,10 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     j->runs[j->run_count++] = e;
     if (spec->flags & RUN_DEVICE)
         device_require(j, place);
-    size_t events = machine_events_size(&j->targets->machine.machine);
-    request = request_make(j, spec, place);
-    r = place_exchange(j, place, &request, spec, e);
-    if (r < 0) {
-        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
-        check_end(j, VERDICT_PLACE_LOST);
-    }
-    if (spec->flags & RUN_DEVICE)
-        device_events_collect(j, e, events);
+    if (shared_find(j, spec, &shared))
+        shared_receive(j, spec, &shared, e);
+    else
+        run_make(j, spec, place, e);
     if (e->end.outcome == RUN_NOT_STARTED)
         judge_error(j, "the agent could not start the subject: %s",
                     strerror(e->end.status));

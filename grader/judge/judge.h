@@ -33,11 +33,20 @@ struct place {
     char why[700]; /* if it could not be started */
 };
 
+/* What stands before the frames of a run that checks share (struct run_spec.shared). */
+struct shared_run {
+    uint64_t nonce;
+    uint64_t device_from, device_to; /* its part of the IOMMU's trace */
+    uint32_t whole;                  /* all of it is here */
+    uint32_t reserved;
+};
+
 struct targets {
     const struct judge_options *options;
     struct place model, machine;
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
+    int shared[RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
     void *image;  /* the subject's */
     size_t image_size;
 };

@@ -112,6 +112,14 @@ struct place *place_get(struct targets *t, enum target target)
     return place;
 }
 
+static void shared_forget(int file)
+{
+    const struct shared_run nothing = {.whole = 0};
+
+    if (pwrite(file, &nothing, sizeof nothing, 0) != sizeof nothing)
+        perror("judge: a shared run");
+}
+
 void place_drop(struct targets *t, enum target target)
 {
     struct place *place = target == TARGET_MODEL ? &t->model : &t->machine;
@@ -126,6 +134,9 @@ void place_drop(struct targets *t, enum target target)
         place->sandbox = 0;
     } else {
         machine_stop(&place->machine);
+        /* What checks share of it speaks of this machine's own trace of the IOMMU. */
+        for (int i = 0; i < RUN_SHARED_MAX; i++)
+            shared_forget(t->shared[i]);
         if (place->machine.console > 0)
             close(place->machine.console);
         place->machine = (struct machine)MACHINE_NONE;

@@ -286,6 +286,8 @@ static int64_t kvm_ioctl(struct call_supervisor *s, struct supervised_call *call
         return s->plan.run_size;
     case (uint32_t)KVM_CREATE_VM:
         return object_create(call, OBJECT_VM, 0, true);
+    case (uint32_t)KVM_GET_SUPPORTED_CPUID:
+        return board_cpuid_answer(&s->plan, call);
     default:
         return -ENOTTY;
     }
@@ -353,7 +355,7 @@ static int64_t vm_ioctl(struct call_supervisor *s, struct supervised_call *call)
     case (uint32_t)KVM_IRQFD:
         return irqfd_note(s, call);
     default:
-        return -ENOTTY;
+        return board_vm_ioctl(call, s->scratch.payload);
     }
 }
 
@@ -392,8 +394,9 @@ static int64_t ioctl_answer(struct call_supervisor *s, struct supervised_call *c
     case OBJECT_VM:
         return vm_ioctl(s, call);
     case OBJECT_VCPU:
-        return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call)
-                                                         : -ENOTTY;
+        return (uint32_t)call->record.args[0] == KVM_RUN
+                   ? vcpu_run_ioctl(s, call)
+                   : board_vcpu_ioctl(call, s->scratch.payload);
     case OBJECT_CONTAINER:
     case OBJECT_GROUP:
     case OBJECT_DEVICE:

@@ -31,6 +31,11 @@ void subject_read_string(const struct supervised_call *call, uint64_t address, c
 int64_t object_create(struct supervised_call *call, enum call_object kind,
                       size_t memory_size, bool cloexec);
 
+/* The answers about a PC's board (pretended_board.c); payload as above. */
+int64_t board_vm_ioctl(struct supervised_call *call, void *payload);
+int64_t board_vcpu_ioctl(struct supervised_call *call, void *payload);
+int64_t board_cpuid_answer(const struct kvm_plan *plan, struct supervised_call *call);
+
 /* Which object a path of VFIO opens; OBJECT_NONE: it is not VFIO's. */
 enum call_object vfio_object_of(const char *path);
 
