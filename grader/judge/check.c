@@ -316,14 +316,14 @@ static const int *shared_begin(struct judge *j, const struct run_spec *spec)
 static void shared_finish(struct judge *j, const struct run_spec *spec, uint64_t nonce,
                           size_t device_from)
 {
-    const struct shared_run head = {
-        .nonce = nonce,
-        .device_from = device_from,
-        .device_to = machine_events_size(&j->targets->machine.machine),
-        .whole = 1};
+    const struct shared_run head = {.nonce = nonce,
+                                    .device_from = device_from,
+                                    .device_to =
+                                        machine_events_size(&j->targets->machine.machine),
+                                    .whole = 1};
 
-    if (spec->shared && pwrite(j->targets->shared[spec->shared - 1], &head, sizeof head,
-                               0) != sizeof head)
+    if (spec->shared &&
+        pwrite(j->targets->shared[spec->shared - 1], &head, sizeof head, 0) != sizeof head)
         judge_error(j, "a shared run cannot be kept: %s", strerror(errno));
 }
 

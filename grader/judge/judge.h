@@ -46,8 +46,9 @@ struct targets {
     struct place model, machine;
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
-    int shared[RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
-    void *image;  /* the subject's */
+    int shared
+        [RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
+    void *image;          /* the subject's */
     size_t image_size;
 };
 

@@ -115,8 +115,7 @@ static void limit_set(__rlimit_resource_t resource, rlim_t value)
 static void limits_raise(const struct run_request *request)
 {
     if (request->flags & RUN_DEVICE)
-        limit_set(RLIMIT_MEMLOCK,
-                  request->flags & RUN_LINUX ? LIMIT_LINUX : LIMIT_LOCKED);
+        limit_set(RLIMIT_MEMLOCK, request->flags & RUN_LINUX ? LIMIT_LINUX : LIMIT_LOCKED);
 }
 
 static void limits_set(const struct run_request *request)

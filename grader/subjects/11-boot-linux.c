@@ -180,8 +180,8 @@ static void uart_script(struct subject *subject)
 static struct boot_file file_fence(const uint8_t *bytes, uint32_t size)
 {
     const size_t room = (size + 4095u) & ~4095u;
-    uint8_t *at = mmap(NULL, room + 4096, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *at =
+        mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (size == 0 || at == MAP_FAILED)
         return (struct boot_file){.size = 0};

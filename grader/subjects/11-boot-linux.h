@@ -60,7 +60,7 @@ struct lab11_uart_output {
 struct lab11_files {
     uint64_t ram_size; /* as the request says it */
     uint64_t rsdp;
-    uint64_t kernel_end; /* for boot_parameters_write() */
+    uint64_t kernel_end;       /* for boot_parameters_write() */
     uint32_t load, parameters; /* what to call */
     uint32_t kernel_size, initramfs_size;
     uint32_t command_line_length; /* of letters */
@@ -89,7 +89,12 @@ struct lab11_board_output {
 
 /* --- LAB11_PCI -------------------------------------------------------------------------- */
 
-enum lab11_pci_kind { LAB11_PCI_READ = 1, LAB11_PCI_WRITE, LAB11_PCI_PASS, LAB11_PCI_REMOVE };
+enum lab11_pci_kind {
+    LAB11_PCI_READ = 1,
+    LAB11_PCI_WRITE,
+    LAB11_PCI_PASS,
+    LAB11_PCI_REMOVE
+};
 
 struct lab11_pci_op {
     uint32_t kind;
@@ -105,8 +110,8 @@ struct lab11_pci {
 
 struct lab11_pci_result {
     uint32_t data;
-    int32_t result;      /* PASS */
-    uint64_t slot_gpa;   /* of the memory slot that is BAR 0; ~0: there is none */
+    int32_t result;    /* PASS */
+    uint64_t slot_gpa; /* of the memory slot that is BAR 0; ~0: there is none */
     uint64_t slot_size;
     uint32_t slot_is_bar; /* what is behind it is the device's mapped BAR */
     uint32_t eventfds;    /* 1: both are open */

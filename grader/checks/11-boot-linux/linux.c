@@ -3,13 +3,13 @@
  * the kernel's file. Two boots serve all checks here: one without device, one with it. */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "../../../labs/11-boot-linux/linux/answer.h"
@@ -20,7 +20,8 @@
 
 #define COMMAND_LINE                                                                       \
     "console=ttyS0 quiet no_timer_check tsc=reliable lpj=4000000 panic=-1 reboot=t "       \
-    "mitigations=off cryptomgr.notests random.trust_cpu=on ipv6.disable=1 nonce=%016" PRIx64
+    "mitigations=off cryptomgr.notests random.trust_cpu=on ipv6.disable=1 "                \
+    "nonce=%016" PRIx64
 #define DEADLINE_MS  40000
 #define CONSOLE_MAX  (64u << 10)
 #define CONSOLE_TAIL 300
@@ -180,8 +181,7 @@ static void console_rebuild(struct linux_boot *b)
             rip = event->reason == SVM_EXIT_IOIO ? event->rip : 0;
         if (event->kind != EVENT_PIO || !event->write)
             continue;
-        b->powered_off |=
-            event->address == PM1_CONTROL_PORT && (event->value & PM1_SLEEP);
+        b->powered_off |= event->address == PM1_CONTROL_PORT && (event->value & PM1_SLEEP);
         if (!is_console_byte(&state, event) || event->value == '\r' ||
             b->console_size == CONSOLE_MAX - 1)
             continue;
@@ -195,8 +195,9 @@ static void console_rebuild(struct linux_boot *b)
 /* How the console ends, for a message. */
 static const char *console_tail(const struct linux_boot *b)
 {
-    const char *from =
-        b->console_size > CONSOLE_TAIL ? b->console + b->console_size - CONSOLE_TAIL : b->console;
+    const char *from = b->console_size > CONSOLE_TAIL
+                           ? b->console + b->console_size - CONSOLE_TAIL
+                           : b->console;
 
     return b->console_size ? from : "(nothing)";
 }
@@ -232,8 +233,8 @@ static struct linux_boot *boot_linux_once(struct judge *judge, uint32_t which)
     struct window windows[PIECES];
     const bool device = which == BOOT_DEVICE;
     const struct run_spec spec = {.entry = LAB11_BOOT,
-                                  .flags = RUN_TRACE | RUN_LINUX |
-                                           (device ? RUN_DEVICE : 0),
+                                  .flags =
+                                      RUN_TRACE | RUN_LINUX | (device ? RUN_DEVICE : 0),
                                   .input = &in,
                                   .input_size = sizeof in,
                                   .windows = windows,
@@ -247,8 +248,7 @@ static struct linux_boot *boot_linux_once(struct judge *judge, uint32_t which)
     b->nonce = judge_shared_random(judge, which);
     b->text = kernel_text_find(judge);
     windows_make(b, windows);
-    in = (struct lab11_boot){
-        .has_pci = device, .device = device, .ram_mib = LAB11_RAM_MIB};
+    in = (struct lab11_boot){.has_pci = device, .device = device, .ram_mib = LAB11_RAM_MIB};
     snprintf(in.command_line, sizeof in.command_line, COMMAND_LINE, b->nonce);
     b->e = judge_run_any_end(judge, &spec);
     console_rebuild(b);
@@ -349,7 +349,8 @@ static void text_check(const struct linux_boot *b)
     unsigned patched = 0;
 
     for (unsigned i = 0; i < PIECES; i++) {
-        const size_t before = differences(b, AT_START, i), after = differences(b, AT_END, i);
+        const size_t before = differences(b, AT_START, i),
+                     after = differences(b, AT_END, i);
         const uint64_t gpa = b->text.physical + b->pieces[i];
 
         CHECK(b->judge, before == 0, asked,
@@ -363,7 +364,8 @@ static void text_check(const struct linux_boot *b)
     }
     CHECK(b->judge, patched >= PIECES / 2,
           "a kernel that has run has patched its own text here and there",
-          "of %u pieces of 64 KiB, %u are not exactly the file's any more", PIECES, patched);
+          "of %u pieces of 64 KiB, %u are not exactly the file's any more", PIECES,
+          patched);
 }
 
 void kernel_is_the_true_one(struct judge *judge)
@@ -424,8 +426,8 @@ void linux_sees_the_board(struct judge *judge)
     CHECK(judge, line_has(flags, " tsc_deadline_timer"),
           "Linux's timer is the local APIC's with TSC deadlines",
           "its CPU has no flag \"tsc_deadline_timer\" (leaf 1, ECX bit 24)");
-    CHECK(judge, interrupts_of(b, "ttyS0") > 0,
-          "the serial driver works by interrupts", "ttyS0 has had none");
+    CHECK(judge, interrupts_of(b, "ttyS0") > 0, "the serial driver works by interrupts",
+          "ttyS0 has had none");
     CHECK(judge, interrupts_of(b, "Local timer") > 0, "the local APIC's timer ticks",
           "it has had no interrupt");
     judge_figure(judge, "interrupts of the serial port", interrupts_of(b, "ttyS0"), "");
@@ -461,8 +463,8 @@ void linux_drives_the_device(struct judge *judge)
 
     answer_check(b);
     said = line_find(b, "device: ");
-    CHECK(judge, said, asked, "Linux has found no device 00:05.0; its console ends with:\n%s",
-          console_tail(b));
+    CHECK(judge, said, asked,
+          "Linux has found no device 00:05.0; its console ends with:\n%s", console_tail(b));
     snprintf(due, sizeof due, "id 010000ed, factorial %u\n", factorial(number));
     CHECK(judge, strncmp(said, due, strlen(due)) == 0, asked,
           "asked for %u!, it is to say \"%.*s\"; it says \"%.*s\"", number,
