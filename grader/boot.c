@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "arena.h"
-#include "capstone.h"
 #include "exit_names.h"
 #include "grader.h"
 #include "machine/frames.h"
@@ -270,6 +269,7 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
                       const struct settings *s)
 {
     struct submission submission = submission_from(s);
+    char note[CAPSTONE_NOTE];
     static struct lab11_boot boot;
     struct targets_found targets;
     struct built built;
@@ -285,6 +285,9 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
     }
     if (targets.no_sandbox[0])
         submission.no_sandbox = targets.no_sandbox;
+    capstone_submission(&submission, labs, s, note);
+    if (note[0])
+        fprintf(stderr, "%s\n", note);
     subject_build(&built, lab, labs, &submission, lab->name);
     if (built.messages && built.messages[0])
         fprintf(stderr, "%s\n", built.messages);

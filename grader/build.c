@@ -166,7 +166,10 @@ static bool lab_sources_read(struct build *b, const struct lab *lab, const char 
 /* With OWN=1, the student's earlier parts take the place of the reference's. */
 static bool lab_is_own(const struct build *b, const struct lab *other)
 {
-    return b->submission->own && other->number < b->lab->number;
+    const uint32_t only = b->submission->own_labs;
+
+    return b->submission->own && other->number < b->lab->number &&
+           (only == 0 || (only >> other->number & 1));
 }
 
 static bool sources_read(struct build *b)

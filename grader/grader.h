@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "capstone.h"
+
 /* Exit status of the program. */
 enum { EXIT_ALL = 0, EXIT_POINTS = 1, EXIT_USAGE = 2, EXIT_GRADER = 3 };
 
@@ -30,6 +32,7 @@ struct settings {
     const char *own, *sanitize, *yes, *times, *text, *named;
     const char *command_line, *device; /* of make boot */
     const char *kernel, *modules;
+    bool not_own; /* OWN=0 was said */
     uint64_t seed;
 };
 
@@ -148,6 +151,7 @@ struct submission {
     const char *folder; /* holds NN-name/part.c */
     const char *label;  /* what to call that folder in messages */
     const char *own;    /* whose parts 1 .. N-1 to link too; NULL: the reference's */
+    uint32_t own_labs;  /* not 0: only those of the labs whose bits are set */
     bool sanitize;
     bool trusted;           /* one's own: may do without a sandbox where there is none */
     const char *no_sandbox; /* why there is none, or NULL */
@@ -181,6 +185,7 @@ struct grading {
 
     cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */
     char *messages; /* the compiler's */
+    char parts[CAPSTONE_NOTE]; /* on whose parts it stands, in words; "": as always */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
@@ -224,7 +229,8 @@ void print_wrapped(const char *text, int indent, int width);
 /* "exit 17", "the last step": a verdict's "point" in words; "": it has none */
 const char *point_text(const cJSON *point, char buffer[40]);
 void report_print(const struct grading *grading, const struct settings *s);
-void report_total(const struct grading *list, int count);
+/* begun: the capstone is (its points are not in the sum, wherever it is). */
+void report_total(const struct grading *list, int count, bool begun);
 /* One line that is overwritten by the next; nothing where there is no terminal. */
 void progress_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

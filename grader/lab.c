@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capstone.h"
 #include "grader.h"
 
 const char *json_text(const cJSON *object, const char *name)

@@ -302,6 +302,8 @@ void report_print(const struct grading *g, const struct settings *s)
 
     progress_line("%s", "");
     header_print(g, s);
+    if (g->parts[0])
+        printf("  %s\n", g->parts);
     messages_print(g);
     cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
     {
@@ -316,15 +318,28 @@ void report_print(const struct grading *g, const struct settings *s)
     summary_print(g);
 }
 
-void report_total(const struct grading *list, int count)
+/* "  capstone 14 of 20" */
+static void capstone_print(const struct grading *g)
 {
+    char got[16], of[16];
+
+    printf("; capstone %s of %s", points_text(g->earned, got),
+           points_text(lab_tenths(g->lab), of));
+}
+
+void report_total(const struct grading *list, int count, bool begun)
+{
+    const int labs = begun ? count - 1 : count;
     int earned = 0, of = 0;
     char got[16], all[16];
 
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < labs; i++) {
         earned += list[i].earned;
         of += lab_tenths(list[i].lab);
     }
-    printf("\nTotal: %s%s of %s points%s in %d labs\n", paint("bold"),
-           points_text(earned, got), points_text(of, all), paint("off"), count);
+    printf("\nTotal: %s%s of %s points%s in %d labs", paint("bold"),
+           points_text(earned, got), points_text(of, all), paint("off"), labs);
+    if (begun)
+        capstone_print(&list[labs]);
+    putchar('\n');
 }

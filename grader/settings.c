@@ -92,6 +92,7 @@ bool settings_parse(struct settings *s, int count, char **words)
     for (int i = 0; i < count; i++)
         if (!word_store(known, words[i]))
             return false;
+    s->not_own = s->own && !switch_on(s->own);
     s->own = switch_on(s->own);
     s->sanitize = switch_on(s->sanitize);
     s->yes = switch_on(s->yes);
