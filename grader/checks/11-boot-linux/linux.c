@@ -35,6 +35,7 @@
 #define AT_START   0
 #define AT_END     1
 
+#define EXIT_PLACES      200
 #define OPCODE_OUT_DX_AL 0xee
 #define PM1_CONTROL_PORT (PLATFORM_PM1 + 4)
 #define PM1_SLEEP        0x2000u
@@ -299,31 +300,6 @@ static void figures(const struct linux_boot *b)
     judge_figure(b->judge, "from start to power off", b->e->end.elapsed_us / 1e6, "s");
 }
 
-static void answer_check(const struct linux_boot *b)
-{
-    char version[1024], due[40];
-    uint64_t answer = answer_of(b->nonce, version_find(b, version, sizeof version));
-    const char *said = line_find(b, "answer ");
-
-    snprintf(due, sizeof due, "%016" PRIx64, answer);
-    CHECK(b->judge, said != NULL, "the guest's program answers the nonce on the console",
-          "no line of the console begins with \"answer\"; it ends with:\n%s",
-          console_tail(b));
-    CHECK(b->judge, strncmp(said, due, 16) == 0,
-          "the guest's program answers the nonce on the console",
-          "it is %s, the console has %.16s", due, said);
-    CHECK(b->judge, b->powered_off, "the guest switches the machine off",
-          "there is no write to port %#x with bit 13 (ACPI's S5)", PM1_CONTROL_PORT);
-}
-
-void linux_answers(struct judge *judge)
-{
-    const struct linux_boot *b = boot_linux_once(judge, BOOT_PLAIN);
-
-    answer_check(b);
-    figures(b);
-}
-
 /* --- is it the kernel? ------------------------------------------------------------------------------ */
 
 static size_t differences(const struct linux_boot *b, unsigned checkpoint, unsigned piece)
@@ -368,21 +344,76 @@ static void text_check(const struct linux_boot *b)
           patched);
 }
 
-void kernel_is_the_true_one(struct judge *judge)
+/* Places in the kernel's text at which the guest has left. */
+static size_t exit_places(const struct linux_boot *b)
+{
+    static uint64_t places[EXIT_PLACES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->e->events.count && count < EXIT_PLACES; i++) {
+        const struct kvm_event *event = &b->e->events.list[i];
+        size_t known = 0;
+
+        if (event->kind != EVENT_EXIT || event->rip - b->text.virtual >= b->text.size)
+            continue;
+        while (known < count && places[known] != event->rip)
+            known++;
+        if (known == count)
+            places[count++] = event->rip;
+    }
+    return count;
+}
+
+/* All that a boot is worth hangs on this: it was that kernel which ran and wrote. */
+static void kernel_check(const struct linux_boot *b)
 {
     static const char asked[] = "what is on the console was written by the kernel's driver";
-    const struct linux_boot *b = boot_linux_once(judge, BOOT_PLAIN);
     const uint64_t at = b->console_rip - b->text.virtual;
+    const size_t places = exit_places(b);
 
     text_check(b);
-    CHECK(judge, b->console_size > 0, asked, "nothing is on the console");
-    CHECK(judge, at < b->text.size && b->text.file[b->text.offset + at] == OPCODE_OUT_DX_AL,
-          asked, "%zu of %zu bytes come from RIP %#" PRIx64 ", where the kernel has no OUT",
+    CHECK(b->judge, b->console_size > 0, asked, "nothing is on the console");
+    CHECK(b->judge,
+          at < b->text.size && b->text.file[b->text.offset + at] == OPCODE_OUT_DX_AL, asked,
+          "%zu of %zu bytes come from RIP %#" PRIx64 ", where the kernel has no OUT",
           b->from_rip, b->console_size, b->console_rip);
-    CHECK(judge, b->from_rip == b->console_size, asked,
+    CHECK(b->judge, b->from_rip == b->console_size, asked,
           "%zu of %zu bytes come from other instructions than its OUT at %#" PRIx64,
           b->console_size - b->from_rip, b->console_size, b->console_rip);
+    CHECK(b->judge, places == EXIT_PLACES, "a kernel that starts leaves the guest all over",
+          "the VM exits come from %zu places in its text; a boot has more than %u", places,
+          EXIT_PLACES);
+}
+
+static void answer_check(const struct linux_boot *b)
+{
+    char version[1024], due[40];
+    uint64_t answer = answer_of(b->nonce, version_find(b, version, sizeof version));
+    const char *said = line_find(b, "answer ");
+
+    kernel_check(b);
+    snprintf(due, sizeof due, "%016" PRIx64, answer);
+    CHECK(b->judge, said != NULL, "the guest's program answers the nonce on the console",
+          "no line of the console begins with \"answer\"; it ends with:\n%s",
+          console_tail(b));
+    CHECK(b->judge, strncmp(said, due, 16) == 0,
+          "the guest's program answers the nonce on the console",
+          "it is %s, the console has %.16s", due, said);
+    CHECK(b->judge, b->powered_off, "the guest switches the machine off",
+          "there is no write to port %#x with bit 13 (ACPI's S5)", PM1_CONTROL_PORT);
+}
+
+void linux_answers(struct judge *judge)
+{
+    const struct linux_boot *b = boot_linux_once(judge, BOOT_PLAIN);
+
     answer_check(b);
+    figures(b);
+}
+
+void kernel_is_the_true_one(struct judge *judge)
+{
+    kernel_check(boot_linux_once(judge, BOOT_PLAIN));
 }
 
 /* --- what it found ------------------------------------------------------------------------------------ */
