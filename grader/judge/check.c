@@ -25,6 +25,7 @@
 #define PATIENT_TIMEOUTS    2     /* after so many in a lab, the others get a quarter */
 #define PATIENCE_MS         20000 /* the agent itself has to answer within this much more */
 #define TRACE_KEEP_MAX      20000 /* events kept for `make trace` */
+#define TRACE_KEEP_LINUX    80000 /* of the boot of a Linux */
 
 /* --- random numbers: splitmix64 ------------------------------------------------------------ */
 
@@ -227,7 +228,8 @@ static void file_keep(const struct judge *j, const char *suffix, const void *hea
 static void trace_keep(struct judge *j, const struct evidence *e,
                        const struct run_spec *spec)
 {
-    size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
+    const size_t max = spec->flags & RUN_LINUX ? TRACE_KEEP_LINUX : TRACE_KEEP_MAX;
+    size_t count = e->events.count < max ? e->events.count : max;
     struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
 
     judge_points_at(j, "", 0);
