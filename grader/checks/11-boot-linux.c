@@ -19,7 +19,7 @@ static const struct check checks[] = {
         .run = uart_registers_answer,
         .why = "A driver writes, reads back, and decides from that which chip it has.",
         .handout = "Steps, 2",
-        .slide = "I/O Mapping",
+        .slide = "A serial port",
         .manual = UART_SHEET ".1 to 8.10",
         .hints =
             {"Two registers change their meaning with bit 7 of another one. Which?",
@@ -41,7 +41,7 @@ static const struct check checks[] = {
         .run = uart_fifo_keeps_order,
         .why = "Keys that are typed before the guest reads must not be lost or swapped.",
         .handout = "Steps, 1",
-        .slide = "I/O Mapping",
+        .slide = "A serial port",
         .manual = UART_SHEET ".5 (FCR)",
         .hints = {"How many bytes may wait while the FIFO is off?",
                   "An array of 16, an index of the first, and a count. When is it emptied?",
@@ -59,7 +59,7 @@ static const struct check checks[] = {
         .run = uart_line_follows_reasons,
         .why = "A line that never falls, or rises too late, is a console that stops.",
         .handout = "The interrupt line",
-        .slide = "Interrupt options",
+        .slide = "The interrupt line",
         .manual = UART_SHEET ".6 (IIR); " API("4.25 (KVM_IRQ_LINE)"),
         .hints =
             {"The input of the interrupt controller is edge-triggered: only a rise counts. "
@@ -82,7 +82,7 @@ static const struct check checks[] = {
         .run = kernel_lies_where_it_says,
         .why = "There is no decompressor to mend what the loader puts in the wrong place.",
         .handout = "Steps, 3",
-        .slide = "Guest pseudo-physical memory",
+        .slide = "From ELF to memory",
         .manual = "System V ABI, 5 (Program Header, Note Section); " PVH,
         .hints =
             {"A program header has two addresses. Which one can a loader use that knows "
@@ -103,7 +103,7 @@ static const struct check checks[] = {
         .run = bad_kernels_are_refused,
         .why = "A file comes from outside: its numbers are claims, not facts.",
         .handout = "Steps, 3",
-        .slide = "Guest pseudo-physical memory",
+        .slide = "From ELF to memory",
         .manual = "System V ABI, 4 (ELF Header); common/include/boot.h",
         .hints =
             {"For each number in the file: what if it is as large as it can be?",
@@ -122,7 +122,7 @@ static const struct check checks[] = {
         .run = parameters_lie_in_memory,
         .why = "It is all that a kernel knows of its machine before it can ask.",
         .handout = "Steps, 4",
-        .slide = "Guest pseudo-physical memory",
+        .slide = "start_info",
         .manual = "Linux include/xen/interface/hvm/start_info.h",
         .hints = {"start_info has only addresses. What stands at each?",
                   "The three structures follow each other at 6000h: offsetof() of struct "
@@ -141,7 +141,7 @@ static const struct check checks[] = {
         .run = parameters_that_do_not_fit,
         .why = "An initramfs over the kernel is a crash that nobody can explain.",
         .handout = "Steps, 4",
-        .slide = "Guest pseudo-physical memory",
+        .slide = "start_info",
         .manual = "common/include/boot.h, boot_parameters_write()",
         .hints =
             {"Which subtraction can become negative?",
@@ -161,7 +161,7 @@ static const struct check checks[] = {
         .run = board_is_made_in_order,
         .why = "A vCPU gets its local APIC when it is made: the controllers come first.",
         .handout = "Steps, 5",
-        .slide = "Interrupt options",
+        .slide = "The board",
         .manual = API("4.24, 4.59, 4.71"),
         .hints =
             {"Three ioctls on the VM; one takes an address, one nothing, one a structure.",
@@ -181,7 +181,7 @@ static const struct check checks[] = {
         .run = cpuid_is_the_vcpus_own,
         .why = "CPUID is where a kernel learns that it is a guest, and which CPU it is on.",
         .handout = "Steps, 6",
-        .slide = "Trap and emulate",
+        .slide = "CPUID",
         .manual = API("4.46, 4.88") "; SDM 2A, CPUID, leaves 1 and 0Bh",
         .hints =
             {"KVM fills in leaf 1 as the host's CPU has it, APIC ID of that CPU included.",
@@ -202,7 +202,7 @@ static const struct check checks[] = {
         .run = vcpu_starts_as_pvh_wants,
         .why = "A CPU after reset is in real mode at FFFFFFF0h: nobody is there.",
         .handout = "Steps, 7",
-        .slide = "Virtual Machine Control Structure",
+        .slide = "First state",
         .manual = PVH " (\"Initial state\"); SDM 3A, 2.5, 3.4.5",
         .hints =
             {"A segment register has a hidden part: that is what counts, there is no GDT.",
@@ -220,7 +220,7 @@ static const struct check checks[] = {
         .run = linux_answers,
         .why = "This is what a VMM is for.",
         .handout = "Run it",
-        .slide = "Root and non-root modes",
+        .slide = "Pitfalls",
         .manual = "Linux Documentation/arch/x86/boot.rst; handout \"When it hangs\"",
         .hints =
             {"Do the model checks pass? Start with the first that does not. Then `make "
@@ -241,7 +241,7 @@ static const struct check checks[] = {
         .run = kernel_is_the_true_one,
         .why = "Text on a console proves nothing; whose instruction wrote it does.",
         .handout = "What the checks look at",
-        .slide = "Root and non-root modes",
+        .slide = "What the run looks like",
         .manual = "Linux Documentation/trace/events.rst; events/kvm/kvm_pio",
         .hints = {"Compare what lies at 1000000h with the file: byte for byte?",
                   "Every PT_LOAD is copied whole, from p_offset, by guest_write().",
@@ -260,7 +260,7 @@ static const struct check checks[] = {
         .run = linux_sees_the_board,
         .why = "A kernel that boots by luck, with half of its machine, will not stay up.",
         .handout = "Run it",
-        .slide = "Interrupt options",
+        .slide = "The board",
         .manual = "Linux Documentation/filesystems/proc.rst (iomem, interrupts)",
         .hints =
             {"The report names what Linux has not found: memory, a CPU flag, an interrupt.",
@@ -280,7 +280,7 @@ static const struct check checks[] = {
         .run = config_cycles_find_functions,
         .why = "A bus is enumerated by asking all 8192 functions; most are not there.",
         .handout = "Steps, 8",
-        .slide = "I/O Mapping",
+        .slide = "PCI configuration",
         .manual = "PCI 3.0, 3.2.2.3.2, 6.1",
         .hints =
             {"What does a read find where no device drives the bus?",
@@ -299,7 +299,7 @@ static const struct check checks[] = {
         .run = bar_is_sized_and_placed,
         .why = "The guest decides where a device's registers lie: your slot has to follow.",
         .handout = "Steps, 9",
-        .slide = "Passed-through device",
+        .slide = "BAR sizing",
         .manual = "PCI 3.0, 6.2.5.1",
         .hints =
             {"How does a driver find out how large a BAR is?",
@@ -318,7 +318,7 @@ static const struct check checks[] = {
         .run = passed_function_keeps_its_secrets,
         .why = "The host still owns the device: its command and BARs are not the guest's.",
         .handout = "Steps, 9",
-        .slide = "Passed-through device",
+        .slide = "BAR sizing",
         .manual = "PCI 3.0, 6.2; Linux Documentation/driver-api/vfio.rst",
         .hints =
             {"Go through the contract's list: from whom comes each byte?",
@@ -337,7 +337,7 @@ static const struct check checks[] = {
         .run = interrupt_line_is_wired,
         .why = "A level stays until somebody serves the device: nobody may go deaf for it.",
         .handout = "The wire",
-        .slide = "Interrupt options",
+        .slide = "INTx is a level",
         .manual = API("4.75") "; Linux include/uapi/linux/vfio.h",
         .hints =
             {"Who masks the line when it comes, and who says that it may come again?",
@@ -359,7 +359,7 @@ static const struct check checks[] = {
         .run = linux_drives_the_device,
         .why = "Three parts of yours and an unmodified kernel: nobody told it of VFIO.",
         .handout = "Run it",
-        .slide = "Passed-through device",
+        .slide = "INTx is a level",
         .manual = "Linux Documentation/driver-api/uio-howto.rst (uio_pci_generic)",
         .hints =
             {"`make boot DEVICE=edu`, then: cat /sys/bus/pci/devices/*/resource; dmesg | "
@@ -379,7 +379,7 @@ static const struct check checks[] = {
         .run = device_reaches_guest_memory,
         .why = "The guest's physical addresses are what the device puts on the bus.",
         .handout = "Run it",
-        .slide = "DMA devices",
+        .slide = "What you will build",
         .manual = "Linux Documentation/driver-api/vfio.rst",
         .hints =
             {"Is all memory of the VM mapped for DMA before the guest runs?",
