@@ -1,40 +1,41 @@
-/* capstone.c - lab 11: on whose parts it stands, and whether it has been begun. */
+/* capstone.c - lab 11: on whose parts it stands, and what its last grading said. */
 #define _GNU_SOURCE
 #include "capstone.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "grader.h"
 
 static const int stands_on[] = {1, 2, 3, 8};
 #define STANDS_ON (sizeof stands_on / sizeof stands_on[0])
 
-/* Is the part another than the starter? */
-static bool part_changed(const char *from, const struct lab *lab, const char *part)
+int capstone_earned(const struct labs *labs, const char *from, int *of)
 {
-    char path[PATH_ROOM], solution[PATH_ROOM], *starter = NULL, *text;
-    char *argv[] = {"grader/starters.sh", "print", solution, NULL};
-    size_t size = 0;
-    bool same;
+    char path[PATH_ROOM];
+    const cJSON *check;
+    cJSON *results;
+    int earned = -1;
 
-    path_make(path, "%s/%s/%s", from, lab->name, part);
-    path_make(solution, "solutions/%s/%s", lab->name, part);
-    text = file_read(path, PART_BYTES, &size);
-    same = text && command_run(argv, &starter, 30) == 0 && strlen(starter) == size &&
-           memcmp(starter, text, size) == 0;
-    free(starter);
-    free(text);
-    return text != NULL && !same;
-}
+    results_path(path, from);
+    results = results_load(path);
+    for (int i = 0; i < labs->count; i++) {
+        const struct lab *lab = &labs->list[i];
 
-bool capstone_begun(const struct lab *lab, const char *from)
-{
-    for (int i = 0; i < lab->part_count; i++)
-        if (part_changed(from, lab, lab->parts[i]))
-            return true;
-    return false;
+        if (!lab_is_capstone(lab) ||
+            !cJSON_HasObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name))
+            continue;
+        earned = 0;
+        *of = lab_tenths(lab);
+        cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
+        {
+            const cJSON *verdict = results_verdict(results, lab, json_text(check, "id"));
+
+            if (strcmp(json_text(verdict, "verdict"), "pass") == 0)
+                earned += json_int(check, "tenths");
+        }
+    }
+    cJSON_Delete(results);
+    return earned;
 }
 
 static bool lab_is_full(const cJSON *results, const struct lab *lab)

@@ -1,9 +1,8 @@
 /* capstone.h - lab 11: what is special about it. Its points are shown apart, it stands on one's
- * own parts where they are complete, and `make grade` leaves it out before it is begun. */
+ * own parts where they are complete, and is graded when it is named: `make grade LAB=11`. */
 #ifndef CAPSTONE_H
 #define CAPSTONE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define CAPSTONE_LAB  "11-boot-linux"
@@ -24,8 +23,8 @@ struct labs;
 struct settings;
 struct submission;
 
-/* Is any part in the folder another than the starter? */
-bool capstone_begun(const struct lab *lab, const char *from);
+/* What the last `make grade LAB=11` of that folder said, in tenths of *of; -1: there was none. */
+int capstone_earned(const struct labs *labs, const char *from, int *of);
 
 /* Decides whose parts 01, 02, 03 and 08 are linked: in labs/, one's own where the lab has all its
  * points, unless OWN= says something. note: that in a sentence; "": nothing to be said. */

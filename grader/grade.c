@@ -46,7 +46,7 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
     for (int i = 0; i < labs->count; i++) {
         const struct lab *lab = &labs->list[i];
 
-        if (one ? lab != one : lab_is_capstone(lab) && !capstone_begun(lab, s->from))
+        if (one ? lab != one : lab_is_capstone(lab))
             continue;
         int at = count++;
         if (!s->sanitize)
@@ -150,7 +150,7 @@ int verb_grade(const struct settings *s)
         report_print(&list[i], s);
     }
     if (count > 1)
-        report_total(list, count, lab_is_capstone(list[count - 1].lab));
+        report_total(list, count, &labs, s->from);
     if (strcmp(s->from, "labs") == 0)
         next_step(list, count, &labs, s);
     status = exit_status(list, count);

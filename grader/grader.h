@@ -124,9 +124,9 @@ void hash_finish(struct hash *hash, char key[33]);
 /* --- prepare.c: the machine, made when first needed and when stale ------------------------------ */
 
 struct targets_found {
-    char machine[PATH_ROOM]; /* folder of the snapshot */
+    char machine[PATH_ROOM];      /* folder of the snapshot */
     char boot_machine[PATH_ROOM]; /* the capstone's; boot_machine_prepare() fills it */
-    char no_machine[700];    /* or why there is none; empty: there is */
+    char no_machine[700];         /* or why there is none; empty: there is */
     char no_model[300];
     char no_silicon[300];
     char no_sandbox[300]; /* why bubblewrap cannot be used; empty: it can */
@@ -183,10 +183,10 @@ struct grading {
     bool no_machine, no_silicon; /* leave these targets out */
     uint64_t seed;
 
-    cJSON *checks;  /* object: id -> {verdict, asked, seen, note, seconds} */
-    char *messages; /* the compiler's */
+    cJSON *checks;             /* object: id -> {verdict, asked, seen, note, seconds} */
+    char *messages;            /* the compiler's */
     char parts[CAPSTONE_NOTE]; /* on whose parts it stands, in words; "": as always */
-    bool reported;  /* the worker has said how the build went */
+    bool reported;             /* the worker has said how the build went */
     bool built, ours_failed;
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
@@ -229,8 +229,9 @@ void print_wrapped(const char *text, int indent, int width);
 /* "exit 17", "the last step": a verdict's "point" in words; "": it has none */
 const char *point_text(const cJSON *point, char buffer[40]);
 void report_print(const struct grading *grading, const struct settings *s);
-/* begun: the capstone is (its points are not in the sum, wherever it is). */
-void report_total(const struct grading *list, int count, bool begun);
+/* And what the capstone's last grading said, if there was one. */
+void report_total(const struct grading *list, int count, const struct labs *labs,
+                  const char *from);
 /* One line that is overwritten by the next; nothing where there is no terminal. */
 void progress_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

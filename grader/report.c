@@ -318,28 +318,21 @@ void report_print(const struct grading *g, const struct settings *s)
     summary_print(g);
 }
 
-/* "  capstone 14 of 20" */
-static void capstone_print(const struct grading *g)
+void report_total(const struct grading *list, int count, const struct labs *labs,
+                  const char *from)
 {
-    char got[16], of[16];
-
-    printf("; capstone %s of %s", points_text(g->earned, got),
-           points_text(lab_tenths(g->lab), of));
-}
-
-void report_total(const struct grading *list, int count, bool begun)
-{
-    const int labs = begun ? count - 1 : count;
-    int earned = 0, of = 0;
+    int earned = 0, of = 0, capstone_of,
+        capstone = capstone_earned(labs, from, &capstone_of);
     char got[16], all[16];
 
-    for (int i = 0; i < labs; i++) {
+    for (int i = 0; i < count; i++) {
         earned += list[i].earned;
         of += lab_tenths(list[i].lab);
     }
     printf("\nTotal: %s%s of %s points%s in %d labs", paint("bold"),
-           points_text(earned, got), points_text(of, all), paint("off"), labs);
-    if (begun)
-        capstone_print(&list[labs]);
+           points_text(earned, got), points_text(of, all), paint("off"), count);
+    if (capstone >= 0)
+        printf("; capstone %s of %s", points_text(capstone, got),
+               points_text(capstone_of, all));
     putchar('\n');
 }

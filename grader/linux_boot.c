@@ -1,4 +1,4 @@
-/* boot.c - the verb boot: Linux in one's own VMM, on this terminal.
+/* linux_boot.c - the verb boot: Linux in one's own VMM, on this terminal.
  *
  *   terminal <--> this process <-- frames --> agent <-- pipes --> subject: UART --> guest
  */
@@ -13,9 +13,9 @@
 #include "arena.h"
 #include "exit_names.h"
 #include "grader.h"
+#include "linux_boot.h"
 #include "machine/frames.h"
 #include "qemu.h"
-#include "subjects/11-boot-linux.h"
 #include "terminal.h"
 
 #define COMMAND_LINE                                                                       \
@@ -27,6 +27,7 @@
 struct session {
     int channel;
     bool terminal; /* keys come from one */
+    bool quiet;    /* nobody wants to see the console */
     bool prefix, end;
     bool typing; /* keys are taken (from a pipe: not before there is a prompt) */
     char tail[sizeof PROMPT];
@@ -54,7 +55,7 @@ static void frame_take(struct session *session, const struct frame_header *heade
 
     switch (header->type) {
     case FRAME_CONSOLE:
-        if (write(STDOUT_FILENO, payload, header->length) < 0)
+        if (!session->quiet && write(STDOUT_FILENO, payload, header->length) < 0)
             session->end = true;
         tail_add(session, payload, header->length);
         break;
@@ -190,7 +191,7 @@ static int session_report(const struct session *session, double seconds)
 
 /* --- together --------------------------------------------------------------------------------- */
 
-static bool subject_start(int channel, const char *subject, const struct lab11_boot *boot)
+bool linux_boot_start(int channel, const char *subject, const struct lab11_boot *boot)
 {
     const struct run_request request = {.flags = RUN_TERMINAL | RUN_LINUX |
                                                  RUN_NO_DEADLINE |
@@ -228,7 +229,7 @@ static int machine_session(const char *subject, const char *folder,
                         ? "Your VMM boots Linux; Ctrl-A x ends it.\n"
                         : "Standard input is no terminal: what comes from it is typed at "
                           "the guest's prompt.\n");
-    if (subject_start(machine.channel, subject, boot) && session_run(&session)) {
+    if (linux_boot_start(machine.channel, subject, boot) && session_run(&session)) {
         terminal_restore();
         status = session_report(&session, now_seconds() - start);
     } else {
@@ -240,10 +241,27 @@ static int machine_session(const char *subject, const char *folder,
     return status;
 }
 
-/* False after saying what is wrong with it. */
-static bool boot_fill(struct lab11_boot *boot, const struct settings *s)
+/* Nothing is typed. */
+bool linux_boot_prompt(int channel)
 {
-    const char *more = s->command_line ? s->command_line : "";
+    struct session session = {.channel = channel, .quiet = true};
+
+    while (!session.typing && !session.ended) {
+        struct frame_header header;
+        void *payload;
+
+        if (frame_receive(channel, &header, &payload) < 0)
+            return false;
+        frame_take(&session, &header, payload);
+        free(payload);
+    }
+    return session.typing;
+}
+
+bool linux_boot_request(struct lab11_boot *boot, const char *command_line,
+                        const char *device)
+{
+    const char *more = command_line ? command_line : "";
     int length = snprintf(boot->command_line, sizeof boot->command_line,
                           COMMAND_LINE "%s%s", *more ? " " : "", more);
 
@@ -254,14 +272,14 @@ static bool boot_fill(struct lab11_boot *boot, const struct settings *s)
                 length, BOOT_COMMAND_LINE_MAX);
         return false;
     }
-    if (s->device && strcmp(s->device, "edu") != 0) {
+    if (device && strcmp(device, "edu") != 0) {
         fprintf(stderr, "grader: there is no DEVICE=%s in the machine; there is: edu\n",
-                s->device);
+                device);
         return false;
     }
     boot->terminal = 1;
     boot->ram_mib = LAB11_RAM_MIB;
-    boot->device = boot->has_pci = s->device != NULL;
+    boot->device = boot->has_pci = device != NULL;
     return true;
 }
 
@@ -275,7 +293,7 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
     struct built built;
     int status;
 
-    if (!boot_fill(&boot, s))
+    if (!linux_boot_request(&boot, s->command_line, s->device))
         return EXIT_USAGE;
     if (!targets_prepare(&targets, s) || !boot_machine_prepare(&targets, s))
         return EXIT_GRADER;
