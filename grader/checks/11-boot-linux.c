@@ -365,9 +365,10 @@ static const struct check checks[] = {
             {"`make boot DEVICE=edu`, then: cat /sys/bus/pci/devices/*/resource; dmesg | "
              "grep -i pci.",
              "No device: configuration cycles. A device without memory: BAR 0. No "
-             "interrupt, or one only: the wire, resample.",
-             "If the driver takes one interrupt and no more, VFIO was never told to "
-             "unmask: ACTION_UNMASK, KVM_IRQFD_FLAG_RESAMPLE."},
+             "interrupt: the wire.",
+             "No interrupt at all: has VFIO got trigger (ACTION_TRIGGER), and KVM the same "
+             "eventfd for GSI 11? The guest's INTx disable bit (command, bit 10) has to reach "
+             "the device, too."},
         .explanation = "The guest's reads of the device's registers cost no exit: lab 08's "
                        "memory slot, at the address that Linux chose.",
     },

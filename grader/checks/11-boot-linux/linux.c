@@ -32,10 +32,12 @@
 #define BOOT_DEVICE 2
 
 /* Windows into guest memory at both checkpoints: before the first instruction, after the last. */
-#define PIECES     12
-#define PIECE_SIZE 0x10000u
-#define AT_START   0
-#define AT_END     1
+#define PIECES      12
+#define PIECE_SIZE  0x10000u
+#define PIECE_TRIES 40
+#define SITES_MIN   64 /* of places that will be patched, in a piece */
+#define AT_START    0
+#define AT_END      1
 
 #define EXIT_PLACES      200
 #define OPCODE_OUT_DX_AL 0xee
@@ -207,11 +209,46 @@ static const char *console_tail(const struct linux_boot *b)
 
 /* --- a boot ------------------------------------------------------------------------------------------ */
 
+/* How many places in a piece of the text a list of the file names. Its entries are 32-bit
+ * distances from themselves. */
+static size_t sites_of(const struct kernel_text *text, const char *list, uint64_t piece)
+{
+    const Elf64_Shdr *section = section_find(text->file, list);
+    size_t count = 0;
+
+    for (uint64_t at = 0; section && at + 4 <= section->sh_size; at += 4) {
+        int32_t distance;
+
+        memcpy(&distance, text->file + section->sh_offset + at, sizeof distance);
+        count +=
+            section->sh_addr + at + (uint64_t)(int64_t)distance - text->virtual - piece <
+            PIECE_SIZE;
+    }
+    return count;
+}
+
+/* The kernel's own lists of what it will patch on a CPU such as this one. */
+static bool will_be_patched(const struct kernel_text *text, uint64_t piece)
+{
+    return sites_of(text, ".return_sites", piece) + sites_of(text, ".smp_locks", piece) >=
+           SITES_MIN;
+}
+
+static uint64_t piece_choose(const struct linux_boot *b, unsigned n)
+{
+    uint64_t piece = 0;
+
+    for (unsigned i = 0; i < PIECE_TRIES && (i == 0 || !will_be_patched(&b->text, piece));
+         i++)
+        piece = judge_shared_random(b->judge, 100 + n * PIECE_TRIES + i) %
+                ((b->text.size - PIECE_SIZE) / 4096) * 4096;
+    return piece;
+}
+
 static void windows_make(struct linux_boot *b, struct window *windows)
 {
     for (unsigned i = 0; i < PIECES; i++) {
-        b->pieces[i] = judge_shared_random(b->judge, 100 + i) %
-                       ((b->text.size - PIECE_SIZE) / 4096) * 4096;
+        b->pieces[i] = piece_choose(b, i);
         windows[i] = (struct window){.name = "guest-ram",
                                      .offset = b->text.physical + b->pieces[i],
                                      .length = PIECE_SIZE};
