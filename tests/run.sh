@@ -108,7 +108,7 @@ suite_unit() {
     unit grader_test tests/grader_test.c $(ls grader/*.c | grep -v '/main.c') \
         $(ls grader/judge/*.c | grep -v -e /main.c -e /check.c -e /targets.c) \
         $(ls grader/machine/*.c | grep -v -e /agent.c -e /machine_init.c) \
-        grader/silicon/confined.c common/vmm/exit_names.c
+        grader/silicon/confined.c common/vmm/exit_names.c common/vmm/vfio_error.c
     unit silicon_test -Wa,-Ibuild/silicon tests/silicon_test.c grader/silicon/*.c \
         grader/judge/text.c common/vmm/vmx_names.c common/vmm/guest_tables.c
 }
