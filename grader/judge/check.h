@@ -59,6 +59,8 @@ extern const struct lab_checks lab_checks;
 
 /* --- running the subject --------------------------------------------------------------- */
 
+#define RUN_SHARED_MAX 2
+
 struct run_spec {
     uint32_t entry; /* an enum of grader/subjects/NN-name.h */
     uint32_t flags; /* RUN_*; RUN_PRETEND_KVM is implied by a plan */
@@ -71,6 +73,10 @@ struct run_spec {
     /* With RUN_HOLD: called while the subject stands at a checkpoint. It may look into the
      * machine's memory (judge_physical_read()); its evidence so far is not there yet. */
     void (*at_checkpoint)(struct judge *judge, unsigned checkpoint);
+    /* Not 0: runs of this number (up to RUN_SHARED_MAX) are one and the same for all checks of a
+     * grading. The first check that asks has it made; the others get its evidence, whatever came
+     * of it. So it has to be made of judge_shared_random() alone, and without RUN_HOLD. */
+    uint32_t shared;
     uint32_t deadline_ms; /* on a machine of normal speed; 0: 3 s (model), 10 s (machine) */
 };
 
@@ -99,6 +105,8 @@ bool judge_sanitized(const struct judge *judge);
 
 /* The next number of the check's own sequence, which follows from the run's seed. */
 uint64_t judge_random(struct judge *judge);
+/* A number of the grading: each check gets the same for the same n. */
+uint64_t judge_shared_random(const struct judge *judge, uint64_t n);
 /* From 0 to limit - 1. */
 uint64_t judge_random_below(struct judge *judge, uint64_t limit);
 

@@ -36,12 +36,21 @@ struct place {
     char why[700]; /* if it could not be started */
 };
 
+/* What stands before the frames of a run that checks share (struct run_spec.shared). */
+struct shared_run {
+    uint64_t nonce;
+    uint64_t device_from, device_to; /* its part of the IOMMU's trace */
+    uint32_t own_us;                 /* struct run_end, as the judge has measured it */
+    uint32_t whole;                  /* all of it is here */
+};
+
 struct targets {
     const struct judge_options *options;
     struct place model, machine;
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
     double spent; /* own time of their runs, microseconds */
+    int shared[RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
     void *image;  /* the subject's */
     size_t image_size;
 };
@@ -148,6 +157,18 @@ void judge_trace_keep(struct judge *judge, const struct evidence *e,
 /* Counts up to the exit that judge_points_at_event() named. When it matters, that is after a
  * failure: a check may look at every one. */
 void judge_point_settle(struct judge *judge);
+
+/* --- shared_run.c -------------------------------------------------------------------------- */
+
+/* Begins a shared run's file anew: where its frames are to go. NULL: the run is not shared. */
+const int *shared_begin(struct judge *judge, const struct run_spec *spec);
+/* The run has been made; *head says of it what the frames do not. */
+void shared_finish(struct judge *judge, const struct run_spec *spec, struct shared_run head);
+/* True if it has been made: its evidence, from there, and its head. */
+bool shared_receive(struct judge *judge, const struct run_spec *spec, struct shared_run *head,
+                    struct evidence *e);
+/* The machine of all of them has gone. */
+void shared_forget(struct targets *targets);
 
 /* --- run_end.c ----------------------------------------------------------------------------- */
 
