@@ -11,6 +11,7 @@
 #   load      the same beside 16 busy processes: points are not lost to a busy computer
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
+#   cage      where no namespaces can be made (CAGE_LONG=1: attacks and mutants there too)
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
 #   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
@@ -36,6 +37,7 @@ grade
 load
 mutants
 attacks
+cage
 orphans
 usage
 dist
@@ -71,6 +73,7 @@ counted() {
     if [ -z "$line" ]; then fail "$2 did not run to its end" && tail -n 20 "$1"; return; fi
     passed=$((passed + $(echo "$line" | sed 's/.*: \([0-9]*\) passed.*/\1/')))
     failed=$((failed + $(echo "$line" | sed 's/.* \([0-9]*\) failed.*/\1/')))
+    case $line in *" skipped") skipped=$((skipped + 1)) ;; esac
 }
 
 # shellcheck source=tests/course/course.sh
@@ -262,6 +265,12 @@ suite_attacks() {
     grep -a '^FAIL' "$scratch/attacks"
     tail -n 1 "$scratch/attacks"
     counted "$scratch/attacks" attacks
+}
+
+suite_cage() {
+    tests/cage.sh >"$scratch/cage.log" 2>&1
+    grep -v -e '^cage: [0-9]' -e '^  ok' "$scratch/cage.log"
+    counted "$scratch/cage.log" cage
 }
 
 # The second half with a bwrap that leaves a child behind on purpose: one that does not ask to die

@@ -33,6 +33,12 @@ uint64_t judge_random(struct judge *judge)
     return state = state * 6364136223846793005ull + 1442695040888963407ull;
 }
 
+enum cage judge_cage(const struct judge *judge)
+{
+    (void)judge;
+    return CAGE_BUBBLEWRAP;
+}
+
 void check_fail(struct judge *judge, const char *asked, const char *seen, ...)
 {
     va_list list;

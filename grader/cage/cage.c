@@ -158,8 +158,16 @@ static const int refused[] = {
     SYS_truncate, /* Landlock knows it from version 3 on */
 };
 
-#define REFUSED (sizeof refused / sizeof refused[0])
-#define X32_BIT 0x40000000u
+/* These go by a name, and Landlock does not know them: they do nothing, and say that they have (ld
+ * makes its output executable, which nobody needs here). */
+static const int pretended[] = {
+    SYS_chmod,    SYS_fchmodat,  452 /* fchmodat2 */, SYS_chown,        SYS_lchown,
+    SYS_fchownat, SYS_utime,     SYS_utimes,          SYS_futimesat,    SYS_utimensat,
+    SYS_setxattr, SYS_lsetxattr, SYS_removexattr,     SYS_lremovexattr,
+};
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+#define X32_BIT     0x40000000u
 #define NEW_USERS                                                                          \
     0x7e020000u /* CLONE_NEW*: all but those of time, which clone() cannot have */
 
@@ -167,12 +175,12 @@ static const int refused[] = {
  * where a filter cannot look: libc goes back to clone(). */
 static void calls_refuse(void)
 {
-    struct sock_filter code[REFUSED + 16];
+    struct sock_filter code[COUNT(refused) + COUNT(pretended) + 16];
     unsigned short n = 0;
 
 #define STEP(operation, value, yes, no)                                                    \
-    code[n++] =                                                                            \
-        (struct sock_filter){(unsigned short)(operation), yes, no, (uint32_t)(value)}
+    code[n++] = (struct sock_filter){(unsigned short)(operation), (uint8_t)(yes),          \
+                                     (uint8_t)(no), (uint32_t)(value)}
     STEP(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
     STEP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
     STEP(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
@@ -181,13 +189,17 @@ static void calls_refuse(void)
     STEP(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
     STEP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
     STEP(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
-    for (size_t i = 0; i < REFUSED; i++)
-        STEP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], (uint8_t)(REFUSED - i + 3), 0);
+    for (size_t i = 0; i < COUNT(refused); i++)
+        STEP(BPF_JMP | BPF_JEQ | BPF_K, refused[i],
+             COUNT(refused) - i + COUNT(pretended) + 3, 0);
+    for (size_t i = 0; i < COUNT(pretended); i++)
+        STEP(BPF_JMP | BPF_JEQ | BPF_K, pretended[i], COUNT(pretended) - i + 4, 0);
     STEP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 2);
     STEP(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args), 0, 0);
     STEP(BPF_JMP | BPF_JSET | BPF_K, NEW_USERS, 1, 0);
     STEP(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
     STEP(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
+    STEP(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0, 0, 0);
 #undef STEP
     struct sock_fprog program = {n, code};
 
@@ -254,7 +266,7 @@ static void work_enter(const char *folder)
             fail("/");
         return;
     }
-    if (chdir(folder) < 0 || (geteuid() == 0 && chown(".", APART_UID, APART_UID) < 0))
+    if (chdir(folder) < 0 || (root_drops() && chown(".", APART_UID, APART_UID) < 0))
         fail(folder);
 }
 
@@ -262,7 +274,7 @@ int main(int argc, char **argv)
 {
     int version =
         (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    bool root = geteuid() == 0;
+    bool root = root_drops();
     struct wish wish;
 
     if (argc < 2 || !wish_parse(&wish, argv)) {

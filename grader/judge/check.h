@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "judge/evidence.h"
+#include "lib/cage.h"
 
 /* TARGET_SILICON: the subject runs as for TARGET_MODEL; what it made is then executed by the
  * emulated Intel CPU (../silicon/silicon.h). */
@@ -100,6 +101,8 @@ const void *judge_program(struct judge *judge, const char *name, size_t size_max
 
 /* True if the subject was compiled with ASan and UBSan (SANITIZE=1). */
 bool judge_sanitized(const struct judge *judge);
+/* Where the emulator runs. */
+enum cage judge_cage(const struct judge *judge);
 
 /* --- values that the subject cannot foresee --------------------------------------------- */
 

@@ -34,3 +34,8 @@ bool judge_sanitized(const struct judge *j)
 {
     return j->targets->options->model_runtime;
 }
+
+enum cage judge_cage(const struct judge *j)
+{
+    return j->targets->options->cage;
+}

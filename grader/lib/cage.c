@@ -50,7 +50,7 @@ void cage_describe(enum cage cage, char *text, size_t size)
 {
     char user[32] = "";
 
-    if (geteuid() == 0)
+    if (root_drops())
         snprintf(user, sizeof user, ", uid %d", APART_UID);
     if (cage == CAGE_LANDLOCK)
         snprintf(text, size, "Landlock ABI %d%s", landlock_version(), user);
@@ -302,7 +302,7 @@ void cage_end(enum cage cage, const struct cage_wish *wish)
         path_make(path, "%s/%.*s", wish->folder, (int)strcspn(pair[1], "/"), pair[1]);
         folder_remove(path);
     }
-    if (cage == CAGE_LANDLOCK && geteuid() == 0)
+    if (cage == CAGE_LANDLOCK && root_drops())
         nftw(wish->folder, entry_take, 16, FTW_PHYS);
 }
 

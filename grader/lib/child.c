@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,9 +13,19 @@
 
 #define CLOEXEC_THEM (1u << 2) /* CLOSE_RANGE_CLOEXEC */
 
+bool root_drops(void)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{0}};
+    const unsigned needed = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN;
+
+    return geteuid() == 0 && syscall(SYS_capget, &head, data) == 0 &&
+           (data[0].effective & needed) == needed;
+}
+
 void root_drop(void)
 {
-    if (geteuid() != 0)
+    if (!root_drops())
         return;
     if (setgroups(0, NULL) < 0 || setgid(APART_UID) < 0 || setuid(APART_UID) < 0)
         _exit(126);

@@ -5,12 +5,17 @@
 #ifndef CHILD_H
 #define CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Who runs what others wrote where the grader is root: a user of nobody else's. */
 #define APART_UID 61000
 
-/* In a new process: no longer root, if it was. */
+/* Are we a root who can become somebody else, and give him files? (One without capabilities, as in
+ * some containers, is a user like others.) */
+bool root_drops(void);
+
+/* In a new process: becomes that user, if we are such a root. */
 void root_drop(void);
 
 /* First of all in a process that was just forked by `parent`: it dies with it, or now if it is too

@@ -29,6 +29,9 @@ bool targets_prepare(struct targets_found *found, const struct settings *s);
 /* Makes sure of the capstone's machine as well, if there is a target machine at all. */
 bool boot_machine_prepare(struct targets_found *found, const struct settings *s);
 
+/* Can what others wrote be compiled here? Else says that the verb is skipped, and why. */
+bool others_graded(const struct targets_found *found, const char *verb);
+
 /* --- ownership.c ----------------------------------------------------------------------------- */
 
 /* May we write in build/, and in what is in it? If not, *why names the first thing, and the

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "judge/guest_image.h"
-#include "judge/judge.h"
 #include "judge/text.h"
 #include "lib/child.h"
 #include "machine/own_time.h"
@@ -227,7 +226,7 @@ bool bochs_execute(struct judge *judge, const struct bochs_run *r, int cpu_ms, i
     pid_t parent = getpid(), pid = pipe2(info, O_CLOEXEC) < 0 ? -1 : fork();
 
     if (pid == 0)
-        bochs_exec(r, judge->targets->options->cage, info[1], parent);
+        bochs_exec(r, judge_cage(judge), info[1], parent);
     if (pid < 0)
         judge_error(judge, "Bochs could not be started: %s", strerror(errno));
     close(info[1]);

@@ -93,7 +93,8 @@ static int64_t op_run(struct lab *lab, const struct lab02_op *op)
     case LAB02_ADD:
         return slot_add(lab, op);
     case LAB02_REMOVE:
-        return memory_slot_remove(vm, op->slot);
+        return memory_slot_remove(vm,
+                                  op->flags ? (int)lab->out->results[op->slot] : op->slot);
     case LAB02_LOG_DIRTY:
         return memory_slot_log_dirty(vm, op->slot, op->length != 0);
     case LAB02_TO_HVA:

@@ -40,7 +40,7 @@ enum lab02_entry {
 /* Which fields of struct lab02_op count; `vm` always does. */
 enum lab02_kind {
     LAB02_ADD,       /* gpa, length, ram + offset, flags: the slot or -errno */
-    LAB02_REMOVE,    /* slot */
+    LAB02_REMOVE,    /* slot; with flags: the one that operation `slot` returned */
     LAB02_LOG_DIRTY, /* slot, length = enable */
     LAB02_TO_HVA,    /* gpa, length, ram: the answer, counted from that RAM's hva */
     LAB02_READ,      /* gpa, length; at */

@@ -289,6 +289,8 @@ static int attacks_run(struct run *run, const struct settings *s)
 
     if (!targets_prepare(&targets, s))
         return EXIT_GRADER;
+    if (!others_graded(&targets, "attacks"))
+        return EXIT_ALL;
     if (attacks_find(run, s) == 0) {
         fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
                 s->check ? s->check : "");

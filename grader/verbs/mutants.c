@@ -262,6 +262,8 @@ static int mutants_run(struct run *run, const struct lab *one, const struct sett
     if (!targets_prepare(&targets, s) ||
         ((!one || lab_is_capstone(one)) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
+    if (!others_graded(&targets, "mutants"))
+        return EXIT_ALL;
     for (int i = 0; i < run->labs.count; i++)
         if (!one || one == &run->labs.list[i])
             lab_mutants_add(run, &run->labs.list[i], s);

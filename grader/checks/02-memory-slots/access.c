@@ -46,26 +46,28 @@ static void world_slot_plan(struct world *w, const struct world_page *of, uint32
                               .flags = of->readonly ? MEMORY_SLOT_READONLY : 0};
 }
 
-/* A slot far from all worlds, in an entry that is to be free again later. */
-static void stopgap_put(struct script *s, uint32_t vm, int32_t entry)
+/* A slot far from all worlds, whose entry is to be free again later; the operation. */
+static uint32_t stopgap_put(struct script *s, uint32_t vm, uint64_t n)
 {
-    OP(s, entry, "slots take the entries 0, 1, 2, ... in order", .kind = LAB02_ADD,
-       .vm = vm, .gpa = (1ull << 45) + (uint64_t)entry * PAGE, .length = PAGE);
+    OP(s, WANT_SLOT, "slots that do not overlap can be added", .kind = LAB02_ADD, .vm = vm,
+       .gpa = (1ull << 45) + 0x7fff0000 + n * PAGE, .length = PAGE);
+    return s->in.op_count - 1;
 }
 
 /* Adds what was planned in an order that is not that of the addresses, with entries between
  * that are free in the end: nothing says that the table is sorted or dense. */
 static void world_slots_put(struct script *s, struct world *w, uint32_t vm)
 {
-    const int32_t middle = 1 + (int32_t)judge_random_below(s->judge, w->slots + 1);
+    const uint64_t middle = judge_random_below(s->judge, w->slots + 1);
+    const uint32_t first = stopgap_put(s, vm, 0);
+    uint32_t second = 0;
 
-    stopgap_put(s, vm, 0);
     for (uint32_t i = 0; i <= w->slots; i++) {
         const uint32_t left = w->slots - i;
         const uint64_t pick = i + (left ? judge_random_below(s->judge, left) : 0);
 
-        if ((int32_t)i + 1 == middle)
-            stopgap_put(s, vm, middle);
+        if (i == middle)
+            second = stopgap_put(s, vm, 1);
         if (left == 0)
             break;
         struct lab02_op add = w->adds[pick];
@@ -73,9 +75,8 @@ static void world_slots_put(struct script *s, struct world *w, uint32_t vm)
         add.vm = vm;
         op_put(s, WANT_SLOT, "slots that touch, but do not overlap, can be added", add);
     }
-    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm,
-       .slot = middle);
-    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm, .slot = 0);
+    given_remove_put(s, vm, second);
+    given_remove_put(s, vm, first);
 }
 
 /* Slots and holes of up to `longest` pages. Addresses in the RAM go down where GPAs go up,
@@ -205,7 +206,7 @@ static void large_slot_put(struct script *s, uint32_t vm)
                    size = (3ull << 32) + PAGE + random_pages(s->judge, 1u << 20),
                    at = (2ull << 32) + judge_random_below(s->judge, 1ull << 32);
 
-    OP(s, 0, asked, .kind = LAB02_ADD, .vm = vm, .gpa = gpa, .length = size);
+    OP(s, WANT_SLOT, asked, .kind = LAB02_ADD, .vm = vm, .gpa = gpa, .length = size);
     OP(s, (int64_t)at, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa + at, .length = 8);
     OP(s, (int64_t)at, asked, .kind = LAB02_TO_HVA, .vm = vm, .gpa = gpa + at,
        .length = size - at);

@@ -58,6 +58,7 @@ __attribute__((format(printf, 2, 3))) void op_because(struct script *s, const ch
 void op_tells(struct script *s, struct kvm_userspace_memory_region region);
 void op_calls(struct script *s);
 void add_put(struct script *s, uint32_t slot, const char *asked, struct lab02_op op);
+void given_remove_put(struct script *s, uint32_t vm, uint32_t op);
 void mirror_put(struct script *s);
 uint64_t random_pages(struct judge *judge, uint64_t limit);
 void objects_expect(const struct script *s);

@@ -74,6 +74,13 @@ void add_put(struct script *s, uint32_t slot, const char *asked, struct lab02_op
                                                      .userspace_addr = op.offset});
 }
 
+/* Removes the slot that an earlier operation was given, whichever it is. */
+void given_remove_put(struct script *s, uint32_t vm, uint32_t op)
+{
+    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm,
+       .slot = (int32_t)op, .flags = 1);
+}
+
 /* vm->slots of VM 0 is looked at here. */
 void mirror_put(struct script *s)
 {

@@ -102,18 +102,23 @@ void behind_put(struct script *s, uint32_t vm, uint64_t gpa, uint64_t size)
         (struct lab02_slot){.gpa = gpa, .size = size, .flags = MEMORY_SLOT_LOG_DIRTY};
 }
 
-/* Removes a slot of a random entry; 1 if there was one. */
-static int overlap_removed_put(struct script *s, uint32_t vm, uint64_t *entries,
+/* A range that was accepted: which units it has, and by which operation. */
+struct accepted {
+    uint64_t mask;
+    uint32_t op;
+};
+
+/* Removes one of the first slots that are there; 1 if there was one. */
+static int overlap_removed_put(struct script *s, uint32_t vm, struct accepted *ranges,
                                uint64_t *taken)
 {
-    const uint64_t entry = judge_random_below(s->judge, 4);
+    struct accepted *range = &ranges[judge_random_below(s->judge, 4)];
 
-    if (entries[entry] == 0)
+    if (range->mask == 0)
         return 0;
-    OP(s, 0, "a slot in use can be removed", .kind = LAB02_REMOVE, .vm = vm,
-       .slot = (int32_t)entry);
-    *taken &= ~entries[entry];
-    entries[entry] = 0;
+    given_remove_put(s, vm, range->op);
+    *taken &= ~range->mask;
+    range->mask = 0;
     return 1;
 }
 
@@ -124,12 +129,13 @@ static void overlaps_put(struct script *s, uint32_t vm)
     static const uint64_t units[] = {PAGE, 2u << 20, 1ull << 40};
     const uint64_t unit = units[judge_random_below(s->judge, 3)];
     const uint64_t base = judge_random_below(s->judge, GPA_LIMIT / unit - 64) * unit;
-    uint64_t taken = 0, entries[VM_SLOTS_MAX] = {0};
+    struct accepted ranges[VM_SLOTS_MAX] = {{0}};
+    uint64_t taken = 0;
 
     for (int i = 0, used = 0; i < 30 && used < VM_SLOTS_MAX - 1; i++) {
         /* Entries become free in the middle; what follows may overlap any that is left. */
         if (i % 10 == 9)
-            used -= overlap_removed_put(s, vm, entries, &taken);
+            used -= overlap_removed_put(s, vm, ranges, &taken);
         uint64_t length = 1 + judge_random_below(s->judge, 7);
         uint64_t first = judge_random_below(s->judge, 64 - length);
         uint64_t mask = ((1ull << length) - 1) << first, shared = taken & mask;
@@ -146,9 +152,9 @@ static void overlaps_put(struct script *s, uint32_t vm)
             op_because(s, "no page of it is in another slot");
         used += !shared;
         taken |= shared ? 0 : mask;
-        for (int entry = 0; !shared; entry++)
-            if (entries[entry] == 0) {
-                entries[entry] = mask;
+        for (int n = 0; !shared; n++)
+            if (ranges[n].mask == 0) {
+                ranges[n] = (struct accepted){mask, s->in.op_count - 1};
                 break;
             }
     }

@@ -19,7 +19,10 @@ void op_describe(const struct lab02_op *op, char *buffer, size_t size)
                  op->gpa, op->length, hva, op->flags);
         break;
     case LAB02_REMOVE:
-        snprintf(buffer, size, "memory_slot_remove(slot %d)", op->slot);
+        snprintf(buffer, size,
+                 op->flags ? "memory_slot_remove(the slot that call %d gave)"
+                           : "memory_slot_remove(slot %d)",
+                 op->flags ? op->slot + 1 : op->slot);
         break;
     case LAB02_LOG_DIRTY:
         snprintf(buffer, size, "memory_slot_log_dirty(slot %d, %s)", op->slot,

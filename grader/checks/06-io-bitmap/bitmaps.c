@@ -256,6 +256,18 @@ static void good_devices_put(struct script *s, unsigned count)
     }
 }
 
+#define MANY_DEVICES 300 /* 7 does not divide it */
+
+/* More devices than a byte counts, in no order; the index of the first. */
+static uint32_t many_devices_put(struct script *s, uint32_t turn)
+{
+    const uint32_t at = s->devices;
+
+    for (uint32_t i = 0; i < MANY_DEVICES; i++)
+        device_put(s, IO_DEVICE_PASSED, (i * 7 + turn) % MANY_DEVICES * 200, 100);
+    return at;
+}
+
 void passed_devices_pass_and_nothing_else(struct judge *judge)
 {
     struct script *s =
@@ -277,10 +289,10 @@ void passed_devices_pass_and_nothing_else(struct judge *judge)
     device_put(s, IO_DEVICE_PASSED, 0xffff, 1);
     assign_put(s, s->devices - 2, false);
     save_put(s, 0);
+    assign_put(s, many_devices_put(s, 5), true);
+    save_put(s, 0);
     script_judge(s);
 }
-
-#define MANY_DEVICES 300 /* 7 does not divide it */
 
 /* Wrong in one way or in several: what is first counts. */
 static void wrong_devices_put(struct script *s, unsigned how)
@@ -300,21 +312,6 @@ static void wrong_devices_put(struct script *s, unsigned how)
         device_put(s, kind, IO_PORTS, 1);
     device_put(s, IO_DEVICE_PASSED, inside, 1);
     device_put(s, IO_DEVICE_PASSED, old->first ? old->first - 1 : 0, old->count + 1);
-}
-
-/* More devices than a byte counts, in no order; the last one meets one of the first. */
-static void many_devices_put(struct script *s)
-{
-    const uint32_t at = s->devices;
-    const uint32_t turn = (uint32_t)judge_random_below(s->judge, MANY_DEVICES);
-
-    for (uint32_t i = 0; i < MANY_DEVICES; i++)
-        device_put(s, IO_DEVICE_PASSED, (i * 7 + turn) % MANY_DEVICES * 200, 100);
-    assign_put(s, at, true);
-    save_put(s, 0);
-    device_put(s, IO_DEVICE_EMULATED, s->in.devices[at + turn % 20].first + 50, 60);
-    assign_put(s, at, true);
-    save_put(s, 0);
 }
 
 void device_conflicts_are_named(struct judge *judge)
@@ -343,7 +340,11 @@ void device_conflicts_are_named(struct judge *judge)
                    around + 1 + i + around);
         assign_put(s, s->devices - 2, true);
     }
-    many_devices_put(s);
+    const uint32_t turn = (uint32_t)judge_random_below(judge, MANY_DEVICES),
+                   many = many_devices_put(s, turn); /* the last meets one of the first */
+    device_put(s, IO_DEVICE_EMULATED, s->in.devices[many + turn % 20].first + 50, 60);
+    assign_put(s, many, true);
+    save_put(s, 0);
     /* One that overlaps two, the later one at a lower port. */
     device_put(s, IO_DEVICE_PASSED, 0x300, 8);
     device_put(s, IO_DEVICE_EMULATED, 0x2f8, 8);
