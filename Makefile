@@ -99,7 +99,7 @@ $(B)/packages.ok: grader/prepare/packages.sh
 	@touch $@
 
 .PHONY: all-built
-all-built: $(GRADER) $(B)/bin/agent $(B)/bin/cage $(B)/bin/replay $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
+all-built: $(GRADER) $(B)/bin/agent $(B)/bin/answer $(B)/bin/cage $(B)/bin/replay $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
 	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
@@ -163,6 +163,11 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
 	@$(CC) -static $^ -o $@
+
+# --- a program for the guest Linux of the capstone: static, as nothing else is there -----------
+$(B)/bin/answer: labs/11-boot-linux/linux/answer.c labs/11-boot-linux/linux/answer.h | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -static $< -o $@
 
 # --- the cage for where there are no namespaces ---------------------------------------------------
 $(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o

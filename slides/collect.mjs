@@ -17,7 +17,8 @@ const file = join(here, 'data/run.json');
 const json = (name) => (existsSync(name) ? JSON.parse(readFileSync(name, 'utf8')) : null);
 
 const LABS = ['01-kvm-open', '02-memory-slots', '03-exit-loop', '04-int-iret', '05-ept-walk',
-  '06-io-bitmap', '07-irt-pid', '08-vfio-passthrough', '09-iommu-faults', '10-nested'];
+  '06-io-bitmap', '07-irt-pid', '08-vfio-passthrough', '09-iommu-faults', '10-nested',
+  '11-boot-linux'];
 
 // A trace that a slide shows: which check's, and which of its lines.
 const TRACES = {

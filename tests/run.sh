@@ -132,6 +132,9 @@ suite_starters() {
         { fail "checks pass on the starters:" && grep '^  ok ' "$scratch/out"; }
     grep -q '^Total: 0 of' "$scratch/out" && pass "the starters have 0 points" ||
         fail "the starters have points"
+    $grader grade FROM="$scratch/starters" LAB=11 >"$scratch/out11" 2>&1
+    grep -q '^  0 of 20 points' "$scratch/out11" && pass "the capstone's starter has 0 points" ||
+        { fail "the capstone's starter:" && tail -n 3 "$scratch/out11"; }
     check "the starters compile without a warning" sh -c "! grep -q 'compiler warns' '$scratch/out'"
 }
 
@@ -208,6 +211,12 @@ suite_grade() {
                 grep -aA8 -E '^  (FAIL|SKIP|ERROR)' "$scratch/out"
         fi
     done
+    for seed in 1 2 3; do
+        check "the capstone's reference has all points, SEED=$seed" \
+            $grader grade FROM=solutions LAB=11 SEED=$seed
+    done
+    check "the capstone's reference passes its model checks under ASan and UBSan" sh -c \
+        "! $grader grade FROM=solutions LAB=11 TARGET=model SANITIZE=1 | grep -aE '^  (FAIL|ERROR)'"
     check "solutions pass the model checks under ASan and UBSan" sh -c \
         "$grader grade FROM=solutions TARGET=model SANITIZE=1 >'$scratch/san'; \
          ! grep -aA8 -E '^  (FAIL|ERROR)' '$scratch/san' && grep -q '^  ok' '$scratch/san'"

@@ -43,7 +43,7 @@ session_children() {
 
 @test "help names every verb" {
     run -0 $GRADER help
-    for verb in grade watch hint progress reset run trace debug submit shell doctor book test mutants attacks \
+    for verb in grade watch hint progress reset run boot trace debug submit shell doctor book test mutants attacks \
         bench starters format clean distclean; do
         has "make $verb"
     done
@@ -446,4 +446,44 @@ END
     make -s clean && [ -d build/machine ] && [ ! -e build/bin ] && [ ! -e build/cache ]
     make -s distclean && [ ! -e build ]
     rm -rf "$copy"
+}
+
+@test "boot: Linux on the reference, typed at through a pipe, until it switches itself off" {
+    run -0 bash -c "echo 'cat /proc/cmdline; poweroff -f' |
+        $GRADER boot FROM=solutions CMDLINE=a_word_of_ours"
+    has "is no terminal" && has "guest# " && has "a_word_of_ours"
+    has "the guest switched itself off" && has "Exits that reached the VMM: IO"
+}
+
+@test "boot DEVICE=edu: the guest finds the device on its PCI bus" {
+    run -0 bash -c "echo 'cat /sys/bus/pci/devices/0000:00:05.0/vendor; ls /dev/uio0; reboot -f' |
+        $GRADER boot FROM=solutions DEVICE=edu"
+    has "0x1234" && has "/dev/uio0" && has "ended by a triple fault"
+}
+
+@test "boot says what it cannot do" {
+    run -2 $GRADER boot FROM=solutions DEVICE=disk && has "there is: edu"
+    run -2 $GRADER boot FROM=solutions CMDLINE="$(head -c 2000 /dev/zero | tr '\0' x)"
+    has "a kernel takes 2047"
+    run -1 bash -c "$GRADER boot </dev/null" && has "board_create()" && has "not written yet"
+}
+
+@test "boot gives the terminal back, also when it is killed" {
+    cat >"$BATS_TEST_TMPDIR/session" <<EOF
+stty -g >$BATS_TEST_TMPDIR/before
+timeout --foreground -s KILL 3 $GRADER boot FROM=solutions
+sleep 0.5
+stty -g >$BATS_TEST_TMPDIR/after
+EOF
+    run script -qec "sh $BATS_TEST_TMPDIR/session" /dev/null
+    [ -s "$BATS_TEST_TMPDIR/before" ]
+    cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+}
+
+@test "the capstone is graded when it is named, and its points stand apart" {
+    run -0 $GRADER grade FROM=solutions LAB=11 TARGET=model CHECK=uart_fifo_keeps_order
+    run -0 $GRADER progress FROM=solutions && has "; capstone 0.8 of 20"
+    run -1 $GRADER grade LAB=11 CHECK=uart_fifo_keeps_order && has "Your own parts: none"
+    run -1 $GRADER grade LAB=11 CHECK=uart_fifo_keeps_order OWN=0
+    [[ "$output" != *"Your own parts"* ]]
 }

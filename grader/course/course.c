@@ -60,6 +60,8 @@ int course_open(struct course *c, const char *folder, const struct settings *s, 
         return EXIT_GRADER;
     if (!labs_choose(&c->labs, s->lab ? s->lab : s->labs, c->chosen))
         return EXIT_USAGE;
+    for (int i = 0; i < c->labs.count; i++) /* unless it is named */
+        c->chosen[i] &= s->lab || s->labs || !lab_is_capstone(&c->labs.list[i]);
     if (!folder_make(c->folder) || (alone && !lock_settle(c)) || !seed_settle(c)) {
         if (errno)
             fprintf(stderr, "grader: cannot write to %s: %s\n", c->folder, strerror(errno));
@@ -69,6 +71,10 @@ int course_open(struct course *c, const char *folder, const struct settings *s, 
         leftovers_prune(CLASSES, LEFT_SECONDS);
     if (!targets_prepare(&c->targets, s))
         return EXIT_GRADER;
+    for (int i = 0; i < c->labs.count; i++)
+        if (c->chosen[i] && lab_is_capstone(&c->labs.list[i]) &&
+            !boot_machine_prepare(&c->targets, s))
+            return EXIT_GRADER;
     if (c->targets.cage == CAGE_NONE) {
         fprintf(stderr,
                 "grader: other people's submissions are only compiled in a cage: "

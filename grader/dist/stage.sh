@@ -16,7 +16,7 @@ without_hints() {
 cp grader/dist/Makefile grader/dist/README.md CHANGELOG.md LICENSE .editorconfig .clang-format \
     .gitignore "$out/"
 cp -r common "$out/"
-cp grader/machine/kernel.sh grader/machine/initramfs.sh "$out/grader/machine/"
+cp grader/machine/kernel.sh grader/machine/initramfs.sh grader/machine/guest_linux.sh "$out/grader/machine/"
 cp grader/prepare/packages.sh "$out/grader/prepare/"
 cp grader/pages/* "$out/grader/pages/"
 
@@ -24,7 +24,9 @@ last=
 for lab in "$@"; do
     mkdir -p "$out/labs/$lab" "$out/starters/$lab"
     cp labs/"$lab"/README.md "$out/labs/$lab/"
-    [ ! -d "labs/$lab/guests" ] || cp -r "labs/$lab/guests" "$out/labs/$lab/"
+    for folder in guests linux; do
+        [ ! -d "labs/$lab/$folder" ] || cp -r "labs/$lab/$folder" "$out/labs/$lab/"
+    done
     for solution in solutions/"$lab"/*.c; do
         grader/verbs/starters.sh print "$solution" >"$out/starters/$lab/${solution##*/}"
         cp "$out/starters/$lab/${solution##*/}" "$out/labs/$lab/"
@@ -51,7 +53,7 @@ for lab in "$@"; do
     cp "build/subjects/$lab.o" "$out/objects/subjects/"
 done
 rm -f "$out/objects/table.o"
-cp build/bin/agent "$out/objects/bin/"
+cp build/bin/agent build/bin/answer "$out/objects/bin/"
 cp build/lib/core.a "$out/objects/lib/"
 cp build/subjects/main.o build/subjects/crash.o build/subjects/run.o "$out/objects/subjects/"
 # Later labs stand on the parts of earlier ones; nothing stands on the last.

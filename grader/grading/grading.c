@@ -71,7 +71,9 @@ _Noreturn static void judge_exec(const struct grading *g,
     const char *no_silicon = g->no_silicon ? LEFT_OUT : targets->no_silicon;
 
     argv[n++] = no_machine[0] ? "--no-machine" : "--machine";
-    argv[n++] = no_machine[0] ? no_machine : targets->machine;
+    argv[n++] = no_machine[0]             ? no_machine
+                : lab_is_capstone(g->lab) ? targets->boot_machine
+                                          : targets->machine;
     if (no_silicon[0]) {
         argv[n++] = "--no-silicon";
         argv[n++] = no_silicon;

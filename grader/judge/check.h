@@ -60,6 +60,8 @@ extern const struct lab_checks lab_checks;
 
 /* --- running the subject --------------------------------------------------------------- */
 
+#define RUN_SHARED_MAX 2
+
 struct run_spec {
     uint32_t entry; /* an enum of grader/subjects/NN-name.h */
     uint32_t flags; /* RUN_*; RUN_PRETEND_KVM is implied by a plan */
@@ -75,6 +77,10 @@ struct run_spec {
     /* What the subject's guests are to get at checkpoints; implies RUN_HOLD. */
     const struct handover *handovers;
     uint32_t handover_count;
+    /* Not 0: runs of this number (up to RUN_SHARED_MAX) are one and the same for all checks of a
+     * grading. The first check that asks has it made; the others get its evidence, whatever came
+     * of it. So it has to be made of judge_shared_random() alone, and without RUN_HOLD. */
+    uint32_t shared;
     uint32_t deadline_ms; /* on a machine of normal speed; 0: 3 s (model), 10 s (machine) */
 };
 
@@ -105,6 +111,8 @@ enum cage judge_cage(const struct judge *judge);
 
 /* The next number of the check's own sequence, which follows from the run's seed. */
 uint64_t judge_random(struct judge *judge);
+/* A number of the grading: each check gets the same for the same n. */
+uint64_t judge_shared_random(const struct judge *judge, uint64_t n);
 /* From 0 to limit - 1. */
 uint64_t judge_random_below(struct judge *judge, uint64_t limit);
 

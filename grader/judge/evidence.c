@@ -166,6 +166,8 @@ int evidence_receive(struct evidence *e, const struct evidence_source *source)
         r = evidence_wait(source);
         if (r == 0)
             r = frame_receive(source->channel, &header, &payload);
+        if (r == 0 && source->keep)
+            r = frame_send(*source->keep, header.type, NULL, 0, payload, header.length);
         if (r == 0)
             r = frame_store(e, &header, payload, source);
         free(payload);
@@ -288,6 +290,15 @@ static const char *request_name(uint32_t request)
         {(uint32_t)KVM_RUN, "KVM_RUN"},
         {(uint32_t)KVM_SET_GSI_ROUTING, "KVM_SET_GSI_ROUTING"},
         {(uint32_t)KVM_IRQFD, "KVM_IRQFD"},
+        {KVM_SET_TSS_ADDR, "KVM_SET_TSS_ADDR"},
+        {KVM_CREATE_IRQCHIP, "KVM_CREATE_IRQCHIP"},
+        {(uint32_t)KVM_CREATE_PIT2, "KVM_CREATE_PIT2"},
+        {(uint32_t)KVM_IRQ_LINE, "KVM_IRQ_LINE"},
+        {(uint32_t)KVM_GET_SUPPORTED_CPUID, "KVM_GET_SUPPORTED_CPUID"},
+        {(uint32_t)KVM_SET_CPUID2, "KVM_SET_CPUID2"},
+        {(uint32_t)KVM_GET_SREGS, "KVM_GET_SREGS"},
+        {(uint32_t)KVM_SET_SREGS, "KVM_SET_SREGS"},
+        {(uint32_t)KVM_SET_REGS, "KVM_SET_REGS"},
         {VFIO_GET_API_VERSION, "VFIO_GET_API_VERSION"},
         {VFIO_CHECK_EXTENSION, "VFIO_CHECK_EXTENSION"},
         {VFIO_SET_IOMMU, "VFIO_SET_IOMMU"},

@@ -49,6 +49,7 @@ struct evidence_source {
     int channel;
     uint64_t nonce;           /* of the run */
     const char *formats_path; /* of the trace events, or NULL: there is no trace */
+    const int *keep;          /* a file to which all frames are copied, or NULL */
     /* Called while the subject stands at a checkpoint (RUN_HOLD); may be NULL. */
     void (*at_checkpoint)(void *context, unsigned checkpoint);
     void *context;

@@ -38,13 +38,23 @@ struct place {
     char why[700]; /* if it could not be started */
 };
 
+/* What stands before the frames of a run that checks share (struct run_spec.shared). */
+struct shared_run {
+    uint64_t nonce;
+    uint64_t device_from, device_to; /* its part of the IOMMU's trace */
+    uint32_t own_us;                 /* struct run_end, as the judge has measured it */
+    uint32_t whole;                  /* all of it is here */
+};
+
 struct targets {
     const struct judge_options *options;
     struct place model, machine;
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
     double spent; /* own time of their runs, microseconds */
-    void *image;  /* the subject's */
+    int shared
+        [RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
+    void *image;          /* the subject's */
     size_t image_size;
 };
 
@@ -158,6 +168,19 @@ void replay_record(struct judge *judge, const struct evidence *e,
                    const struct run_spec *spec);
 /* Gives the replaying subject (--replay) what it is to hand in in the check's next run. */
 void replay_load(struct judge *judge, const struct place *place);
+
+/* --- shared_run.c -------------------------------------------------------------------------- */
+
+/* Begins a shared run's file anew: where its frames are to go. NULL: the run is not shared. */
+const int *shared_begin(struct judge *judge, const struct run_spec *spec);
+/* The run has been made; *head says of it what the frames do not. */
+void shared_finish(struct judge *judge, const struct run_spec *spec,
+                   struct shared_run head);
+/* True if it has been made: its evidence, from there, and its head. */
+bool shared_receive(struct judge *judge, const struct run_spec *spec,
+                    struct shared_run *head, struct evidence *e);
+/* The machine of all of them has gone. */
+void shared_forget(struct targets *targets);
 
 /* --- run_end.c ----------------------------------------------------------------------------- */
 

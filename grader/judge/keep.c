@@ -7,7 +7,8 @@
 #include "judge/guest_image.h"
 #include "judge/judge.h"
 
-#define TRACE_KEEP_MAX 20000 /* events */
+#define TRACE_KEEP_MAX   20000 /* events */
+#define TRACE_KEEP_LINUX 80000 /* of the boot of a Linux */
 
 void judge_points_at(struct judge *j, const char *kind, size_t number)
 {
@@ -86,7 +87,8 @@ static void file_keep(const struct judge *j, const char *suffix, const void *hea
 void judge_trace_keep(struct judge *j, const struct evidence *e,
                       const struct run_spec *spec)
 {
-    size_t count = e->events.count < TRACE_KEEP_MAX ? e->events.count : TRACE_KEEP_MAX;
+    const size_t max = spec->flags & RUN_LINUX ? TRACE_KEEP_LINUX : TRACE_KEEP_MAX;
+    size_t count = e->events.count < max ? e->events.count : max;
     struct trace_head head = {.magic = TRACE_MAGIC, .seed = j->targets->options->seed};
 
     judge_points_at(j, "", 0);

@@ -149,6 +149,8 @@ int main(int argc, char **argv)
     }
     fcntl(options.report, F_SETFD, FD_CLOEXEC);
     options.report_lock = memfd_create("report-lock", MFD_CLOEXEC);
+    for (int i = 0; i < RUN_SHARED_MAX; i++)
+        targets.shared[i] = memfd_create("shared-run", MFD_CLOEXEC);
     if (!image_load(&targets)) {
         fprintf(stderr, "%s: cannot read %s: %s\n", argv[0], options.subject,
                 strerror(errno));

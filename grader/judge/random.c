@@ -22,6 +22,13 @@ uint64_t judge_random(struct judge *j)
     return z ^ (z >> 31);
 }
 
+uint64_t judge_shared_random(const struct judge *j, uint64_t n)
+{
+    struct judge shared = {.random = j->targets->options->seed ^ n << 32};
+
+    return judge_random(&shared);
+}
+
 uint64_t judge_random_below(struct judge *j, uint64_t limit)
 {
     return judge_random(j) % limit;

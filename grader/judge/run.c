@@ -118,6 +118,7 @@ static int place_exchange(struct judge *j, const struct place *place,
     const struct evidence_source source = {.channel = place->channel,
                                            .nonce = request->nonce,
                                            .formats_path = machine ? formats : NULL,
+                                           .keep = shared_begin(j, spec),
                                            .at_checkpoint = hold_look,
                                            .context = &hold,
                                            .deadline = machine ? &deadline : NULL,
@@ -145,11 +146,14 @@ static int place_exchange(struct judge *j, const struct place *place,
     return r;
 }
 
-/* What the IOMMU did in this run: the end of its trace, from an offset on. */
-static void device_events_collect(struct judge *j, struct evidence *e, size_t from)
+/* What the IOMMU did in this run: its trace from one offset to another. */
+static void device_events_collect(struct judge *j, struct evidence *e, size_t from,
+                                  size_t to)
 {
     char *text = machine_events_text(&j->targets->machine.machine, from);
 
+    if (text && strlen(text) > to - from)
+        text[to - from] = 0;
     if (!text || device_events_parse(&e->device, text) < 0)
         judge_error(j, "out of memory");
     free(text);
@@ -175,13 +179,48 @@ static void budget_require(struct judge *j, const struct place *place)
         spent);
 }
 
+/* Has the run made. */
+static void run_make(struct judge *j, const struct run_spec *spec, struct place *place,
+                     struct evidence *e)
+{
+    struct shared_run head = {.device_from =
+                                  machine_events_size(&j->targets->machine.machine)};
+    const struct run_request request = request_make(j, spec, place);
+    int r = place_exchange(j, place, &request, spec, e);
+
+    if (r < 0) {
+        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
+        check_end(j, VERDICT_PLACE_LOST);
+    }
+    /* (A boot has its own deadline, and there are RUN_SHARED_MAX of them.) */
+    if (!(spec->flags & RUN_LINUX))
+        j->outcome.spent += e->end.elapsed_us;
+    head.nonce = request.nonce;
+    head.own_us = e->end.elapsed_us;
+    head.device_to = machine_events_size(&j->targets->machine.machine);
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, head.device_from, head.device_to);
+    if (e->end.outcome != RUN_NOT_STARTED && e->end.outcome != RUN_STARVED)
+        shared_finish(j, spec, head);
+}
+
+/* Takes the run from a check that has had it made. False: nobody has. */
+static bool run_take(struct judge *j, const struct run_spec *spec, struct evidence *e)
+{
+    struct shared_run head;
+
+    if (!shared_receive(j, spec, &head, e))
+        return false;
+    if (spec->flags & RUN_DEVICE)
+        device_events_collect(j, e, head.device_from, head.device_to);
+    return true;
+}
+
 static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
 {
     enum target target = place_of(j->targets, j->check);
     struct place *place = place_get(j->targets, target);
     struct evidence *e = calloc(1, sizeof *e);
-    struct run_request request;
-    int r;
 
     if (!place)
         judge_error(j, "%s",
@@ -194,16 +233,8 @@ static struct evidence *run_once(struct judge *j, const struct run_spec *spec)
     replay_load(j, place);
     if (spec->flags & RUN_DEVICE)
         device_require(j, place);
-    size_t events = machine_events_size(&j->targets->machine.machine);
-    request = request_make(j, spec, place);
-    r = place_exchange(j, place, &request, spec, e);
-    if (r < 0) {
-        snprintf(j->outcome.seen, sizeof j->outcome.seen, "%s", strerror(-r));
-        check_end(j, VERDICT_PLACE_LOST);
-    }
-    j->outcome.spent += e->end.elapsed_us;
-    if (spec->flags & RUN_DEVICE)
-        device_events_collect(j, e, events);
+    if (!run_take(j, spec, e))
+        run_make(j, spec, place, e);
     if (e->end.outcome == RUN_STARVED)
         judge_error(j,
                     "this computer was too busy: the run got hardly any processor time "

@@ -129,6 +129,8 @@ void place_drop(struct targets *t, enum target target)
         place->sandbox = 0;
     } else {
         machine_stop(&place->machine);
+        /* What checks share of it speaks of this machine's own trace of the IOMMU. */
+        shared_forget(t);
         if (place->machine.console > 0)
             close(place->machine.console);
         place->machine = (struct machine)MACHINE_NONE;

@@ -177,6 +177,11 @@ bool labs_choose(const struct labs *labs, const char *list, bool chosen[LABS_MAX
     return ok;
 }
 
+bool lab_is_capstone(const struct lab *lab)
+{
+    return strcmp(lab->name, CAPSTONE_LAB) == 0;
+}
+
 const cJSON *lab_check(const struct lab *lab, const char *id)
 {
     const cJSON *check;

@@ -40,6 +40,11 @@ const struct lab *lab_find(const struct labs *labs, const char *text);
  * what is wrong with it. */
 bool labs_choose(const struct labs *labs, const char *list, bool chosen[LABS_MAX]);
 
+/* The capstone's points are not among the kit's 100: it is shown apart, and graded when it is named.
+ * It is the last lab. */
+#define CAPSTONE_LAB "11-boot-linux"
+bool lab_is_capstone(const struct lab *lab);
+
 /* One of its declared checks, or NULL. */
 const cJSON *lab_check(const struct lab *lab, const char *id);
 /* What it can earn, in tenths of a point. */

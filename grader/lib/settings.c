@@ -117,12 +117,15 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"ALL", &s->all},
         {"PROBLEMS", &s->problems},
         {"CAGE", &s->cage},
+        {"CMDLINE", &s->command_line},
+        {"DEVICE", &s->device},
         {NULL, NULL},
     };
 
     for (int i = 0; i < count; i++)
         if (!word_store(known, words[i]))
             return false;
+    s->not_own = s->own && !switch_on(s->own);
     s->own = switch_on(s->own);
     s->sanitize = switch_on(s->sanitize);
     s->yes = switch_on(s->yes);

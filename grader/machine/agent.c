@@ -201,6 +201,7 @@ int main(int argc, char **argv)
     machine_init();
     if (machine_option("shell"))
         machine_shell();
+    machine_large_pages();
     agent.ready.has_kvm = machine_hold_kvm();
     agent.ready.has_trace = trace_record_prepare();
     agent.ready.has_device = device_prepare();

@@ -8,6 +8,7 @@
 #ifndef CALL_SUPERVISOR_H
 #define CALL_SUPERVISOR_H
 
+#include <linux/kvm.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +42,8 @@ enum call_object {
  *   KVM_RUN: struct call_run_state as the VMM left it before the call
  *   KVM_SET_GSI_ROUTING: the header and the entries (PLAN_PAYLOAD bytes at most); args[2]: 0 if
  *     the descriptor of the last KVM_IRQFD is no eventfd any more
- *   KVM_IRQFD: the struct kvm_irqfd
+ *   KVM_IRQFD, KVM_IRQ_LINE, KVM_CREATE_PIT2, KVM_SET_SREGS, KVM_SET_REGS: their structure
+ *   KVM_SET_CPUID2: the header and the entries; KVM_GET_SUPPORTED_CPUID: args[2] is its room
  *   of VFIO: the structure, as long as its argsz says (PLAN_PAYLOAD bytes at most);
  *     VFIO_GROUP_SET_CONTAINER: the descriptor; VFIO_GROUP_GET_DEVICE_FD: the name */
 struct call_record {
@@ -75,7 +77,8 @@ struct plan_exit {
 #define PLAN_EXTENSIONS 8
 #define PLAN_DIRTY      16
 #define PLAN_CONFIG     64
-#define PLAN_PAYLOAD    1024
+#define PLAN_PAYLOAD    8192
+#define PLAN_CPUID      8
 
 /* Makes one call fail: the nth (from 0) of those that match. kind 0: of all calls that
  * concern KVM or VFIO and can fail (not close, not munmap). */
@@ -127,9 +130,10 @@ struct kvm_plan {
     uint32_t dirty_words;       /* how many of them it writes */
     uint32_t exit_count;        /* struct plan_exit that follow; then KVM_RUN: HLT */
     uint32_t zero_object; /* enum call_object: the first of this kind is descriptor 0 */
-    uint32_t reserved;
+    uint32_t cpuid_count; /* how many entries KVM supports in all */
     struct plan_disturbance disturbance;
     struct vfio_plan vfio;
+    struct kvm_cpuid_entry2 cpuid[PLAN_CPUID]; /* the first of them */
 };
 
 struct call_supervisor;

@@ -1,8 +1,8 @@
 #!/bin/sh
-# initramfs.sh OUT KERNEL_DIR AGENT - packs the machine's whole file system: the agent as
-# /init, the modules, and busybox for `make shell`.
+# initramfs.sh OUT KERNEL_DIR AGENT [BOOT_DIR] - packs the machine's whole file system: the agent
+# as /init, the modules, busybox for `make shell`, and in /boot what a guest boots (the capstone).
 set -eu
-out=$1 kernel=$2 agent=$3
+out=$1 kernel=$2 agent=$3 boot=${4:-}
 root=$out.root
 trap 'rm -rf "$root"' EXIT INT TERM
 
@@ -16,6 +16,10 @@ if [ -e "$kernel/busybox" ]; then
     for tool in sh ls cat echo ps dmesg mount head tail grep find od kill sleep uname vi; do
         ln -s busybox "$root/bin/$tool"
     done
+fi
+if [ -n "$boot" ]; then
+    mkdir "$root/boot"
+    cp "$boot/vmlinux" "$boot/initramfs" "$root/boot/"
 fi
 # All of it belongs to the machine's root, whoever builds it.
 (cd "$root" && find . | sort | cpio -o -H newc -R 0:0 --quiet) >"$out.new"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# kernel.sh OUT [KERNEL MODULES] - makes OUT/vmlinux and OUT/modules/*.ko.
+# kernel.sh OUT [KERNEL MODULES] - makes OUT/vmlinux, OUT/modules/*.ko, and OUT/guest/*.ko for
+# the Linux that runs as a guest (the capstone).
 #
 # Without KERNEL the cloud kernel of the distribution is fetched as a package and unpacked;
 # nothing is installed. With KERNEL (a bzImage) and MODULES (a /lib/modules/VERSION folder)
@@ -16,6 +17,8 @@ fail() { say "$*"; exit 3; }
 MODULES_WANTED="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
     virtio_console irqbypass ccp kvm kvm-amd vfio vfio_virqfd vfio_iommu_type1
     vfio-pci-core vfio-pci"
+# For a guest with a passed-through device: a driver in its user space.
+GUEST_MODULES="uio uio_pci_generic"
 
 mkdir -p "$out"
 scratch=$(mktemp -d "$out/unpack.XXXXXX")
@@ -88,20 +91,28 @@ case $(od -An -tx1 -N4 "$scratch/vmlinux" | tr -d ' ') in
 esac
 
 # --- modules -----------------------------------------------------------------------------
-mkdir -p "$out/modules"
+# module_unpack NAME FOLDER - false: this kernel has none of that name.
+module_unpack() {
+    file=$(find "$modules" -name "$1.ko" -o -name "$1.ko.xz" -o -name "$1.ko.zst" | head -n 1)
+    case $file in
+    "") return 1 ;;
+    *.xz) xz -qdc "$file" >"$2/$1.ko" ;;
+    *.zst) zstd -qdc "$file" >"$2/$1.ko" ;;
+    *) cp "$file" "$2/$1.ko" ;;
+    esac
+}
+
+mkdir -p "$out/modules" "$out/guest"
 : >"$out/modules.list"
 for name in $MODULES_WANTED; do
-    file=$(find "$modules" -name "$name.ko" -o -name "$name.ko.xz" -o -name "$name.ko.zst" | head -n 1)
-    case $file in
-    "") continue ;;
-    *.xz) xz -qdc "$file" >"$out/modules/$name.ko" ;;
-    *.zst) zstd -qdc "$file" >"$out/modules/$name.ko" ;;
-    *) cp "$file" "$out/modules/$name.ko" ;;
-    esac
+    module_unpack "$name" "$out/modules" || continue
     case $name in
     kvm-amd) echo "$name.ko nested=1 npt=1" ;;
     *) echo "$name.ko" ;;
     esac >>"$out/modules.list"
+done
+for name in $GUEST_MODULES; do
+    module_unpack "$name" "$out/guest" || true
 done
 grep -q '^kvm-amd' "$out/modules.list" || fail "$modules has no kvm-amd module"
 mv "$scratch/vmlinux" "$out/vmlinux"

@@ -82,6 +82,14 @@ void machine_init(void)
         printf("agent: scheduling: %m\n");
 }
 
+/* Where there is a kernel for a guest, there will be a guest of a hundred MiB: large pages save
+ * most of its nested page faults. */
+void machine_large_pages(void)
+{
+    if (access("/boot", F_OK) == 0)
+        file_put("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "always");
+}
+
 bool machine_hold_kvm(void)
 {
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu;

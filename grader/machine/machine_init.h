@@ -7,6 +7,9 @@
 /* Mounts the kernel's file systems and loads the modules that /lib/modules.list names. */
 void machine_init(void);
 
+/* In the capstone's machine: guest memory in pages of 2 MiB. */
+void machine_large_pages(void);
+
 /* Holds one VM with one vCPU open for ever, so that KVM's static keys never flip under a
  * subject (TCG mishandles the code patching that this needs). True if there is a KVM. */
 bool machine_hold_kvm(void);

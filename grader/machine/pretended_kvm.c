@@ -28,6 +28,8 @@ static int64_t system_ioctl(struct call_supervisor *s, struct supervised_call *c
         return s->plan.run_size;
     case (uint32_t)KVM_CREATE_VM:
         return object_create(call, OBJECT_VM, 0, true);
+    case (uint32_t)KVM_GET_SUPPORTED_CPUID:
+        return board_cpuid_answer(&s->plan, call);
     default:
         return -ENOTTY;
     }
@@ -107,7 +109,7 @@ static int64_t vm_ioctl(struct call_supervisor *s, struct supervised_call *call)
     case (uint32_t)KVM_IRQFD:
         return irqfd_note(s, call);
     default:
-        return -ENOTTY;
+        return board_vm_ioctl(call, s->scratch.payload);
     }
 }
 
@@ -146,7 +148,8 @@ int64_t kvm_ioctl(struct call_supervisor *s, struct supervised_call *call)
     case OBJECT_VM:
         return vm_ioctl(s, call);
     default:
-        return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call)
-                                                         : -ENOTTY;
+        return (uint32_t)call->record.args[0] == KVM_RUN
+                   ? vcpu_run_ioctl(s, call)
+                   : board_vcpu_ioctl(call, s->scratch.payload);
     }
 }

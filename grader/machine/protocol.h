@@ -9,6 +9,7 @@
  *                    RUN <run_request, windows, plan, arena input>
  *                    CONTINUE [handover]            answers CHECKPOINT
  *                    STOP                           ends a run that takes too long
+ *                    KEYS <bytes>                   somebody types (RUN_TERMINAL)
  *   agent -> judge   READY <ready>                  answers HELLO
  *                    evidence frames of the run, in any order, then END <run_end>
  *
@@ -30,6 +31,7 @@ enum frame_type {
     FRAME_FORMATS,     /* empty: asks for the kernel's trace event formats */
     FRAME_CONTINUE,    /* empty, or struct handover: answers CHECKPOINT */
     FRAME_STOP, /* empty: the run has had its time; nothing where it has just ended */
+    FRAME_KEYS, /* with RUN_TERMINAL: bytes for the subject's input */
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
     FRAME_FORMAT_TEXT, /* name, NUL, text of one format file; the last one is empty */
@@ -42,6 +44,7 @@ enum frame_type {
     FRAME_ANSWER, /* arena_header, then its output */
     FRAME_END,    /* struct run_end */
     FRAME_CHECKPOINT, /* u32 checkpoint: with RUN_HOLD, the subject stands until CONTINUE */
+    FRAME_CONSOLE,    /* with RUN_TERMINAL: what the subject printed, while it runs */
 };
 
 struct frame_header {
@@ -67,6 +70,8 @@ struct ready {
 #define RUN_SANITIZED   (1u << 4) /* the subject needs the address space of ASan's shadow */
 #define RUN_DEVICE      (1u << 5) /* the subject may use the PCI device (device_lend.h) */
 #define RUN_HOLD        (1u << 6) /* the judge looks around at each checkpoint */
+#define RUN_TERMINAL    (1u << 7) /* keys go to the subject, and its output comes at once */
+#define RUN_LINUX       (1u << 8) /* the subject boots a Linux: it needs that much memory */
 
 #define RUN_WINDOWS_MAX     16
 #define RUN_CHECKPOINTS_MAX 16

@@ -15,6 +15,7 @@ struct run {
     const struct run_job *job;
     pid_t pid;
     int arena, output, signals;
+    int keys; /* with RUN_TERMINAL: leads to the subject's input; or -1 */
     struct call_supervisor *supervisor; /* NULL without RUN_PRETEND_KVM */
     char printed[RUN_OUTPUT_MAX];
     uint32_t printed_size;
@@ -30,14 +31,14 @@ void evidence_send(struct run *run, uint32_t type, const void *head, size_t head
 
 /* --- subject_start.c ----------------------------------------------------------------------- */
 
-/* Forks the subject; fills pid, output and supervisor. 0, or the errno of what failed. */
+/* Forks the subject; fills pid, output, keys and supervisor. 0, or the errno of what failed. */
 int subject_start(struct run *run);
 
 /* --- subject_watch.c ----------------------------------------------------------------------- */
 
 /* Returns when the subject is gone, or was ended; fills run->end. */
 void subject_watch(struct run *run);
-/* Takes a frame of the judge, and what it hands over. True: it was STOP, or there is no judge any
+/* Takes a frame of the judge: what it hands over; KEYS go to the subject. True: it was STOP, or there is no judge any
  * more. */
 bool stop_received(struct run *run);
 /* Keeps what the subject has printed since. */

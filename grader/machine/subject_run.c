@@ -117,7 +117,7 @@ int subject_run(const struct run_place *place, const struct run_job *job)
 
     if (!run)
         return -ENOMEM;
-    *run = (struct run){.place = place, .job = job, .output = -1};
+    *run = (struct run){.place = place, .job = job, .output = -1, .keys = -1};
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
@@ -153,6 +153,8 @@ int subject_run(const struct run_place *place, const struct run_job *job)
     call_supervisor_free(run->supervisor);
     if (run->output >= 0)
         close(run->output);
+    if (run->keys >= 0)
+        close(run->keys);
     if (run->arena >= 0)
         close(run->arena);
     if (run->signals >= 0)

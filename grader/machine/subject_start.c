@@ -22,6 +22,7 @@
 /* The cage. Generous for a lab, small for a machine of 512 MiB. */
 #define LIMIT_MEMORY    (320 * MIB) /* address space, bytes */
 #define LIMIT_LOCKED    (64 * MIB)  /* with a device: memory that it may reach by DMA */
+#define LIMIT_LINUX     (192 * MIB) /* that, and one file, where the guest is a Linux */
 #define LIMIT_PROCESSES 16
 
 /* Ends the new process before it is the subject. The agent hears of it through `failure`,
@@ -41,6 +42,13 @@ static void limit_set(__rlimit_resource_t resource, rlim_t value)
     setrlimit(resource, &(struct rlimit){value, value});
 }
 
+/* More than what we have ourselves: only as long as we are root. */
+static void limits_raise(const struct run_request *request)
+{
+    if (request->flags & RUN_DEVICE)
+        limit_set(RLIMIT_MEMLOCK, request->flags & RUN_LINUX ? LIMIT_LINUX : LIMIT_LOCKED);
+}
+
 static void limits_set(const struct run_request *request, int uid)
 {
     /* (In the machine, whose CPU time goes on while QEMU waits, the judge ends it.) */
@@ -48,9 +56,8 @@ static void limits_set(const struct run_request *request, int uid)
         limit_set(RLIMIT_CPU, request->deadline_ms / 1000 + 2);
     if (!(request->flags & RUN_SANITIZED))
         limit_set(RLIMIT_AS, LIMIT_MEMORY);
-    if (request->flags & RUN_DEVICE)
-        limit_set(RLIMIT_MEMLOCK, LIMIT_LOCKED);
-    limit_set(RLIMIT_FSIZE, SUBJECT_FILE_MAX); /* one file, so also one memfd */
+    /* one file, so also one memfd */
+    limit_set(RLIMIT_FSIZE, request->flags & RUN_LINUX ? LIMIT_LINUX : SUBJECT_FILE_MAX);
     limit_set(RLIMIT_NPROC, LIMIT_PROCESSES);
     limit_set(RLIMIT_NOFILE, LIMIT_FILES);
     limit_set(RLIMIT_CORE, 0);
@@ -112,8 +119,8 @@ static int identity_drop(int uid)
                                                                                       : 0;
 }
 
-_Noreturn static void subject_exec(const struct run *run, int output, int supervise,
-                                   int failure)
+_Noreturn static void subject_exec(const struct run *run, int keys, int output,
+                                   int supervise, int failure)
 {
     char *const argv[] = {"subject", NULL}, *const envp[] = {"PATH=/bin", NULL};
     sigset_t none;
@@ -129,13 +136,15 @@ _Noreturn static void subject_exec(const struct run *run, int output, int superv
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     output = fcntl(output, F_DUPFD_CLOEXEC, 10);
-    dup2(open("/dev/null", O_RDONLY), 0);
+    keys = keys >= 0 ? fcntl(keys, F_DUPFD_CLOEXEC, 10) : open("/dev/null", O_RDONLY);
+    dup2(keys, 0);
     dup2(output, 1);
     dup2(output, 2);
     dup2(arena, ARENA_FD);
     syscall(SYS_close_range, ARENA_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
     if (victim_volunteer() < 0)
         start_fail(failure, "volunteer for the out-of-memory killer");
+    limits_raise(run->job->request);
     if (identity_drop(run->place->subject_uid) < 0)
         start_fail(failure, "change the user");
     limits_set(run->job->request, run->place->subject_uid);
@@ -184,18 +193,25 @@ static void pair_close(int pair[2])
 int subject_start(struct run *run)
 {
     bool pretend = (run->job->request->flags & RUN_PRETEND_KVM) && run->job->plan;
-    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, failure[2] = {-1, -1};
+    bool terminal = run->job->request->flags & RUN_TERMINAL;
+    int output[2] = {-1, -1}, sockets[2] = {-1, -1}, failure[2] = {-1, -1},
+        keys[2] = {-1, -1};
     int error = 0;
 
-    if (pipe2(output, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0 ||
+    if ((terminal && pipe2(keys, O_CLOEXEC) < 0) || pipe2(output, O_CLOEXEC) < 0 ||
+        pipe2(failure, O_CLOEXEC) < 0 ||
         (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) ||
         (run->pid = fork()) < 0) {
         error = errno;
     } else if (run->pid == 0) {
-        subject_exec(run, output[1], sockets[1], failure[1]);
+        subject_exec(run, keys[0], output[1], sockets[1], failure[1]);
     } else {
         run->output = output[0];
         output[0] = -1;
+        run->keys = keys[1];
+        if (terminal)
+            fcntl(keys[1], F_SETFL, O_NONBLOCK);
+        keys[1] = -1;
         close(failure[1]); /* so that the other end's closing is felt */
         if (pretend)
             close(sockets[1]);
@@ -206,6 +222,7 @@ int subject_start(struct run *run)
         if (error == 0 && pretend && !run->supervisor)
             error = ENOMEM;
     }
+    pair_close(keys);
     pair_close(output);
     pair_close(sockets);
     pair_close(failure);

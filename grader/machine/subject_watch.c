@@ -1,7 +1,9 @@
 /* subject_watch.c - the subject while it runs: its deadline, its memory, its output, its end. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -17,15 +19,17 @@
 #define LIMIT_TOGETHER (512ull << 20) /* of all its processes and files in memory */
 #define LOOK_MS        20             /* between two looks at what it uses */
 #define TRACE_LOOK_MS  100
-#define UNKNOWN_TIMES  4 /* as much time, where the kernel does not say who waited */
+#define IDLE_LIMIT_US  8000000 /* of a guest Linux that waits for an interrupt in vain */
+#define UNKNOWN_TIMES  4       /* as much time, where the kernel does not say who waited */
 
 /* What a run in the sandbox has used when; the machine's is the judge's to watch. */
 struct watch {
     uint64_t begin_us, begin_wait_us, begin_cpu_us;
-    uint64_t budget_us; /* of own time, and of CPU time */
-    uint64_t look_us;   /* when to look at the time next */
-    uint64_t memory_us; /* and at the memory */
-    uint64_t trace_us;  /* and at the record of VM exits */
+    uint64_t budget_us;     /* of own time, and of CPU time */
+    uint64_t look_us;       /* when to look at the time next */
+    uint64_t memory_us;     /* and at the memory */
+    uint64_t trace_us;      /* and at the record of VM exits */
+    uint64_t begin_idle_us; /* of the machine, where a Linux boots */
 };
 
 void output_read(struct run *run)
@@ -37,6 +41,8 @@ void output_read(struct run *run)
     if (n <= 0)
         return;
     run->end.output_total += (uint32_t)n;
+    if (run->job->request->flags & RUN_TERMINAL)
+        evidence_send(run, FRAME_CONSOLE, NULL, 0, buffer, (size_t)n);
     if ((size_t)n < room)
         room = (size_t)n;
     memcpy(run->printed + run->printed_size, buffer, room);
@@ -80,6 +86,34 @@ static bool memory_exceeded(const struct run *run, struct watch *w, uint64_t now
     return subject_memory() > LIMIT_TOGETHER;
 }
 
+/* How long this machine's CPU has had nothing to do. That is no question of how fast it runs: a
+ * busy host makes it slow, not idle. */
+static uint64_t machine_idle_us(void)
+{
+    unsigned long long idle = 0;
+    FILE *file = fopen("/proc/stat", "re");
+
+    if (file && fscanf(file, "cpu %*u %*u %*u %llu", &idle) != 1)
+        idle = 0;
+    if (file)
+        fclose(file);
+    return idle * 10000;
+}
+
+/* Whether a Linux is to boot by itself. It has work to do all the time: one that waits for seconds
+ * has lost an interrupt. */
+static bool boots_linux(const struct run *run)
+{
+    const uint32_t flags = run->job->request->flags;
+
+    return (flags & RUN_LINUX) && !(flags & RUN_NO_DEADLINE);
+}
+
+static bool idle_exceeded(const struct run *run, const struct watch *w)
+{
+    return boots_linux(run) && machine_idle_us() - w->begin_idle_us > IDLE_LIMIT_US;
+}
+
 static struct watch watch_begin(const struct run *run)
 {
     struct watch w = {.begin_us = clock_us(),
@@ -87,6 +121,8 @@ static struct watch watch_begin(const struct run *run)
 
     w.memory_us = w.begin_us + LOOK_MS * 1000;
     w.trace_us = w.begin_us + TRACE_LOOK_MS * 1000;
+    if (boots_linux(run))
+        w.begin_idle_us = machine_idle_us();
     if (!in_sandbox(run))
         return w;
     w.begin_cpu_us = others_cpu_us();
@@ -135,15 +171,16 @@ static uint32_t outcome_judge(const struct run *run, struct watch *w)
 
     return memory_exceeded(run, w, now) ? RUN_TOO_LARGE
            : trace_full(run, w, now)    ? RUN_TRACE_FULL
+           : idle_exceeded(run, w)      ? RUN_TIMED_OUT
                                         : time_judge(run, w, now);
 }
 
 /* How long the watch may sleep; -1: for ever. */
 static int wait_of(const struct run *run)
 {
-    return in_sandbox(run)                        ? LOOK_MS
-           : run->job->request->flags & RUN_TRACE ? TRACE_LOOK_MS
-                                                  : -1;
+    if (in_sandbox(run))
+        return LOOK_MS;
+    return (run->job->request->flags & RUN_TRACE) || boots_linux(run) ? TRACE_LOOK_MS : -1;
 }
 
 /* leftovers_kill() does the rest: who waited for the subject alone here would wait for its
@@ -154,6 +191,15 @@ static void subject_end(struct run *run, uint32_t outcome)
     kill(run->pid, SIGKILL);
 }
 
+/* What the subject does not read does not keep us: the pipe does not block. */
+static void keys_pass(struct run *run, const void *keys, size_t size)
+{
+    if (run->keys < 0 || write(run->keys, keys, size) >= 0 || errno != EPIPE)
+        return;
+    close(run->keys);
+    run->keys = -1;
+}
+
 bool stop_received(struct run *run)
 {
     struct frame_header header = {0};
@@ -162,6 +208,8 @@ bool stop_received(struct run *run)
 
     if (r == 0 && header.type == FRAME_CONTINUE && header.length == sizeof(struct handover))
         handover_take(run, payload);
+    if (r == 0 && header.type == FRAME_KEYS)
+        keys_pass(run, payload, header.length);
     free(payload);
     if (r < 0 && !run->channel_error)
         run->channel_error = r;

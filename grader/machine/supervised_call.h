@@ -1,5 +1,5 @@
 /* supervised_call.h - inside of the call supervisor: what call_supervisor.c, call_decode.c,
- * call_objects.c, subject_access.c, pretended_kvm.c and pretended_vfio.c share. */
+ * call_objects.c, subject_access.c, pretended_kvm.c, pretended_board.c and pretended_vfio.c share. */
 #ifndef SUPERVISED_CALL_H
 #define SUPERVISED_CALL_H
 
@@ -88,6 +88,13 @@ void object_stale_forget(struct call_supervisor *s, const struct supervised_call
 
 /* The answer to an ioctl on one of KVM's objects. */
 int64_t kvm_ioctl(struct call_supervisor *s, struct supervised_call *call);
+
+/* --- pretended_board.c --------------------------------------------------------------------- */
+
+/* The answers about a PC's board; payload has PLAN_PAYLOAD bytes and lives as long as the call. */
+int64_t board_vm_ioctl(struct supervised_call *call, void *payload);
+int64_t board_vcpu_ioctl(struct supervised_call *call, void *payload);
+int64_t board_cpuid_answer(const struct kvm_plan *plan, struct supervised_call *call);
 
 /* --- pretended_vfio.c ---------------------------------------------------------------------- */
 

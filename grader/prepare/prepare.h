@@ -12,8 +12,9 @@
 #include "lib/settings.h"
 
 struct targets_found {
-    char machine[PATH_ROOM]; /* folder of the snapshot */
-    char no_machine[700];    /* or why there is none; empty: there is */
+    char machine[PATH_ROOM];      /* folder of the snapshot */
+    char boot_machine[PATH_ROOM]; /* the capstone's; boot_machine_prepare() fills it */
+    char no_machine[700];         /* or why there is none; empty: there is */
     char no_model[500];
     char no_silicon[500];
     enum cage cage;       /* of compilers, tools and Bochs */
@@ -24,6 +25,9 @@ struct targets_found {
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it
  * could not be built although everything needed is there (said on stderr). */
 bool targets_prepare(struct targets_found *found, const struct settings *s);
+
+/* Makes sure of the capstone's machine as well, if there is a target machine at all. */
+bool boot_machine_prepare(struct targets_found *found, const struct settings *s);
 
 /* Can what others wrote be compiled here? Else says that the verb is skipped, and why. */
 bool others_graded(const struct targets_found *found, const char *verb);
@@ -36,8 +40,9 @@ bool build_is_ours(char *why, size_t size);
 
 /* --- machine.c ------------------------------------------------------------------------------- */
 
-/* Folder of the machine's snapshot, which is made if need be; false (said why). */
-bool machine_prepare(char *folder, const struct settings *s);
+/* Folder of the machine's snapshot, which is made if need be; false (said why). boot: of the
+ * capstone's machine. */
+bool machine_prepare(char *folder, const struct settings *s, bool boot);
 /* Is the machine there already? Makes nothing. */
 bool machine_made(const struct settings *s);
 

@@ -88,7 +88,7 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
     }
     folder_prune("build/tmp", NULL, HOUR); /* of runs that were killed */
     folder_prune("build/cache", NULL, 12 * HOUR);
-    ok = machine_prepare(found->machine, s);
+    ok = machine_prepare(found->machine, s, false);
     if (!ok && !kernel_there(s)) {
         ok = true;
         snprintf(found->no_machine, sizeof found->no_machine,
@@ -96,6 +96,23 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
                  "KERNEL=bzImage MODULES=/lib/modules/VERSION)");
         model_settle(found);
     }
+    lock_drop(lock);
+    return ok;
+}
+
+bool boot_machine_prepare(struct targets_found *found, const struct settings *s)
+{
+    int lock;
+    bool ok;
+
+    if (found->no_machine[0] || found->boot_machine[0])
+        return true;
+    lock = lock_take(PREPARE_LOCK);
+    if (lock < 0) {
+        fprintf(stderr, "grader: cannot write to build/: %s\n", strerror(errno));
+        return false;
+    }
+    ok = machine_prepare(found->boot_machine, s, true);
     lock_drop(lock);
     return ok;
 }

@@ -261,6 +261,8 @@ void report_print(const struct grading *g, const struct settings *s)
 
     progress_line("%s", "");
     header_print(g, s);
+    if (g->beside[0])
+        printf("  %s\n", g->beside);
     messages_print(g);
     cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
     {
@@ -275,15 +277,21 @@ void report_print(const struct grading *g, const struct settings *s)
     summary_print(g);
 }
 
-void report_total(const struct grading *list, int count)
+void report_total(const struct grading *list, int count, const struct labs *labs,
+                  const char *from)
 {
-    int earned = 0, of = 0;
+    int earned = 0, of = 0, capstone_of,
+        capstone = capstone_earned(labs, from, &capstone_of);
     char got[16], all[16];
 
     for (int i = 0; i < count; i++) {
         earned += list[i].earned;
         of += lab_tenths(list[i].lab);
     }
-    printf("\nTotal: %s%s of %s points%s in %d labs\n", paint("bold"),
+    printf("\nTotal: %s%s of %s points%s in %d labs", paint("bold"),
            points_text(earned, got), points_text(of, all), paint("off"), count);
+    if (capstone >= 0)
+        printf("; capstone %s of %s", points_text(capstone, got),
+               points_text(capstone_of, all));
+    putchar('\n');
 }

@@ -19,6 +19,8 @@ void report_print(const struct grading *grading, const struct settings *s);
 /* A line for each check that failed, as a compiler would say it: "FILE:LINE: error: ...", with
  * the line where it crashed, or else where the TODO of the check's step still stands. */
 void problems_print(const struct grading *grading, const char *from);
-void report_total(const struct grading *list, int count);
+/* And what the capstone's last grading said, if there was one. */
+void report_total(const struct grading *list, int count, const struct labs *labs,
+                  const char *from);
 
 #endif

@@ -138,7 +138,10 @@ static bool lab_sources_read(struct build *b, const struct lab *lab, const char 
 
 bool lab_is_own(const struct build *b, const struct lab *other)
 {
-    return b->submission->own && other->number < b->lab->number;
+    const uint32_t only = b->submission->own_labs;
+
+    return b->submission->own && other->number < b->lab->number &&
+           (only == 0 || (only >> other->number & 1));
 }
 
 bool sources_read(struct build *b)

@@ -6,6 +6,7 @@
 #define SUBMISSION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/cage.h"
 #include "lib/files.h"
@@ -18,6 +19,7 @@ struct submission {
     const char *folder; /* holds NN-name/part.c */
     const char *label;  /* what to call that folder in messages */
     const char *own;    /* whose parts 1 .. N-1 to link too; NULL: the reference's */
+    uint32_t own_labs;  /* not 0: only those of the labs whose bits are set */
     bool sanitize;
     bool debug;          /* compiled for a debugger: every line and variable is there */
     bool trusted;        /* one's own: may do without a cage where there is none */

@@ -2,7 +2,8 @@
  * or disturb the next one.
  *
  * An attack is a file in grader/attacks/ that begins with a comment of "key: value" lines:
- *   lab: numbers         which labs it is handed in for, or "all": each on its own
+ *   lab: numbers         which labs it is handed in for, or "all" (but the capstone, whose
+ *                        reference takes its time): each on its own
  *   tries: sentence      what it wants
  *   only: check          runs that one (what takes a machine's time is tried once)
  *   says: text           what the report has to contain (a compiler's message, or what a
@@ -187,7 +188,8 @@ static void attack_read(struct run *run, const struct settings *s, const char *n
     for (int i = 0; file.text && i < run->labs.count && run->count < ATTACKS_MAX; i++) {
         const struct lab *lab = &run->labs.list[i];
 
-        if (strcmp(labs, "all") == 0 || number_listed(labs, lab->number))
+        if ((strcmp(labs, "all") == 0 && !lab_is_capstone(lab)) ||
+            number_listed(labs, lab->number))
             attack_add(run, s, name, file.text, lab);
     }
     if (run->count == before) {
@@ -311,6 +313,9 @@ static int attacks_run(struct run *run, const struct settings *s, const struct l
                     s->check ? s->check : "");
             return EXIT_USAGE;
         }
+        for (int i = 0; i < run->count; i++)
+            if (lab_is_capstone(run->attacks[i].lab) && !boot_machine_prepare(&targets, s))
+                return EXIT_GRADER;
         passed = attacks_try(run, &targets);
     }
     if (!s->check)

@@ -239,7 +239,8 @@ static int lab_debug(const struct lab *lab, const struct labs *labs,
                 "grader: gdb has no sandbox: only labs/ and solutions/ are debugged\n");
         return EXIT_USAGE;
     }
-    if (!folder_make("build/debug") || !targets_prepare(&targets, s))
+    if (!folder_make("build/debug") || !targets_prepare(&targets, s) ||
+        (lab_is_capstone(lab) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
     check_grade(&g, labs, &targets);
     return check_debug(&g, labs, s);

@@ -54,7 +54,7 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
     for (int i = 0; i < labs->count; i++) {
         const struct lab *lab = &labs->list[i];
 
-        if (one && lab != one)
+        if (one ? lab != one : lab_is_capstone(lab))
             continue;
         int at = count++;
         if (!s->sanitize)
@@ -66,6 +66,8 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
             .traces = traces[at][0] ? traces[at] : NULL,
             .seed = s->seed,
         };
+        if (lab_is_capstone(lab))
+            capstone_submission(&list[at].submission, labs, s, list[at].beside);
     }
     return count;
 }
@@ -155,7 +157,8 @@ static int grade_verb(const struct settings *s)
     count = gradings_plan(list, &labs, s, traces);
     if (count == 0)
         return EXIT_USAGE;
-    if (!targets_prepare(&targets, s))
+    if (!targets_prepare(&targets, s) ||
+        (lab_is_capstone(list[count - 1].lab) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
 
     cage_mention(list, &targets);
@@ -166,7 +169,7 @@ static int grade_verb(const struct settings *s)
         report_print(&list[i], s);
     }
     if (count > 1)
-        report_total(list, count);
+        report_total(list, count, &labs, s->from);
     for (int i = 0; s->problems && i < count; i++)
         problems_print(&list[i], s->from);
     if (strcmp(s->from, "labs") == 0)

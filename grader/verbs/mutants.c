@@ -259,7 +259,8 @@ static int mutants_run(struct run *run, const struct lab *one, const struct sett
     struct targets_found targets;
     int passed = 0, failed;
 
-    if (!targets_prepare(&targets, s))
+    if (!targets_prepare(&targets, s) ||
+        ((!one || lab_is_capstone(one)) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
     if (!others_graded(&targets, "mutants"))
         return EXIT_ALL;

@@ -94,7 +94,8 @@ static int progress_verb(const struct settings *s)
     const cJSON *graded, *next_result = NULL;
     struct labs labs;
     cJSON *results;
-    int total = 0, all = 0;
+    const struct lab *apart = NULL; /* the capstone */
+    int total = 0, all = 0, apart_earned = 0;
 
     if (!labs_load(&labs))
         return EXIT_GRADER;
@@ -109,14 +110,23 @@ static int progress_verb(const struct settings *s)
         int earned = lab_earned(result, lab);
 
         lab_line(result, lab, earned, s->from, results_errors(results, lab));
-        total += earned;
-        all += lab_tenths(lab);
+        if (lab_is_capstone(lab)) {
+            apart = lab;
+            apart_earned = earned;
+        } else {
+            total += earned;
+            all += lab_tenths(lab);
+        }
         if (!next && earned < lab_tenths(lab)) {
             next = lab;
             next_result = result;
         }
     }
-    printf("\n  %s of %s points\n\n", points_text(total, got), points_text(all, of));
+    printf("\n  %s of %s points", points_text(total, got), points_text(all, of));
+    if (apart)
+        printf("; capstone %s of %s", points_text(apart_earned, got),
+               points_text(lab_tenths(apart), of));
+    printf("\n\n");
     next_print(next, next_result);
     printf("make help lists everything that can be typed.\n");
     cJSON_Delete(results);

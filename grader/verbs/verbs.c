@@ -12,6 +12,7 @@
     ROW(hint)       \
     ROW(reset)      \
     ROW(run)        \
+    ROW(boot)       \
     ROW(trace)      \
     ROW(debug)      \
     ROW(submit)     \
