@@ -296,6 +296,16 @@ static int attacks_try(struct run *run, const struct targets_found *targets)
     return passed;
 }
 
+/* Is the capstone among the labs of what is tried? */
+static bool boots_linux(const struct run *run, const struct settings *s, const struct lab *one)
+{
+    bool found = !s->check && (!one || lab_is_capstone(one));
+
+    for (int i = 0; i < run->count; i++)
+        found |= lab_is_capstone(run->attacks[i].lab);
+    return found;
+}
+
 /* NAMED=replay: only that. CHECK=: only the attack of that name. */
 static int attacks_run(struct run *run, const struct settings *s, const struct lab *one)
 {
@@ -307,17 +317,15 @@ static int attacks_run(struct run *run, const struct settings *s, const struct l
         return EXIT_GRADER;
     if (!others_graded(&targets, "attacks"))
         return EXIT_ALL;
-    if (!s->named) {
-        if (attacks_find(run, s) == 0) {
-            fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
-                    s->check ? s->check : "");
-            return EXIT_USAGE;
-        }
-        for (int i = 0; i < run->count; i++)
-            if (lab_is_capstone(run->attacks[i].lab) && !boot_machine_prepare(&targets, s))
-                return EXIT_GRADER;
-        passed = attacks_try(run, &targets);
+    if (!s->named && attacks_find(run, s) == 0) {
+        fprintf(stderr, "grader: no attack%s%s\n", s->check ? " called " : "s",
+                s->check ? s->check : "");
+        return EXIT_USAGE;
     }
+    if (boots_linux(run, s, one) && !boot_machine_prepare(&targets, s))
+        return EXIT_GRADER;
+    if (!s->named)
+        passed = attacks_try(run, &targets);
     if (!s->check)
         replay = replay_checks(&run->labs, one, &targets, s->seed);
     failed = run->failed + run->count - passed + replay.unsound;
