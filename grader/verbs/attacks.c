@@ -297,7 +297,8 @@ static int attacks_try(struct run *run, const struct targets_found *targets)
 }
 
 /* Is the capstone among the labs of what is tried? */
-static bool boots_linux(const struct run *run, const struct settings *s, const struct lab *one)
+static bool boots_linux(const struct run *run, const struct settings *s,
+                        const struct lab *one)
 {
     bool found = !s->check && (!one || lab_is_capstone(one));
 
