@@ -223,7 +223,10 @@ static bool events_take(struct run *run, struct pollfd events[WATCHED])
 {
     struct signalfd_siginfo info;
 
-    if (events[WATCH_CALLS].revents && !call_supervisor_step(run->supervisor))
+    /* (From Linux 6.11 on it hangs up while its last task is still exiting: to ask again and again
+     * would take the machine's only CPU from it.) */
+    if (events[WATCH_CALLS].revents &&
+        (!call_supervisor_step(run->supervisor) || (events[WATCH_CALLS].revents & POLLHUP)))
         events[WATCH_CALLS].fd = -1;
     if (events[WATCH_OUTPUT].revents)
         output_read(run);
