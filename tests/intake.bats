@@ -157,7 +157,17 @@ no_chmod() {
     gcc -shared -fPIC -x c - -o "$BATS_TEST_TMPDIR/no_chmod.so" <<'END'
 #include <errno.h>
 #include <sys/stat.h>
-int fchmod(int fd, mode_t mode) { (void)fd, (void)mode; errno = EPERM; return -1; }
+#include <sys/syscall.h>
+#include <unistd.h>
+/* (Files in memory, which have no name, are of another file system.) */
+int fchmod(int fd, mode_t mode)
+{
+    struct stat s;
+    if (fstat(fd, &s) == 0 && s.st_nlink == 0)
+        return (int)syscall(SYS_fchmod, fd, mode);
+    errno = EPERM;
+    return -1;
+}
 int chmod(const char *path, mode_t mode) { (void)path, (void)mode; errno = EPERM; return -1; }
 int fchmodat(int at, const char *path, mode_t mode, int flags)
 { (void)at, (void)path, (void)mode, (void)flags; errno = EPERM; return -1; }
@@ -203,9 +213,9 @@ END
     has "build/traces/01-kvm-open belongs to somebody else"
     has "sudo chown -R nobody build"
     as_nobody -3 $GRADER doctor
-    has "chown -R nobody build"
+    has "sudo chown -R"
     as_nobody -2 make doctor
-    has "chown -R nobody build"
+    has "sudo chown -R"
     chown -R root build
     as_nobody -2 make grade LAB=1
     has "build belongs to somebody else"

@@ -174,7 +174,7 @@ path_without() {
 
 @test "without bubblewrap nobody else's submission is compiled: status 3 and the fix" {
     submission_make
-    PATH=$(path_without bwrap) grade 3
+    PATH=$(path_without bwrap) run -3 $GRADER grade LAB=1 FROM="$SUBMISSION" CAGE=bubblewrap
     has "sudo apt install bubblewrap" && has "error"
 }
 

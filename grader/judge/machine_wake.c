@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,8 +53,41 @@ static bool wake_words_write(struct machine *m)
  * whom it runs as has to be allowed to. The file's owner stays. */
 static bool ram_lend(int ram)
 {
-    return !root_drops() ||
-           (fchown(ram, (uid_t)-1, APART_UID) == 0 && fchmod(ram, 0664) == 0);
+    return fchown(ram, (uid_t)-1, APART_UID) == 0 && fchmod(ram, 0664) == 0;
+}
+
+/* What is written in it, not its holes: the same file in memory, or -1. */
+static int ram_copy(int ram)
+{
+    const off_t size = lseek(ram, 0, SEEK_END);
+    int copy = memfd_create("ram", MFD_CLOEXEC);
+    off_t from, to = 0;
+    bool ok = copy >= 0 && size >= 0 && ftruncate(copy, size) == 0;
+
+    while (ok && (from = lseek(ram, to, SEEK_DATA)) >= 0) {
+        to = lseek(ram, from, SEEK_HOLE);
+        ok = to > from && lseek(copy, from, SEEK_SET) == from;
+        while (ok && from < to)
+            ok = sendfile(copy, ram, &from, (size_t)(to - from)) > 0;
+    }
+    if (ok)
+        return copy;
+    if (copy >= 0)
+        close(copy);
+    return -1;
+}
+
+/* Some file systems know no owners and modes (WSL2's /mnt/c, SMB): a copy in memory does. */
+static bool ram_usable(struct machine *m)
+{
+    if (!root_drops() || ram_lend(m->ram))
+        return true;
+    int copy = ram_copy(m->ram);
+    if (copy < 0)
+        return false;
+    close(m->ram);
+    m->ram = copy;
+    return ram_lend(copy);
 }
 
 static int snapshot_open(struct machine *m, const char *dir)
@@ -64,7 +98,7 @@ static int snapshot_open(struct machine *m, const char *dir)
     m->state = open(path, O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "%s/ram", dir);
     m->ram = open(path, O_RDWR | O_CLOEXEC);
-    if (m->state < 0 || m->ram < 0 || !ram_lend(m->ram)) {
+    if (m->state < 0 || m->ram < 0 || !ram_usable(m)) {
         int error = errno;
 
         machine_stop(m);

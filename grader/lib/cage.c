@@ -266,9 +266,10 @@ static void link_show(const char *folder, const char *from, const char *to)
 
 static void plain_begin(struct command *c, const struct cage_wish *wish)
 {
-    command_add_words(c, (const char *const[]){"env", "LC_ALL=C", "TERM=dumb", NULL});
+    command_add(c, "env");
     if (wish->folder)
         command_add_words(c, (const char *const[]){"-C", wish->folder, NULL});
+    command_add_words(c, (const char *const[]){"LC_ALL=C", "TERM=dumb", NULL});
     for (const char *const *pair = wish->shown; pair && *pair; pair += 2)
         link_show(wish->folder, pair[0], pair[1]);
 }

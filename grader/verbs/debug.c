@@ -191,7 +191,8 @@ static int gdb_run(const char *subject, const struct stop *stop)
     return EXIT_GRADER;
 }
 
-static int check_debug(struct grading *g, const struct labs *labs, const struct settings *s)
+static int check_debug(struct grading *g, const struct labs *labs,
+                       const struct targets_found *targets, const struct settings *s)
 {
     const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(g->checks, s->check);
     struct submission submission = g->submission;
@@ -205,8 +206,14 @@ static int check_debug(struct grading *g, const struct labs *labs, const struct 
     if (strcmp(json_text(verdict, "verdict"), "pass") == 0)
         printf("\nIt passes; its last run is debugged all the same.\n");
     submission.debug = true;
+    submission.cage = targets->cage;
+    submission.no_cage = targets->no_cage;
     subject_build(&built, g->lab, labs, &submission, g->lab->name);
-    if (!built.ok || !run_prepare())
+    if (!built.ok) {
+        fprintf(stderr, "grader: it cannot be compiled for gdb:\n%s\n", built.messages);
+        return EXIT_GRADER;
+    }
+    if (!run_prepare())
         return EXIT_GRADER;
     return gdb_run(built.subject, &stop);
 }
@@ -243,7 +250,7 @@ static int lab_debug(const struct lab *lab, const struct labs *labs,
         (lab_is_capstone(lab) && !boot_machine_prepare(&targets, s)))
         return EXIT_GRADER;
     check_grade(&g, labs, &targets);
-    return check_debug(&g, labs, s);
+    return check_debug(&g, labs, &targets, s);
 }
 
 static int debug_verb(const struct settings *s)
