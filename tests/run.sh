@@ -11,10 +11,11 @@
 #   mutants   wrong solutions lose exactly what they name
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
+#   kernel    which kernel the machine gets, with made-up packages of each distribution (bats)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
-suites=${*:-format build starters unit stress grade mutants attacks usage slides pages}
+suites=${*:-format build starters unit stress grade mutants attacks usage kernel slides pages}
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d) || exit 3
 trap 'rm -rf "$scratch"' EXIT
@@ -152,19 +153,30 @@ suite_attacks() {
     counted "$scratch/attacks" attacks
 }
 
-suite_usage() {
+# bats_file FILE - runs it, and counts.
+bats_file() {
     if ! command -v bats >/dev/null; then
-        skip "usage: bats is not installed (sudo apt install bats)"
+        skip "$1: bats is not installed (sudo apt install bats)"
         return
     fi
-    bats --tap tests/usage.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    bats --tap "$1" | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
     skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
     passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
     failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
     local planned
     planned=$(sed -n 's/^1\.\.//p' "$scratch/bats")
     [ "$(grep -cE '^(not )?ok ' "$scratch/bats")" = "${planned:-none}" ] ||
-        fail "bats planned ${planned:-no} tests and did not run them all"
+        fail "bats planned ${planned:-no} tests of $1 and did not run them all"
+}
+
+suite_usage() { bats_file tests/usage.bats; }
+
+suite_kernel() {
+    if ! command -v apt-get >/dev/null; then
+        skip "kernel: no apt here"
+        return
+    fi
+    bats_file tests/kernel.bats
 }
 
 # What the suite slides cannot do without, and how to get it; nothing if it is all there.

@@ -201,6 +201,18 @@ const char *grading_verdict(const struct grading *g, const char *id)
     return json_text(cJSON_GetObjectItemCaseSensitive(g->checks, id), "verdict");
 }
 
+int grading_count(const struct grading *g, const char *word)
+{
+    const cJSON *verdict;
+    int n = 0;
+
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        n += strcmp(json_text(verdict, "verdict"), word) == 0;
+    }
+    return n;
+}
+
 static void verdict_invent(struct grading *g, const char *id, const char *verdict,
                            const char *asked, const char *seen)
 {

@@ -27,6 +27,8 @@ struct grading {
     bool built, ours_failed;
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
+    bool
+        incomplete; /* of somebody else's, and a target that it needs is not here: no grade */
     bool done;
 
     pid_t pid; /* of its worker */
@@ -44,5 +46,7 @@ void gradings_free(struct grading *list, int count);
 
 /* Verdict of a check: "pass", "fail", "skip", "error", or "" if it was not asked for. */
 const char *grading_verdict(const struct grading *grading, const char *id);
+/* How many checks have this verdict. */
+int grading_count(const struct grading *grading, const char *verdict);
 
 #endif

@@ -13,11 +13,14 @@
 #include "lib/command.h"
 #include "lib/hash.h"
 #include "lib/settings.h"
+#include "prepare/manifest.h"
 #include "prepare/prepare.h"
 
 #define MACHINES  "build/machine"
 #define BOOTS_MAX 5
 #define KEPT      3600 /* seconds: another grader may be using an older machine */
+
+static const char *const snapshot_files[] = {"ram", "state", "formats", NULL};
 
 static void machine_folder(char *folder, const char *kernel)
 {
@@ -62,6 +65,10 @@ static bool machine_make(const char *folder, const char *kernel)
     for (int boot = 0; ok && r == -EAGAIN && boot < BOOTS_MAX; boot++)
         r = machine_build(fresh, vmlinux, initramfs, why, sizeof why);
     ok = ok && r == 0;
+    if (ok && !manifest_write(fresh, snapshot_files)) {
+        snprintf(why, sizeof why, "what was made could not be noted: %s", strerror(errno));
+        ok = false;
+    }
     if (ok) {
         folder_remove(folder);
         ok = rename(fresh, folder) == 0;
@@ -83,7 +90,7 @@ bool machine_prepare(char *folder, const struct settings *s)
     if (!kernel_prepare(kernel, s))
         return false;
     machine_folder(folder, kernel);
-    if (machine_intact(folder)) {
+    if (manifest_holds(folder, snapshot_files)) {
         utimensat(AT_FDCWD, folder, NULL, 0); /* in use: folder_prune() goes by this */
         return true;
     }
@@ -98,5 +105,5 @@ bool machine_made(const struct settings *s)
 
     kernel_folder(kernel, s);
     machine_folder(folder, kernel);
-    return kernel_intact(kernel) && machine_intact(folder);
+    return kernel_intact(kernel) && manifest_holds(folder, snapshot_files);
 }

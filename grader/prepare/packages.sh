@@ -73,6 +73,12 @@ if [ "$(id -u)" != 0 ]; then
         echo "  apt-get install $(echo $missing)" >&2
         exit 3
     }
+    # (A password is read from the terminal, wherever our input comes from.)
+    sudo -n true 2>/dev/null || (: </dev/tty) 2>/dev/null || {
+        echo "sudo asks for a password here, and there is no terminal to type it at. Run:" >&2
+        echo "  sudo apt-get install --no-install-recommends $(echo $missing)" >&2
+        exit 3
+    }
 fi
 command="${sudo:+sudo }apt-get install --no-install-recommends $(echo $missing)"
 echo "Installing them now: $command"
@@ -87,7 +93,13 @@ if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </de
         $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null || {
         tail -n 15 "$log" >&2
         echo "(all of it: $log)" >&2
-        echo "Could not install them. By hand: $command" >&2
+        if grep -qiE 'resolv|connect|unreachable|timed? ?out' "$log"; then
+            echo "There is no way to the package servers from here. With a network, once:" >&2
+            echo "  $command" >&2
+            echo "(or start from an image that has them: README, \"Where it runs\")" >&2
+        else
+            echo "Could not install them. By hand: $command" >&2
+        fi
         exit 3
     }
 fi

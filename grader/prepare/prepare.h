@@ -15,6 +15,7 @@ struct targets_found {
     char no_model[300];
     char no_silicon[300];
     char no_sandbox[300]; /* why bubblewrap cannot be used; empty: it can */
+    bool incomplete;      /* one that was asked for is not there */
 };
 
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it
