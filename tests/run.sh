@@ -42,12 +42,15 @@ counted() {
 }
 
 suite_format() {
-    if command -v clang-format >/dev/null; then
+    local formatter
+    formatter=$(command -v clang-format-14 || command -v clang-format)
+    case $("${formatter:-false}" --version) in
+    *"version 14."*)
         check "layout is clang-format's" sh -c \
-            'git ls-files "*.c" "*.h" | xargs clang-format --dry-run -Werror'
-    else
-        skip "layout: clang-format is not installed (sudo apt install clang-format)"
-    fi
+            'git ls-files "*.c" "*.h" | xargs "$1" --dry-run -Werror' - "$formatter" ;;
+    "") skip "layout: clang-format is not installed (sudo apt install clang-format)" ;;
+    *) skip "layout: it is clang-format 14's; here is $("$formatter" --version)" ;;
+    esac
     check "no path of one machine in tracked files" sh -c \
         '! git grep -nE "(^|[^A-Za-z0-9_./-])/(work|root|home/[a-z]+)/" -- . ":!tests/run.sh"'
     if command -v shellcheck >/dev/null; then

@@ -19,6 +19,9 @@ struct vectors {
 
 bool random_bool(struct judge *judge);
 uint32_t random_vector(struct judge *judge);
+/* The n-th of several, from 0. The first two have bits in the top 32 of PIR, in both halves: who
+ * gets the order within a piece wrong is never lucky. */
+uint32_t mixed_vector(struct judge *judge, uint32_t n);
 bool vectors_has(const struct vectors *set, unsigned v);
 void vectors_put(struct vectors *set, unsigned v, bool in);
 void call_add(struct lab07_call call);

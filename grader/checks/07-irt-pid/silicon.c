@@ -41,7 +41,7 @@ static const struct lab07_script_output *silicon_script(struct judge *judge, uin
     call_add((struct lab07_call){.op = LAB07_TPR, .value = tpr});
     call_add((struct lab07_call){.op = LAB07_RUN, .a = 1});
     for (uint32_t i = 0; i < SILICON_POSTS; i++) {
-        uint32_t vector = random_vector(judge);
+        uint32_t vector = mixed_vector(judge, i);
 
         vectors_put(posted, vector, true);
         call_add((struct lab07_call){.op = LAB07_POST, .a = vector});
