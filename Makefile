@@ -3,12 +3,33 @@
 
 B := build
 CC = gcc
+
+# --- the computer: grader and checks are compiled for it, all else is x86-64 --------------------
+MACHINE := $(shell uname -m)
+ifeq ($(filter x86_64 aarch64,$(MACHINE)),)
+$(error The kit runs on x86-64 and on arm64 (aarch64), under Linux; this is $(MACHINE))
+endif
+ifeq ($(MACHINE),x86_64)
+XCC = $(CC)
+CROSS :=
+HOST_OBJ := $(B)/obj
+HOST_CORE := $(B)/lib/core.a
+else
+CROSS := x86_64-linux-gnu-
+XCC := $(CROSS)gcc
+HOST_OBJ := $(B)/obj/host
+HOST_CORE := $(B)/lib/host-core.a
+# (char as on x86; KVM's structures are those of x86, whose VMM this is)
+HOST_FLAGS = -fsigned-char -I$(B)/x86
+HOST_HEADERS := $(B)/x86/asm/kvm.h
+endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 # (clang: loops become no calls of memset() under -ffreestanding anyway; and the kernel's headers
 # are made for a struct whose last member is as long as what stands behind it.)
-ifneq ($(findstring clang,$(shell $(CC) --version)),)
+ifneq ($(findstring clang,$(shell $(CC) --version 2>&1)),)
 WARNINGS += -Wno-gnu-variable-sized-type-not-at-end
-else
+endif
+ifeq ($(findstring clang,$(shell $(XCC) --version 2>&1)),)
 NO_LOOP_PATTERNS := -fno-tree-loop-distribute-patterns
 endif
 CFLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' $(WARNINGS) $(WERROR)
@@ -90,41 +111,61 @@ CORE_OBJECTS := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vm
 
 $(B)/obj/core/%.o: common/vmm/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
+	@$(CROSS)ar rcs $@ $^
+
+# Grader and checks use some of it too: on a host of another kind, it is compiled once more.
+ifneq ($(MACHINE),x86_64)
+$(HOST_HEADERS): | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@echo '#include <asm/kvm.h>' | $(XCC) -E - | sed -n 's/^# 1 \("[^"]*asm\/kvm.h"\).*/#include \1/p' >$@
+
+$(HOST_OBJ)/core/%.o: common/vmm/%.c | $(B)/packages.ok $(HOST_HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+
+$(HOST_OBJ)/agent/%.o: grader/machine/%.c | $(B)/packages.ok $(HOST_HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+
+$(HOST_CORE): $(patsubst common/vmm/%.c,$(HOST_OBJ)/core/%.o,$(wildcard common/vmm/*.c))
+	@mkdir -p $(@D)
+	@rm -f $@
 	@ar rcs $@ $^
+endif
 
 # (Parts that are programs of their own are only built for who asks: grader/submission/build.c.)
 define PART_RULES
 $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.c %.vmx.c,$(wildcard solutions/$(1)/*.c)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@$(CROSS)ar rcs $$@ $$^
 endef
 $(foreach lab,$(LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 
 $(B)/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
-	@$(CC) -static $^ -o $@
+	@$(XCC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -g '-ffile-prefix-map=$(CURDIR)/=' -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
@@ -138,13 +179,13 @@ guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(first
 define GUEST_RULE # lab, name, suffix with mode, compiler flags, start file
 $(B)/guests/$(1)/$(2).bin: labs/$(1)/guests/$(2).$(3) $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@$(CC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
+	@$(XCC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
 endef
 $(B)/guests/run/hello.bin: common/guest/hello.long64.c $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
+	@$(XCC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 guest_lab = $(word 2,$(subst /, ,$(1)))
 guest_name = $(firstword $(subst ., ,$(notdir $(1))))
 $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),real16.S,-m32,)))
@@ -161,34 +202,34 @@ SILICON_BINS := $(B)/silicon/runtime.bin $(B)/silicon/reset.bin
 
 $(B)/silicon/runtime.bin: $(SILICON_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(SILICON_FLAGS) -T common/silicon/runtime.ld common/silicon/start.S \
+	@$(XCC) $(SILICON_FLAGS) -T common/silicon/runtime.ld common/silicon/start.S \
 		common/silicon/enter.S $(wildcard common/silicon/*.c) -o $(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 
 $(B)/silicon/reset.bin: $(SILICON_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) -m32 -nostdlib -static -fno-pic -fno-pie -Wl,--build-id=none,-z,noexecstack \
+	@$(XCC) -m32 -nostdlib -static -fno-pic -fno-pie -Wl,--build-id=none,-z,noexecstack \
 		-T common/silicon/reset.ld common/silicon/reset.S -o $(@:.bin=.elf)
-	@objcopy -O binary -j .text $(@:.bin=.elf) $@
+	@$(CROSS)objcopy -O binary -j .text $(@:.bin=.elf) $@
 
-$(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
+$(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
 
 # --- the checks: one program a lab -------------------------------------------------------------
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
 	$(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(HOST_OBJ)/agent/frames.o $(HOST_CORE)
 
-$(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
+$(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
 # (grader/checks/LAB.c has the table; what is too long for one file stands in the folder LAB/.)
 define CHECK_RULES
-$(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok
+$(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
 $(B)/checks/$(1): $(2) $(JUDGE_OBJECTS)
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
@@ -201,11 +242,11 @@ $(foreach lab,$(LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,$(la
 ROOMS := verbs submission grading report prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
 	$(B)/obj/judge/qemu.o $(B)/obj/judge/sandbox.o $(B)/obj/judge/trace.o \
-	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(B)/obj/agent/frames.o $(B)/lib/core.a
+	$(B)/obj/judge/evidence.o $(B)/obj/judge/device_events.o $(B)/obj/judge/text.o $(HOST_OBJ)/agent/frames.o $(HOST_CORE)
 
-$(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
+$(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)

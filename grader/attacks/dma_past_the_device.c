@@ -1,7 +1,7 @@
 /* lab: 8
  * tries: take the machine down with a DMA that the device cannot do
  * only: dma_moves_both_ways
- * says: your DMA of 4096 bytes at 0x40000 runs past the device's buffer
+ * says: your DMA of 5000 bytes at 0x40000 runs past the device's buffer
  * end of description */
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ __attribute__((constructor)) static void past(void)
     if (bar == MAP_FAILED || pwrite(device, &command, 2, (7ll << 40) + 4) != 2)
         return;
     bar[0x88 / 4] = 0x40000;
-    bar[0x90 / 4] = 4096;
+    bar[0x90 / 4] = 5000;
     bar[0x98 / 4] = 1;
     sleep(2);
 }

@@ -22,6 +22,7 @@
 #include "grading/grading.h"
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/host.h"
 #include "lib/json.h"
 #include "lib/status.h"
 
@@ -77,7 +78,7 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = "--no-model";
         argv[n++] = targets->no_model;
     }
-    if (targets->no_sandbox[0] && !no_machine[0])
+    if ((targets->no_sandbox[0] || !HOST_RUNS_SUBJECTS) && !no_machine[0])
         argv[n++] = "--model-in-machine";
     if (g->only) {
         argv[n++] = "--only";

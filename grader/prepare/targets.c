@@ -6,16 +6,20 @@
 
 #include "judge/sandbox.h"
 #include "lib/command.h"
+#include "lib/host.h"
 #include "lib/settings.h"
 #include "prepare/prepare.h"
 
 #define PREPARE_LOCK "build/prepare.lock"
 #define HOUR         3600
+#define NOT_X86      "this computer is no x86: all that is x86 code runs in the machine"
 
 static void target_refuse(char *why, size_t size, const char *name,
                           const struct settings *s)
 {
-    if (s->sanitize && strcmp(name, "model") != 0)
+    if (s->sanitize && !HOST_RUNS_SUBJECTS)
+        snprintf(why, size, "SANITIZE=1 needs an x86 host");
+    else if (s->sanitize && strcmp(name, "model") != 0)
         snprintf(why, size, "SANITIZE=1 works on target model only");
     else if (s->target && strcmp(s->target, name) != 0)
         snprintf(why, size, "TARGET=%s was asked for", s->target);
@@ -30,16 +34,18 @@ static bool target_missing(const char *why, const char *name, const struct setti
     return why[0] && !refused[0];
 }
 
-/* Without a sandbox, subjects of the model and silicon checks run in the machine; without
+/* Without a sandbox, or on a host of another kind, subjects of the model and silicon checks run in the machine; without
  * both, nowhere. */
 static void model_settle(struct targets_found *found)
 {
-    if (!found->no_sandbox[0] || !found->no_machine[0])
+    const char *why = HOST_RUNS_SUBJECTS ? found->no_sandbox : NOT_X86;
+
+    if (!why[0] || !found->no_machine[0])
         return;
     if (!found->no_model[0])
-        snprintf(found->no_model, sizeof found->no_model, "%s", found->no_sandbox);
+        snprintf(found->no_model, sizeof found->no_model, "%s", why);
     if (!found->no_silicon[0])
-        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", found->no_sandbox);
+        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", why);
 }
 
 /* What was not asked for, and what is not installed. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/hash.h"
+#include "lib/host.h"
 #include "submission/build.h"
 
 /* The archive or object files beside the part, as paths from the kit's top folder. */
@@ -46,6 +47,7 @@ void build_key(const struct build *b, char key[33])
             break;
         }
     hash_folder(hash, "grader/submission", ".c"); /* flags */
-    hash_stat(hash, "/usr/bin/gcc"); /* another compiler makes another subject */
+    hash_stat(hash,
+              "/usr/bin/" X86_TOOL("gcc")); /* another compiler makes another subject */
     hash_finish(hash, key);
 }

@@ -10,6 +10,7 @@
 
 #include "judge/sandbox.h"
 #include "lib/command.h"
+#include "lib/host.h"
 #include "prepare/prepare.h"
 #include "report/terminal.h"
 #include "verbs/verbs.h"
@@ -39,7 +40,9 @@ static bool tool(const char *name, const char *argument, const char *fix)
 
 static bool tools_check(bool *qemu, bool *bochs)
 {
-    bool ok = tool("gcc", "--version", "sudo apt install gcc libc6-dev");
+    bool ok = tool(X86_TOOL("gcc"), "--version",
+                   HOST_RUNS_SUBJECTS ? "sudo apt install gcc libc6-dev"
+                                      : "sudo apt install gcc-x86-64-linux-gnu");
 
     *qemu = tool("qemu-system-x86_64", "--version", "sudo apt install qemu-system-x86");
     *bochs = program_there("bochs");
