@@ -12,6 +12,8 @@
 #   attacks   hostile submissions gain nothing
 #   usage     bad usage, interruptions, damage, verbs (bats)
 #   kernel    which kernel the machine gets, with made-up packages of each distribution (bats)
+#   arm64     grader and checks of an arm64 host, under qemu-aarch64 (tests/arm64.sh; only when
+#             it is asked for: half an hour)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
 set -u
@@ -180,6 +182,12 @@ suite_kernel() {
         return
     fi
     bats_file tests/kernel.bats
+}
+
+suite_arm64() {
+    tests/arm64.sh >"$scratch/arm64" 2>&1
+    grep -a -v '^arm64: ' "$scratch/arm64"
+    counted "$scratch/arm64" arm64
 }
 
 # What the suite slides cannot do without, and how to get it; nothing if it is all there.

@@ -25,6 +25,16 @@ lz4:unpacks the kernel
 patch:applies the mutants
 "
 
+# On another host, all that is x86 is made by a cross compiler.
+cross=
+if [ "$(uname -m)" != x86_64 ]; then
+    cross=x86_64-linux-gnu-
+    NEEDED="$NEEDED
+gcc-x86-64-linux-gnu:compiles the labs, guests and the agent, which are x86 code
+libc6-dev-amd64-cross:their C library, static
+"
+fi
+
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
 list() {
@@ -36,7 +46,7 @@ list() {
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     # Nothing to ask here: see whether it all happens to be there.
     missing=
-    for tool in gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
+    for tool in gcc ${cross}gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     for header in cmocka.h cjson/cJSON.h openssl/evp.h traceevent/event-parse.h; do
@@ -46,7 +56,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 #include <setjmp.h>
 #include <$header>" | gcc -E $(pkg-config --cflags libtraceevent 2>/dev/null) - >/dev/null 2>&1 || missing="$missing $header"
     done
-    echo 'int main(void) { return 0; }' | gcc -static -x c - -o /dev/null 2>/dev/null ||
+    echo 'int main(void) { return 0; }' | ${cross}gcc -static -x c - -o /dev/null 2>/dev/null ||
         missing="$missing static-libc"
     [ -n "$missing" ] || exit 0
     echo "There is no apt here, so nothing can be installed for you." >&2
