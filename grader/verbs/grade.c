@@ -87,8 +87,8 @@ static int exit_status(const struct grading *list, int count)
     for (int i = 0; i < count; i++) {
         if (list[i].errors || list[i].ours_failed || list[i].incomplete)
             return EXIT_GRADER;
-        if (list[i].lost || (list[i].unjudged && !list[i].only) ||
-            (list[i].only && !list[i].earned))
+        if (grading_count(&list[i], "fail") || (list[i].unjudged && !list[i].only) ||
+            (list[i].only && !grading_count(&list[i], "pass")))
             status = EXIT_POINTS;
     }
     return status;

@@ -134,5 +134,6 @@ void ready_guest_gets_highest_first(struct judge *judge);
 
 /* silicon.c */
 void silicon_delivers_without_exits(struct judge *judge);
+void silicon_takes_what_is_posted(struct judge *judge);
 
 #endif
