@@ -120,7 +120,7 @@ suite_unit() {
 
 suite_stress() {
     check "the stress run of lab 07 builds for ThreadSanitizer" gcc -std=gnu11 -O1 -g \
-        -fsanitize=thread -Icommon/include tests/posted_stress.c common/vmm/atomic_step.c \
+        -fsanitize=thread -Icommon/include -Igrader tests/posted_stress.c common/vmm/atomic_step.c \
         solutions/07-irt-pid/*.c -o "$scratch/stress"
     if "$scratch/stress" 2>&1 | grep -q 'unexpected memory mapping'; then
         skip "ThreadSanitizer does not work with this kernel's address layout"
