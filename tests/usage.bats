@@ -184,6 +184,39 @@ path_without() {
     has "bubblewrap" && has "Missing" && has "qemu-system-x86"
 }
 
+# A folder with programs that only say what they are told to: stub NAME SHELL...
+stub() {
+    mkdir -p "$BATS_TEST_TMPDIR/stubs"
+    printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/stubs/$1"
+    chmod +x "$BATS_TEST_TMPDIR/stubs/$1"
+}
+
+@test "sudo that wants a password where there is no terminal is said in a line" {
+    stub id 'echo 1000' && stub dpkg-query 'exit 1' && stub sudo 'exit 1'
+    PATH="$BATS_TEST_TMPDIR/stubs:$PATH" run -3 setsid -w grader/prepare/packages.sh </dev/null
+    has "no terminal to type it at" && has "sudo apt-get install"
+    [[ "$output" != *"Installing"* ]]
+}
+
+@test "without a network, packages.sh does not advise apt-get update" {
+    stub id 'echo 0' && stub dpkg-query 'exit 1'
+    stub apt-get "echo \"E: Could not resolve 'deb.debian.org'\"; exit 100"
+    PATH="$BATS_TEST_TMPDIR/stubs:$PATH" run -3 grader/prepare/packages.sh
+    has "no way to the package servers" && [[ "$output" != *"By hand"* ]]
+}
+
+@test "a computer of another kind is refused in a line, before anything is compiled" {
+    run -2 make -s MACHINE=riscv64 grade
+    has "x86-64 and on arm64" && has riscv64 && [ "${#lines[@]}" -le 2 ]
+}
+
+@test "a kit that cannot be written to is said in a line" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to mount the kit read-only"
+    run -3 unshare -m sh -c "mount --bind '$KIT' '$KIT' && mount -o remount,bind,ro '$KIT' && \
+        cd '$KIT' && $GRADER grade LAB=1"
+    has "cannot write to build/: Read-only file system" && [ "${#lines[@]}" = 1 ]
+}
+
 # --- accidents --------------------------------------------------------------------------------
 
 @test "a full disk is the grader's error, status 3, and earlier results are kept" {
