@@ -27,8 +27,7 @@ struct grading {
     bool built, ours_failed;
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
-    bool
-        incomplete; /* of somebody else's, and a target that it needs is not here: no grade */
+    bool incomplete; /* somebody else's, and not all of it can be judged here: no grade */
     bool done;
 
     pid_t pid; /* of its worker */

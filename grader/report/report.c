@@ -210,7 +210,8 @@ static void summary_print(const struct grading *g)
         skipped = grading_count(g, "skip"), errors = grading_count(g, "error");
 
     if (g->incomplete)
-        printf("  no grade, a target is missing: %d passed, %d failed", passed, failed);
+        printf("  no grade, not all could be judged here: %d passed, %d failed", passed,
+               failed);
     else
         printf("  %s of %s points: %d passed, %d failed", points_text(g->earned, got),
                points_text(g->earned + g->lost + asked_unjudged(g), of), passed, failed);
@@ -254,7 +255,7 @@ void report_total(const struct grading *list, int count)
     }
     if (incomplete)
         printf("\nNo total: %d of %d labs could not be judged in full here "
-               "(see SKIP above)\n",
+               "(see above)\n",
                incomplete, count);
     else
         printf("\nTotal: %s%s of %s points%s in %d labs\n", paint("bold"),

@@ -75,9 +75,9 @@ static void incomplete_find(struct grading *list, int count,
                             const struct targets_found *targets)
 {
     for (int i = 0; i < count; i++)
-        list[i].incomplete = targets->incomplete &&
-                             strcmp(list[i].submission.folder, "labs") != 0 &&
-                             grading_count(&list[i], "skip") > 0;
+        list[i].incomplete = strcmp(list[i].submission.folder, "labs") != 0 &&
+                             (list[i].ours_failed ||
+                              (targets->incomplete && grading_count(&list[i], "skip") > 0));
 }
 
 static int exit_status(const struct grading *list, int count)
