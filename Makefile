@@ -6,7 +6,35 @@ APART = '$(subst ','\'',$(1))'
 
 B := build
 CC = gcc
+
+# --- the computer: grader and checks are compiled for it, all else is x86-64 --------------------
+MACHINE := $(shell uname -m)
+ifeq ($(filter x86_64 aarch64,$(MACHINE)),)
+$(error The kit runs on x86-64 and on arm64 (aarch64), under Linux; this is $(MACHINE))
+endif
+ifeq ($(MACHINE),x86_64)
+XCC = $(CC)
+CROSS :=
+HOST_OBJ := $(B)/obj
+HOST_CORE := $(B)/lib/core.a
+else
+CROSS := x86_64-linux-gnu-
+XCC := $(CROSS)gcc
+HOST_OBJ := $(B)/obj/host
+HOST_CORE := $(B)/lib/host-core.a
+# (char as on x86; KVM's structures are those of x86, whose VMM this is)
+HOST_FLAGS = -fsigned-char -I$(B)/x86
+HOST_HEADERS := $(B)/x86/asm/kvm.h
+endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+# (clang: loops become no calls of memset() under -ffreestanding anyway; and the kernel's headers
+# are made for a struct whose last member is as long as what stands behind it.)
+ifneq ($(findstring clang,$(shell $(CC) --version 2>&1)),)
+WARNINGS += -Wno-gnu-variable-sized-type-not-at-end
+endif
+ifeq ($(findstring clang,$(shell $(XCC) --version 2>&1)),)
+NO_LOOP_PATTERNS := -fno-tree-loop-distribute-patterns
+endif
 CFLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) $(WARNINGS) $(WERROR)
 INCLUDES := -Icommon/include
 TRACEEVENT = $(shell pkg-config --cflags --libs libtraceevent)
@@ -59,8 +87,12 @@ test: all-built
 starters:
 	@sh grader/verbs/starters.sh write
 
+# (Other versions want another layout.)
+CLANG_FORMAT = $(shell command -v clang-format-14 || echo clang-format)
 format:
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@$(CLANG_FORMAT) --version | grep -q 'version 14\.' || \
+		{ echo "format: the layout is clang-format 14's (sudo apt install clang-format-14)" >&2; false; }
+	@$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
 
 # --- slides and book: pages in build/slides and build/book ---------------------------------------
 SLIDES_READY := slides/node_modules/.package-lock.json
@@ -105,7 +137,7 @@ all-built: $(GRADER) $(B)/bin/agent $(B)/bin/answer $(B)/bin/cage $(B)/bin/repla
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 # Their system calls are their own: a part cannot put others in their place (kernel_calls.c).
 CALLS := common/vmm/kernel_calls.syms
-OWN_CALLS = @objcopy --redefine-syms=$(CALLS) $@
+OWN_CALLS = @$(CROSS)objcopy --redefine-syms=$(CALLS) $@
 
 # (The core that a part can reach; of the rest, vmx_names is of checks and tools.)
 CORE_ALL := $(patsubst common/vmm/%.c,$(B)/obj/core/%.o,$(wildcard common/vmm/*.c))
@@ -118,56 +150,77 @@ HIDDEN_09-iommu-faults := $(B)/obj/core/dma_device.o
 
 $(B)/obj/core/%.o: common/vmm/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 	$(OWN_CALLS)
 
 $(B)/lib/core.a: $(CORE_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
+	@$(CROSS)ar rcs $@ $^
+
+# Grader and checks use some of it too: on a host of another kind, it is compiled once more.
+ifneq ($(MACHINE),x86_64)
+$(HOST_HEADERS): | $(B)/packages.ok
+	@mkdir -p $(@D)
+	@echo '#include <asm/kvm.h>' | $(XCC) -E - | sed -n 's/^# 1 \("[^"]*asm\/kvm.h"\).*/#include \1/p' >$@
+
+$(HOST_OBJ)/core/%.o: common/vmm/%.c | $(B)/packages.ok $(HOST_HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+
+$(HOST_OBJ)/agent/%.o: grader/machine/%.c | $(B)/packages.ok $(HOST_HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+
+$(HOST_CORE): $(patsubst common/vmm/%.c,$(HOST_OBJ)/core/%.o,$(wildcard common/vmm/*.c))
+	@mkdir -p $(@D)
+	@rm -f $@
 	@ar rcs $@ $^
+endif
 
 # (Parts that are programs of their own are only built for who asks: grader/submission/build.c.)
 define PART_RULES
 $(B)/lib/$(1).a: $(patsubst solutions/%.c,$(B)/obj/parts/%.o,$(filter-out %.svm.c %.vmx.c,$(wildcard solutions/$(1)/*.c)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@$(CROSS)ar rcs $$@ $$^
 endef
 $(foreach lab,$(ALL_LABS),$(eval $(call PART_RULES,$(lab))))
 
 $(B)/obj/parts/%.o: solutions/%.c $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -MMD -MP -c $< -o $@
 	$(OWN_CALLS)
 
 $(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin $(CALLS) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/run -MMD -MP -c $< -o $@
 	$(OWN_CALLS)
 
 .SECONDEXPANSION:
 $(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
 	@mkdir -p $(@D)
-	@$(CC) -r -nostdlib $^ -o $@
+	@$(XCC) -r -nostdlib $^ -o $@
 	@$(if $(HIDDEN_$*),nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
 		>$@.hidden && objcopy --localize-symbols=$@.hidden $@)
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
+# (The same bytes wherever the kit lies: a machine is made for them, and may have been copied.)
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(call APART,-ffile-prefix-map=$(CURDIR)=.) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  build  $@"
-	@$(CC) -static $^ -o $@
+	@$(XCC) -static $^ -o $@
 
 # --- a program for the guest Linux of the capstone: static, as nothing else is there -----------
 $(B)/bin/answer: labs/11-boot-linux/linux/answer.c labs/11-boot-linux/linux/answer.h | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) -static $< -o $@
+	@$(XCC) $(CFLAGS) -static $< -o $@
 
 # --- the cage for where there are no namespaces ---------------------------------------------------
 $(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o
@@ -178,11 +231,11 @@ $(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o
 # --- the subject of make attacks NAMED=replay: it does no work, so it needs neither core nor parts -
 $(B)/bin/replay: $(patsubst %,$(B)/subjects/%.o,main crash replay) $(B)/lib/core.a
 	@mkdir -p $(@D)
-	@$(CC) -static $^ -o $@
+	@$(XCC) -static $^ -o $@
 
 # --- guests: labs/NN-name/guests/NAME.MODE.c or .S -> build/guests/NN-name/NAME.bin ------------
 GUEST_FLAGS := -std=gnu11 -O2 -g $(call APART,-ffile-prefix-map=$(CURDIR)/=) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
-	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
+	-fno-asynchronous-unwind-tables $(NO_LOOP_PATTERNS) -mno-red-zone \
 	-mgeneral-regs-only -Wall -Wextra -Icommon/guest -nostdlib -static \
 	-Wl,--build-id=none,-z,noexecstack -T common/guest/guest.ld
 GUEST_COMMON := Makefile common/guest/guest.h common/guest/guest.ld common/guest/start.S
@@ -192,13 +245,13 @@ guest_bins = $(foreach f,$(wildcard labs/$(1)/guests/*),$(B)/guests/$(1)/$(first
 define GUEST_RULE # lab, name, suffix with mode, compiler flags, start file
 $(B)/guests/$(1)/$(2).bin: labs/$(1)/guests/$(2).$(3) $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	@$(CC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
+	@$(XCC) $(4) $(GUEST_FLAGS) $(5) $$< -o $$(@:.bin=.elf)
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $$(@:.bin=.elf) $$@
 endef
 $(B)/guests/run/hello.bin: common/guest/hello.long64.c $(GUEST_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
+	@$(XCC) -m64 $(GUEST_FLAGS) common/guest/start.S $< -o $(@:.bin=.elf)
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 guest_lab = $(word 2,$(subst /, ,$(1)))
 guest_name = $(firstword $(subst ., ,$(notdir $(1))))
 $(foreach f,$(wildcard labs/*/guests/*.real16.S),$(eval $(call GUEST_RULE,$(call guest_lab,$f),$(call guest_name,$f),real16.S,-m32,)))
@@ -208,7 +261,7 @@ $(foreach f,$(wildcard labs/*/guests/*.long64.S),$(eval $(call GUEST_RULE,$(call
 
 # --- silicon: the ROM of the emulated Intel CPU, and how a check has it run ----------------------
 SILICON_FLAGS := -std=gnu11 -O2 -m64 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
-	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone \
+	-fno-asynchronous-unwind-tables $(NO_LOOP_PATTERNS) -mno-red-zone \
 	-mgeneral-regs-only $(WARNINGS) $(WERROR) -Icommon/include -nostdlib -static \
 	-Wl,--build-id=none,-z,noexecstack
 SILICON_COMMON := $(wildcard common/silicon/*) common/include/silicon_job.h common/include/vmx.h
@@ -216,31 +269,31 @@ SILICON_BINS := $(B)/silicon/runtime.bin $(B)/silicon/reset.bin
 
 $(B)/silicon/runtime.bin: $(SILICON_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) $(SILICON_FLAGS) -T common/silicon/runtime.ld common/silicon/start.S \
+	@$(XCC) $(SILICON_FLAGS) -T common/silicon/runtime.ld common/silicon/start.S \
 		common/silicon/enter.S $(wildcard common/silicon/*.c) -o $(@:.bin=.elf)
-	@objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
+	@$(CROSS)objcopy -O binary --set-section-flags .bss=alloc,load,contents $(@:.bin=.elf) $@
 
 $(B)/silicon/reset.bin: $(SILICON_COMMON) | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(CC) -m32 -nostdlib -static -fno-pic -fno-pie -Wl,--build-id=none,-z,noexecstack \
+	@$(XCC) -m32 -nostdlib -static -fno-pic -fno-pie -Wl,--build-id=none,-z,noexecstack \
 		-T common/silicon/reset.ld common/silicon/reset.S -o $(@:.bin=.elf)
-	@objcopy -O binary -j .text $(@:.bin=.elf) $@
+	@$(CROSS)objcopy -O binary -j .text $(@:.bin=.elf) $@
 
-$(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok
+$(B)/obj/silicon/%.o: grader/silicon/%.c $(SILICON_BINS) | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/silicon -MMD -MP -c $< -o $@
 
 # --- the judge: an archive, for the checks and for the grader, which takes what it needs ----------
 LIB_OBJECTS := cage child command files
 JUDGE_OBJECTS := $(patsubst grader/judge/%.c,$(B)/obj/judge/%.o,$(wildcard grader/judge/*.c)) \
-	$(B)/obj/agent/frames.o $(B)/obj/agent/own_time.o \
+	$(HOST_OBJ)/agent/frames.o $(HOST_OBJ)/agent/own_time.o \
 	$(LIB_OBJECTS:%=$(B)/obj/grader/lib/%.o) \
-	$(B)/obj/core/vmx_names.o
+	$(HOST_OBJ)/core/vmx_names.o
 SILICON_OBJECTS := $(patsubst grader/silicon/%.c,$(B)/obj/silicon/%.o,$(wildcard grader/silicon/*.c))
 
-$(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok
+$(B)/obj/judge/%.o: grader/judge/%.c | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader $(shell pkg-config --cflags libtraceevent) -MMD -MP -c $< -o $@
 
 $(B)/lib/judge.a: $(JUDGE_OBJECTS)
 	@mkdir -p $(@D)
@@ -250,10 +303,10 @@ $(B)/lib/judge.a: $(JUDGE_OBJECTS)
 # --- the checks: one program a lab -------------------------------------------------------------
 # (grader/checks/LAB.c has the table; what is too long for one file stands in the folder LAB/.)
 define CHECK_RULES
-$(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok
+$(2): $(B)/obj/%.o: grader/%.c $(call guest_bins,$(1)) | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
-$(B)/checks/$(1): $(2) $(SILICON_OBJECTS) $(B)/lib/judge.a $(B)/lib/core.a
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -Wa,-I$(B)/guests/$(1) -MMD -MP -c $$< -o $$@
+$(B)/checks/$(1): $(2) $(SILICON_OBJECTS) $(B)/lib/judge.a $(HOST_CORE)
 	@mkdir -p $$(@D)
 	@echo "  build  $$@"
 	@$(CC) $$^ -o $$@ -lcmocka -lcjson $$(TRACEEVENT)
@@ -264,11 +317,11 @@ $(foreach lab,$(ALL_LABS),$(eval $(call CHECK_RULES,$(lab),$(call check_objects,
 # --- the grader ---------------------------------------------------------------------------------
 ROOMS := verbs intake course similarity submission grading report report/exports prepare lib
 GRADER_OBJECTS := $(patsubst grader/%.c,$(B)/obj/grader/%.o,grader/main.c $(wildcard $(ROOMS:%=grader/%/*.c))) \
-	$(B)/lib/judge.a $(B)/lib/core.a
+	$(B)/lib/judge.a $(HOST_CORE)
 
-$(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok
+$(B)/obj/grader/%.o: grader/%.c | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(GRADER): $(GRADER_OBJECTS)
 	@mkdir -p $(@D)

@@ -23,6 +23,7 @@
 #include "lib/settings.h"
 #include "machine/frames.h"
 #include "machine/subject_run.h"
+#include "prepare/manifest.h"
 #include "report/report.h"
 #include "report/rounds.h"
 #include "silicon/silicon.h"
@@ -150,6 +151,45 @@ static void hash_depends_on_where_one_piece_ends(void **state)
     hash_finish(a, one);
     hash_finish(b, two);
     assert_string_not_equal(one, two);
+}
+
+/* Writes at an offset, so that what lies before is a hole; and gives the file a time. */
+static void sparse_file_make(const char *path, const char *text, off_t at, time_t time)
+{
+    const struct timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+    assert_true(pwrite(fd, text, strlen(text), at) == (ssize_t)strlen(text));
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+}
+
+static void manifest_knows_a_copy_from_damage(void **state)
+{
+    static const char *const files[] = {"ram", NULL};
+    char ram[PATH_ROOM], whole[PATH_ROOM], *bytes;
+    size_t size;
+
+    (void)state;
+    path_make(ram, "%s/ram", scratch);
+    path_make(whole, "%s/whole", scratch);
+    sparse_file_make(ram, "contents", 300000, 1000);
+    assert_false(manifest_holds(scratch, files));
+    assert_true(manifest_write(scratch, files));
+    assert_true(manifest_holds(scratch, files));
+    sparse_file_make(ram, "contents", 300000, 2000);
+    assert_true(manifest_holds(scratch, files));
+    bytes = file_read(ram, SIZE_MAX, &size);
+    assert_true(file_write(whole, bytes, size)); /* without holes */
+    free(bytes);
+    assert_int_equal(rename(whole, ram), 0);
+    assert_true(manifest_holds(scratch, files));
+    sparse_file_make(ram, "Contents", 300000, 3000);
+    assert_false(manifest_holds(scratch, files));
+    sparse_file_make(ram, "contents", 300000, 3000);
+    assert_true(manifest_holds(scratch, files));
+    assert_int_equal(truncate(ram, 300000), 0);
+    assert_false(manifest_holds(scratch, files));
 }
 
 static void points_are_written_without_needless_zeros(void **state)
@@ -578,6 +618,7 @@ int main(void)
         cmocka_unit_test(folder_is_removed_without_following_links),
         cmocka_unit_test(command_says_how_it_ended),
         cmocka_unit_test(hash_depends_on_where_one_piece_ends),
+        cmocka_unit_test(manifest_knows_a_copy_from_damage),
         cmocka_unit_test(points_are_written_without_needless_zeros),
         cmocka_unit_test(results_of_rubbish_are_an_empty_board),
         cmocka_unit_test(results_of_two_folders_of_one_name_have_two_files),

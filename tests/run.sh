@@ -21,6 +21,9 @@
 #   course    a class is handed in, killed on the way, and graded as expected
 #   slurm     the same on a cluster of one node that the test starts
 #   parallel  the same with GNU parallel
+#   kernel    which kernel the machine gets, with made-up packages of each distribution (bats)
+#   arm64     grader and checks of an arm64 host, under qemu-aarch64 (tests/arm64.sh; only when
+#             it is asked for: half an hour)
 #   course200 the same with 200 students over all labs (not in the default list)
 #   slides    every slide in a headless Chromium: room, size, contrast, links, notes
 #   pages     what `make trace` writes, in a headless Chromium
@@ -40,6 +43,7 @@ attacks
 cage
 orphans
 usage
+kernel
 dist
 export
 similarity
@@ -84,12 +88,15 @@ counted() {
 . tests/course/similarity.sh
 
 suite_format() {
-    if command -v clang-format >/dev/null; then
+    local formatter
+    formatter=$(command -v clang-format-14 || command -v clang-format)
+    case $("${formatter:-false}" --version) in
+    *"version 14."*)
         check "layout is clang-format's" sh -c \
-            'git ls-files "*.c" "*.h" | xargs clang-format --dry-run -Werror'
-    else
-        skip "layout: clang-format is not installed (sudo apt install clang-format)"
-    fi
+            'git ls-files "*.c" "*.h" | xargs "$1" --dry-run -Werror' - "$formatter" ;;
+    "") skip "layout: clang-format is not installed (sudo apt install clang-format)" ;;
+    *) skip "layout: it is clang-format 14's; here is $("$formatter" --version)" ;;
+    esac
     check "no path of one machine in tracked files" sh -c \
         '! git grep -nE "(^|[^A-Za-z0-9_./-])/(work|root|home/[a-z]+)/" -- . ":!tests/run.sh"'
     if command -v shellcheck >/dev/null; then
@@ -192,7 +199,7 @@ suite_unit() {
 
 suite_stress() {
     check "the stress run of lab 07 builds for ThreadSanitizer" gcc -std=gnu11 -O1 -g \
-        -fsanitize=thread -Icommon/include tests/posted_stress.c common/vmm/atomic_step.c \
+        -fsanitize=thread -Icommon/include -Igrader tests/posted_stress.c common/vmm/atomic_step.c \
         solutions/07-irt-pid/*.c -o "$scratch/stress"
     if "$scratch/stress" 2>&1 | grep -q 'unexpected memory mapping'; then
         skip "ThreadSanitizer does not work with this kernel's address layout"
@@ -295,19 +302,36 @@ suite_orphans() {
     done
 }
 
-suite_usage() {
+# bats_file FILE - runs it, and counts.
+bats_file() {
     if ! command -v bats >/dev/null; then
-        skip "usage: bats is not installed (sudo apt install bats)"
+        skip "$1: bats is not installed (sudo apt install bats)"
         return
     fi
-    bats --tap tests/usage.bats tests/intake.bats | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
+    bats --tap "$@" | tee "$scratch/bats" | grep --line-buffered -v '^1\.\.'
     skipped=$((skipped + $(grep -c '^ok .*# skip' "$scratch/bats")))
     passed=$((passed + $(grep '^ok ' "$scratch/bats" | grep -vc '# skip')))
     failed=$((failed + $(grep -c '^not ok ' "$scratch/bats")))
     local planned
     planned=$(sed -n 's/^1\.\.//p' "$scratch/bats")
     [ "$(grep -cE '^(not )?ok ' "$scratch/bats")" = "${planned:-none}" ] ||
-        fail "bats planned ${planned:-no} tests and did not run them all"
+        fail "bats planned ${planned:-no} tests of $1 and did not run them all"
+}
+
+suite_usage() { bats_file tests/usage.bats; }
+
+suite_kernel() {
+    if ! command -v apt-get >/dev/null; then
+        skip "kernel: no apt here"
+        return
+    fi
+    bats_file tests/kernel.bats
+}
+
+suite_arm64() {
+    tests/arm64.sh >"$scratch/arm64" 2>&1
+    grep -a -v '^arm64: ' "$scratch/arm64"
+    counted "$scratch/arm64" arm64
 }
 
 # What the suite slides cannot do without, and how to get it; nothing if it is all there.

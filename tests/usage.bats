@@ -151,15 +151,22 @@ path_without() {
 
 @test "without QEMU the machine's checks are SKIP with the fix, never a pass" {
     submission_make
-    PATH=$(path_without qemu-system-x86_64) grade 1
+    PATH=$(path_without qemu-system-x86_64) grade 3
     has "SKIP" && has "sudo apt install qemu-system-x86" && has "skipped"
-    [[ "$output" != *"8 of 8"* ]]
+    has "no grade" && [[ "$output" != *"of 8 points"* ]]
+}
+
+@test "without a whole target nobody gets a total, but for one's own labs" {
+    PATH=$(path_without qemu-system-x86_64) run -3 $GRADER grade FROM=solutions
+    has "No total: 8 of 10 labs" && [[ "$output" != *"Total:"* ]]
+    grep -q '"points":.*null' build/results-solutions.json
+    PATH=$(path_without qemu-system-x86_64) run -1 $GRADER grade && has "Total: 0 of 100"
 }
 
 @test "without Bochs the silicon checks are SKIP with the fix, never a pass" {
-    PATH=$(path_without bochs) run -1 $GRADER grade LAB=6 FROM=solutions
+    PATH=$(path_without bochs) run -3 $GRADER grade LAB=6 FROM=solutions
     has "SKIP" && has "sudo apt install bochs" && has "3 skipped"
-    [[ "$output" != *"8 of 8"* ]]
+    [[ "$output" != *"of 8 points"* ]]
 }
 
 @test "TARGET=silicon runs only what the emulated Intel CPU executes" {
@@ -175,12 +182,46 @@ path_without() {
 @test "without bubblewrap nobody else's submission is compiled: status 3 and the fix" {
     submission_make
     PATH=$(path_without bwrap) run -3 $GRADER grade LAB=1 FROM="$SUBMISSION" CAGE=bubblewrap
-    has "sudo apt install bubblewrap" && has "error"
+    has "sudo apt install bubblewrap" && has "error" && has "no grade"
+    [[ "$output" != *"of 8 points"* ]]
 }
 
 @test "without apt, packages.sh lists what to install and ends with 3" {
     PATH=$(path_without apt-get bwrap) run -3 grader/prepare/packages.sh
     has "bubblewrap" && has "Missing" && has "qemu-system-x86"
+}
+
+# A folder with programs that only say what they are told to: stub NAME SHELL...
+stub() {
+    mkdir -p "$BATS_TEST_TMPDIR/stubs"
+    printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/stubs/$1"
+    chmod +x "$BATS_TEST_TMPDIR/stubs/$1"
+}
+
+@test "sudo that wants a password where there is no terminal is said in a line" {
+    stub id 'echo 1000' && stub dpkg-query 'exit 1' && stub sudo 'exit 1'
+    PATH="$BATS_TEST_TMPDIR/stubs:$PATH" run -3 setsid -w grader/prepare/packages.sh </dev/null
+    has "no terminal to type it at" && has "sudo apt-get install"
+    [[ "$output" != *"Installing"* ]]
+}
+
+@test "without a network, packages.sh does not advise apt-get update" {
+    stub id 'echo 0' && stub dpkg-query 'exit 1'
+    stub apt-get "echo \"E: Could not resolve 'a.server'\"; exit 100"
+    PATH="$BATS_TEST_TMPDIR/stubs:$PATH" run -3 grader/prepare/packages.sh
+    has "no way to the package servers" && [[ "$output" != *"By hand"* ]]
+}
+
+@test "a computer of another kind is refused in a line, before anything is compiled" {
+    run -2 make -s MACHINE=riscv64 grade
+    has "x86-64 and on arm64" && has riscv64 && [ "${#lines[@]}" -le 2 ]
+}
+
+@test "a kit that cannot be written to is said in a line" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to mount the kit read-only"
+    run -3 unshare -m sh -c "mount --bind '$KIT' '$KIT' && mount -o remount,bind,ro '$KIT' && \
+        cd '$KIT' && $GRADER grade LAB=1"
+    has "cannot write to build/: Read-only file system" && [ "${#lines[@]}" = 1 ]
 }
 
 # --- accidents --------------------------------------------------------------------------------
@@ -207,6 +248,17 @@ path_without() {
     truncate -s 100 "${machine}state"
     run -0 $GRADER grade LAB=1 FROM=solutions && has "damaged" && has "8 of 8"
     run -0 $GRADER grade LAB=1 FROM=solutions && [[ "$output" != *"damaged"* ]]
+}
+
+@test "a copy with other times (docker keeps whole seconds) is no damage, and costs no network" {
+    copy="$BATS_FILE_TMPDIR/image"
+    cp -a --sparse=always "$KIT" "$copy" && cd "$copy"
+    find build/kernel build/machine -type f -exec touch -d '2026-01-01 00:00:00' {} +
+    mkdir "$BATS_TEST_TMPDIR/bin" && printf '#!/bin/sh\nexit 9\n' >"$BATS_TEST_TMPDIR/bin/apt-get"
+    chmod +x "$BATS_TEST_TMPDIR/bin/apt-get"
+    PATH="$BATS_TEST_TMPDIR/bin:$PATH" run -0 $GRADER grade LAB=1 FROM=solutions
+    has "8 of 8" && [[ "$output" != *"damaged"* ]] && [[ "$output" != *"machine:"* ]]
+    rm -rf "$copy"
 }
 
 @test "killed or interrupted at any moment, nothing is left and the next run is right" {

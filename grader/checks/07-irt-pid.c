@@ -302,6 +302,30 @@ static const struct check checks[] = {
             "the only VM exit was the guest's goodbye.",
     },
     {
+        .id = "silicon_takes_what_is_posted",
+        .title = "an Intel CPU takes what is posted while the guest runs",
+        .tenths = 0, /* Bochs 2.7 cannot do it; points are the same everywhere */
+        .target = TARGET_SILICON,
+        .run = silicon_takes_what_is_posted,
+        .why = "The notification reaches a running guest, and no VMM hears of it.",
+        .handout = "On silicon",
+        .slide = "Interrupts management",
+        .manual = SDM("30.6"),
+        .hints =
+            {"The CPU reads the descriptor that your pid_run() and pid_post() have made. "
+             "What do their model checks say?",
+             "Nothing is taken at all: which vector did notify() send, and to whom? The "
+             "CPU "
+             "only knows ANV.",
+             "PIR bit v is bit v % 64 of word v / 64; ON is bit 0 of control; NV and NDST "
+             "stand beside it."},
+        .explanation =
+            "Posted-interrupt processing: ANV arrives inside of the guest, PIR goes into "
+            "VIRR, ON becomes 0, and the highest vector is delivered; with IF = 0 it waits "
+            "in VIRR. With bit 7 of the pin-based controls off, the same vector is VM exit "
+            "1, and PIR stays as it was.",
+    },
+    {
         .id = "ready_guest_gets_highest_first",
         .title = "what waited comes in order, without a notification",
         .tenths = 5,

@@ -23,6 +23,7 @@
 #include "lib/child.h"
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/host.h"
 #include "lib/json.h"
 #include "lib/status.h"
 
@@ -86,7 +87,7 @@ _Noreturn static void judge_exec(const struct grading *g,
         argv[n++] = "--cage";
         argv[n++] = cage_name(targets->cage);
     }
-    if (targets->no_sandbox[0] && !no_machine[0])
+    if ((targets->no_sandbox[0] || !HOST_RUNS_SUBJECTS) && !no_machine[0])
         argv[n++] = "--model-in-machine";
     if (g->only || g->repeated) {
         argv[n++] = "--only";
@@ -233,6 +234,18 @@ static bool lines_read(struct grading *g)
 const char *grading_verdict(const struct grading *g, const char *id)
 {
     return json_text(cJSON_GetObjectItemCaseSensitive(g->checks, id), "verdict");
+}
+
+int grading_count(const struct grading *g, const char *word)
+{
+    const cJSON *verdict;
+    int n = 0;
+
+    cJSON_ArrayForEach(verdict, g->checks)
+    {
+        n += strcmp(json_text(verdict, "verdict"), word) == 0;
+    }
+    return n;
 }
 
 static void verdict_invent(struct grading *g, const char *id, const char *verdict,

@@ -41,6 +41,7 @@ struct grading {
     char beside[CAPSTONE_NOTE]; /* whose parts it stands on, in words; "": as always */
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */
+    bool incomplete; /* somebody else's, and not all of it can be judged here: no grade */
     bool done;
 
     pid_t pid; /* of its worker */
@@ -58,5 +59,7 @@ void gradings_free(struct grading *list, int count);
 
 /* Verdict of a check: "pass", "fail", "skip", "error", or "" if it was not asked for. */
 const char *grading_verdict(const struct grading *grading, const char *id);
+/* How many checks have this verdict. */
+int grading_count(const struct grading *grading, const char *verdict);
 
 #endif

@@ -73,6 +73,12 @@ static void set_number(cJSON *object, const char *name, double number)
     cJSON_AddNumberToObject(object, name, number);
 }
 
+static void set_null(cJSON *object, const char *name)
+{
+    cJSON_DeleteItemFromObject(object, name);
+    cJSON_AddNullToObject(object, name);
+}
+
 static bool was_judged(const cJSON *verdict)
 {
     const char *word = json_text(verdict, "verdict");
@@ -161,7 +167,10 @@ static void lab_merge(cJSON *lab, const struct grading *g)
     set_text(lab, "when", when);
     set_number(lab, "time", (double)now);
     set_text(lab, "seed", seed);
-    set_number(lab, "points", tenths_earned(checks, g->lab) / 10.0);
+    if (g->incomplete)
+        set_null(lab, "points"); /* a number would be taken for a grade */
+    else
+        set_number(lab, "points", tenths_earned(checks, g->lab) / 10.0);
     set_number(lab, "of", lab_tenths(g->lab) / 10.0);
     set_number(lab, "seconds", g->seconds);
     set_text(lab, "messages", g->messages ? g->messages : "");

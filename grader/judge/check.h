@@ -33,7 +33,7 @@ struct judge;
 struct check {
     const char *id;    /* a sentence without spaces: read_only_slot_refuses_writes */
     const char *title; /* for the report, at most 58 characters */
-    int tenths;        /* points, in tenths */
+    int tenths;        /* points, in tenths; 0: not everybody's emulator can do it */
     enum target target;
     /* Target machine: one in which no check has run. (The kernel reports only about three
      * refused transfers of the device in five seconds: a check that wants to read such reports

@@ -14,6 +14,7 @@
 
 #include "judge/sandbox.h"
 #include "judge/text.h"
+#include "lib/host.h"
 
 #define PLACES_MAX   96
 #define NULL_PAGES   0x10000u /* accesses below are of a member of what NULL points to */
@@ -53,7 +54,7 @@ static size_t places_find(struct code_place *places, const struct arena_crash *c
                           const char *subject, enum cage cage)
 {
     static char output[OUTPUT_BYTES], numbers[ARENA_FRAMES][24];
-    const char *words[ARENA_FRAMES + 6] = {"addr2line", "-f", "-i", "-e", "FILE"};
+    const char *words[ARENA_FRAMES + 6] = {X86_TOOL("addr2line"), "-f", "-i", "-e", "FILE"};
     size_t n = 5;
 
     for (uint32_t i = 0; i < crash->frame_count && i < ARENA_FRAMES; i++) {

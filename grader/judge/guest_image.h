@@ -11,11 +11,14 @@ struct guest_image {
 
 /* GUEST_IMAGE(pattern, "pattern.bin"): the bytes from pattern up to pattern_end. The file is
  * built from labs/NN-name/guests/ by the Makefile. All images of a program are listed in its
- * section guest_images: __start_guest_images to __stop_guest_images. */
+ * section guest_images: __start_guest_images to __stop_guest_images. (Hidden: the symbols are
+ * local to their file, and a global offset table on arm64 has one slot for all that begin at the
+ * same place of a section.) */
+#define GUEST_IMAGE_HIDDEN __attribute__((visibility("hidden")))
 #define GUEST_IMAGE(symbol, name)                                                          \
     __asm__(".section .rodata\n" #symbol ":\n.incbin \"" name "\"\n" #symbol               \
             "_end:\n.byte 0\n.previous\n");                                                \
-    extern const uint8_t symbol[], symbol##_end[];                                         \
+    extern const uint8_t symbol[] GUEST_IMAGE_HIDDEN, symbol##_end[] GUEST_IMAGE_HIDDEN;   \
     static const struct guest_image symbol##_image = {name, symbol, symbol##_end};         \
     __attribute__((                                                                        \
         used,                                                                              \

@@ -1,10 +1,10 @@
 /* qemu.h - the throw-away machine: boot it once, keep a snapshot, restore it per lab.
  *
- * A machine's folder holds all it needs and nothing else:
+ * A machine's folder holds all it needs:
  *   ram        guest RAM, a sparse file; restores map it copy-on-write
  *   state      device state (QEMU's migration stream)
  *   formats    the kernel's trace event formats (trace.h)
- *   manifest   sizes and times of the above; written last: without it, there is no machine
+ * and what prepare/manifest.h remembers of them, so that damage is noticed.
  */
 #ifndef QEMU_H
 #define QEMU_H
@@ -38,9 +38,6 @@ struct machine {
  * -EAGAIN: the kernel measured its clock wrongly, boot again. */
 int machine_build(const char *dir, const char *kernel, const char *initramfs, char *why,
                   size_t why_size);
-
-/* True if dir holds a whole machine whose files have not been touched since. */
-bool machine_intact(const char *dir);
 
 /* Starts QEMU from the snapshot. It dies with the calling process. 0 or -errno. */
 int machine_wake(struct machine *machine, const char *dir);

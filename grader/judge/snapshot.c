@@ -75,55 +75,6 @@ static bool formats_save(struct machine *m, const char *dir)
     return ok;
 }
 
-static const char *const snapshot_files[] = {"ram", "state", "formats"};
-
-static bool manifest_text(const char *dir, char *text, size_t size)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < sizeof snapshot_files / sizeof snapshot_files[0]; i++) {
-        char path[4096];
-        struct stat s;
-
-        snprintf(path, sizeof path, "%s/%s", dir, snapshot_files[i]);
-        if (stat(path, &s) < 0)
-            return false;
-        used += (size_t)snprintf(text + used, size - used, "%s %lld %lld.%09ld\n",
-                                 snapshot_files[i], (long long)s.st_size,
-                                 (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
-    }
-    return used < size;
-}
-
-static bool manifest_write(const char *dir)
-{
-    char text[1024], path[4096], final[4096];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/manifest.new", dir);
-    snprintf(final, sizeof final, "%s/manifest", dir);
-    file = manifest_text(dir, text, sizeof text) ? fopen(path, "we") : NULL;
-    if (!file)
-        return false;
-    bool ok = fputs(text, file) >= 0;
-    return fclose(file) == 0 && ok && rename(path, final) == 0;
-}
-
-bool machine_intact(const char *dir)
-{
-    char now[1024], then[1024] = "", path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/manifest", dir);
-    file = fopen(path, "re");
-    if (!file)
-        return false;
-    size_t size = fread(then, 1, sizeof then - 1, file);
-    fclose(file);
-    then[size] = 0;
-    return manifest_text(dir, now, sizeof now) && strcmp(now, then) == 0;
-}
-
 static double host_seconds(void)
 {
     struct timespec t;
@@ -165,9 +116,6 @@ static int snapshot_take(struct machine *m, const char *dir, char *why, size_t s
     qmp_do(m, "{\"execute\":\"quit\"}");
     waitpid(m->pid, NULL, 0);
     m->pid = 0;
-    if (!manifest_write(dir))
-        return why_write(why, size, "could not write %s/manifest: %s", dir,
-                         strerror(errno));
     return 0;
 }
 

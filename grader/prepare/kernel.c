@@ -11,45 +11,21 @@
 #include "lib/command.h"
 #include "lib/hash.h"
 #include "lib/settings.h"
+#include "prepare/manifest.h"
 #include "prepare/prepare.h"
 
 #define KERNELS "build/kernel"
 
-/* What is remembered of the unpacked kernel: enough to notice damage. */
-static bool kernel_fingerprint(const char *folder, char *text, size_t size)
-{
-    static const char *const files[] = {"vmlinux", "modules.list"};
-    size_t used = 0;
-
-    for (size_t i = 0; i < 2; i++) {
-        char path[PATH_ROOM];
-        struct stat s;
-
-        path_make(path, "%s/%s", folder, files[i]);
-        if (stat(path, &s) < 0)
-            return false;
-        used += (size_t)snprintf(text + used, size - used, "%s %lld %lld.%09ld\n", files[i],
-                                 (long long)s.st_size, (long long)s.st_mtim.tv_sec,
-                                 s.st_mtim.tv_nsec);
-    }
-    return true;
-}
+static const char *const kernel_files[] = {"vmlinux", "modules.list", NULL};
 
 bool kernel_intact(const char *folder)
 {
-    char path[PATH_ROOM], now[512], *then;
-    bool same;
-
-    path_make(path, "%s/manifest", folder);
-    then = file_read(path, sizeof now, NULL);
-    same = then && kernel_fingerprint(folder, now, sizeof now) && strcmp(now, then) == 0;
-    free(then);
-    return same;
+    return manifest_holds(folder, kernel_files);
 }
 
 static bool kernel_make(const char *folder, const struct settings *s)
 {
-    char fresh[PATH_ROOM], manifest[PATH_ROOM], text[512];
+    char fresh[PATH_ROOM];
     char *argv[] = {"sh",
                     "grader/machine/kernel.sh",
                     fresh,
@@ -65,9 +41,7 @@ static bool kernel_make(const char *folder, const struct settings *s)
         return false;
     }
     status = command_run(argv, NULL, 0);
-    path_make(manifest, "%s/manifest", fresh);
-    if (status != 0 || !kernel_fingerprint(fresh, text, sizeof text) ||
-        !file_write(manifest, text, strlen(text))) {
+    if (status != 0 || !manifest_write(fresh, kernel_files)) {
         fprintf(stderr, "grader: no kernel for the machine (kernel.sh ended with %d)\n",
                 status);
         folder_remove(fresh);

@@ -13,6 +13,7 @@
 #include "lib/command.h"
 #include "lib/hash.h"
 #include "lib/settings.h"
+#include "prepare/manifest.h"
 #include "prepare/prepare.h"
 
 #define MACHINES     "build/machine"
@@ -20,6 +21,8 @@
 #define GUEST_ANSWER "build/bin/answer"
 #define GUEST_INIT   "labs/11-boot-linux/linux/init"
 #define KEPT         3600 /* seconds: another grader may be using an older machine */
+
+static const char *const snapshot_files[] = {"ram", "state", "formats", NULL};
 
 /* boot: the machine of the capstone, which holds a kernel for a guest. A machine of its own: in
  * the others' it would only cost memory and time. */
@@ -88,6 +91,10 @@ static bool machine_make(const char *folder, const char *kernel, bool boot)
     for (int tried = 0; ok && r == -EAGAIN && tried < BOOTS_MAX; tried++)
         r = machine_build(fresh, vmlinux, initramfs, why, sizeof why);
     ok = ok && r == 0;
+    if (ok && !manifest_write(fresh, snapshot_files)) {
+        snprintf(why, sizeof why, "what was made could not be noted: %s", strerror(errno));
+        ok = false;
+    }
     if (ok) {
         folder_remove(folder);
         ok = rename(fresh, folder) == 0;
@@ -109,7 +116,7 @@ bool machine_prepare(char *folder, const struct settings *s, bool boot)
     if (!kernel_prepare(kernel, s))
         return false;
     machine_folder(folder, kernel, boot);
-    if (machine_intact(folder)) {
+    if (manifest_holds(folder, snapshot_files)) {
         utimensat(AT_FDCWD, folder, NULL, 0); /* in use: folder_prune() goes by this */
         return true;
     }
@@ -124,5 +131,5 @@ bool machine_made(const struct settings *s)
 
     kernel_folder(kernel, s);
     machine_folder(folder, kernel, false);
-    return kernel_intact(kernel) && machine_intact(folder);
+    return kernel_intact(kernel) && manifest_holds(folder, snapshot_files);
 }

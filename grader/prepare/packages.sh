@@ -26,6 +26,16 @@ lz4:unpacks the kernel
 patch:applies the mutants
 "
 
+# On another host, all that is x86 is made by a cross compiler.
+cross=
+if [ "$(uname -m)" != x86_64 ]; then
+    cross=x86_64-linux-gnu-
+    NEEDED="$NEEDED
+gcc-x86-64-linux-gnu:compiles the labs, guests and the agent, which are x86 code
+libc6-dev-amd64-cross:their C library, static
+"
+fi
+
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
 list() {
@@ -37,7 +47,7 @@ list() {
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     # Nothing to ask here: see whether it all happens to be there.
     missing=
-    for tool in gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
+    for tool in gcc ${cross}gcc qemu-system-x86_64 bochs bwrap pkg-config cpio xz zstd lz4 patch; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     for header in cmocka.h cjson/cJSON.h archive.h openssl/evp.h traceevent/event-parse.h; do
@@ -47,7 +57,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 #include <setjmp.h>
 #include <$header>" | gcc -E $(pkg-config --cflags libtraceevent 2>/dev/null) - >/dev/null 2>&1 || missing="$missing $header"
     done
-    echo 'int main(void) { return 0; }' | gcc -static -x c - -o /dev/null 2>/dev/null ||
+    echo 'int main(void) { return 0; }' | ${cross}gcc -static -x c - -o /dev/null 2>/dev/null ||
         missing="$missing static-libc"
     [ -n "$missing" ] || exit 0
     echo "There is no apt here, so nothing can be installed for you." >&2
@@ -74,6 +84,12 @@ if [ "$(id -u)" != 0 ]; then
         echo "  apt-get install $(echo $missing)" >&2
         exit 3
     }
+    # (A password is read from the terminal, wherever our input comes from.)
+    sudo -n true 2>/dev/null || (: </dev/tty) 2>/dev/null || {
+        echo "sudo asks for a password here, and there is no terminal to type it at. Run:" >&2
+        echo "  sudo apt-get install --no-install-recommends $(echo $missing)" >&2
+        exit 3
+    }
 fi
 command="${sudo:+sudo }apt-get install --no-install-recommends $(echo $missing)"
 echo "Installing them now: $command"
@@ -88,7 +104,13 @@ if ! $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </de
         $sudo apt-get install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null || {
         tail -n 15 "$log" >&2
         echo "(all of it: $log)" >&2
-        echo "Could not install them. By hand: $command" >&2
+        if grep -qiE 'resolv|connect|unreachable|timed? ?out' "$log"; then
+            echo "There is no way to the package servers from here. With a network, once:" >&2
+            echo "  $command" >&2
+            echo "(or start from an image that has them: README, \"Where it runs\")" >&2
+        else
+            echo "Could not install them. By hand: $command" >&2
+        fi
         exit 3
     }
 fi

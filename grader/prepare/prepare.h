@@ -20,6 +20,7 @@ struct targets_found {
     enum cage cage;       /* of compilers, tools and Bochs */
     char no_cage[900];    /* why there is none; empty: there is */
     char no_sandbox[500]; /* why subjects cannot run in bubblewrap; empty: they can */
+    bool incomplete;      /* one that was asked for is not there */
 };
 
 /* Makes sure of kernel and machine. Says what it does if that takes longer. False: it

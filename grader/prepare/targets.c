@@ -5,31 +5,46 @@
 #include <string.h>
 
 #include "lib/command.h"
+#include "lib/host.h"
 #include "lib/settings.h"
 #include "prepare/prepare.h"
 
 #define PREPARE_LOCK "build/prepare.lock"
 #define HOUR         3600
-
-/* Without a sandbox, subjects of the model and silicon checks run in the machine; without
- * both, nowhere. */
-static void model_settle(struct targets_found *found)
-{
-    if (!found->no_sandbox[0] || !found->no_machine[0])
-        return;
-    if (!found->no_model[0])
-        snprintf(found->no_model, sizeof found->no_model, "%s", found->no_sandbox);
-    if (!found->no_silicon[0])
-        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", found->no_sandbox);
-}
+#define NOT_X86      "this computer is no x86: all that is x86 code runs in the machine"
 
 static void target_refuse(char *why, size_t size, const char *name,
                           const struct settings *s)
 {
-    if (s->sanitize && strcmp(name, "model") != 0)
+    if (s->sanitize && !HOST_RUNS_SUBJECTS)
+        snprintf(why, size, "SANITIZE=1 needs an x86 host");
+    else if (s->sanitize && strcmp(name, "model") != 0)
         snprintf(why, size, "SANITIZE=1 works on target model only");
     else if (s->target && strcmp(s->target, name) != 0)
         snprintf(why, size, "TARGET=%s was asked for", s->target);
+}
+
+/* Is one missing that TARGET= and SANITIZE= leave to be asked for? */
+static bool target_missing(const char *why, const char *name, const struct settings *s)
+{
+    char refused[100] = "";
+
+    target_refuse(refused, sizeof refused, name, s);
+    return why[0] && !refused[0];
+}
+
+/* Without a sandbox, or on a host of another kind, subjects of the model and silicon checks run in the machine; without
+ * both, nowhere. */
+static void model_settle(struct targets_found *found)
+{
+    const char *why = HOST_RUNS_SUBJECTS ? found->no_sandbox : NOT_X86;
+
+    if (!why[0] || !found->no_machine[0])
+        return;
+    if (!found->no_model[0])
+        snprintf(found->no_model, sizeof found->no_model, "%s", why);
+    if (!found->no_silicon[0])
+        snprintf(found->no_silicon, sizeof found->no_silicon, "%s", why);
 }
 
 /* What was not asked for, and what is not installed. */
@@ -65,6 +80,15 @@ static void cage_choose(struct targets_found *found, const struct settings *s)
                  why[0] ? "; and " : "", why);
 }
 
+/* When it is known what is there. */
+static void targets_settle(struct targets_found *found, const struct settings *s)
+{
+    model_settle(found);
+    found->incomplete = target_missing(found->no_model, "model", s) ||
+                        target_missing(found->no_machine, "machine", s) ||
+                        target_missing(found->no_silicon, "silicon", s);
+}
+
 bool targets_prepare(struct targets_found *found, const struct settings *s)
 {
     char why[300];
@@ -79,7 +103,7 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
     cage_choose(found, s);
     targets_choose(found, s);
     if (found->no_machine[0]) {
-        model_settle(found);
+        targets_settle(found, s);
         return true;
     }
     if (!folder_make("build") || (lock = lock_take(PREPARE_LOCK)) < 0) {
@@ -94,8 +118,8 @@ bool targets_prepare(struct targets_found *found, const struct settings *s)
         snprintf(found->no_machine, sizeof found->no_machine,
                  "there is no kernel for the machine (see above; a kernel of your own: "
                  "KERNEL=bzImage MODULES=/lib/modules/VERSION)");
-        model_settle(found);
     }
+    targets_settle(found, s);
     lock_drop(lock);
     return ok;
 }

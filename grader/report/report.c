@@ -219,18 +219,6 @@ static void figures_print(const struct grading *g)
     }
 }
 
-static int verdict_count(const struct grading *g, const char *word)
-{
-    const cJSON *verdict;
-    int n = 0;
-
-    cJSON_ArrayForEach(verdict, g->checks)
-    {
-        n += strcmp(json_text(verdict, "verdict"), word) == 0;
-    }
-    return n;
-}
-
 /* Points of checks that were asked for and got no verdict. */
 static int asked_unjudged(const struct grading *g)
 {
@@ -242,11 +230,15 @@ static int asked_unjudged(const struct grading *g)
 static void summary_print(const struct grading *g)
 {
     char got[16], of[16];
-    int passed = verdict_count(g, "pass"), failed = verdict_count(g, "fail"),
-        skipped = verdict_count(g, "skip"), errors = verdict_count(g, "error");
+    int passed = grading_count(g, "pass"), failed = grading_count(g, "fail"),
+        skipped = grading_count(g, "skip"), errors = grading_count(g, "error");
 
-    printf("  %s of %s points: %d passed, %d failed", points_text(g->earned, got),
-           points_text(g->earned + g->lost + asked_unjudged(g), of), passed, failed);
+    if (g->incomplete)
+        printf("  no grade, not all could be judged here: %d passed, %d failed", passed,
+               failed);
+    else
+        printf("  %s of %s points: %d passed, %d failed", points_text(g->earned, got),
+               points_text(g->earned + g->lost + asked_unjudged(g), of), passed, failed);
     if (skipped)
         printf(", %d skipped", skipped);
     if (errors)
@@ -280,13 +272,20 @@ void report_print(const struct grading *g, const struct settings *s)
 void report_total(const struct grading *list, int count, const struct labs *labs,
                   const char *from)
 {
-    int earned = 0, of = 0, capstone_of,
+    int earned = 0, of = 0, incomplete = 0, capstone_of,
         capstone = capstone_earned(labs, from, &capstone_of);
     char got[16], all[16];
 
     for (int i = 0; i < count; i++) {
+        incomplete += list[i].incomplete;
         earned += list[i].earned;
         of += lab_tenths(list[i].lab);
+    }
+    if (incomplete) {
+        printf("\nNo total: %d of %d labs could not be judged in full here "
+               "(see above)\n",
+               incomplete, count);
+        return;
     }
     printf("\nTotal: %s%s of %s points%s in %d labs", paint("bold"),
            points_text(earned, got), points_text(of, all), paint("off"), count);

@@ -13,6 +13,7 @@
 
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/host.h"
 #include "lib/json.h"
 #include "lib/lab.h"
 #include "report/rounds.h"
@@ -59,8 +60,12 @@ struct page {
 static char *line_find(const struct page *p, int program, uint64_t rip)
 {
     char address[32], *output = NULL, *last = NULL, *line = NULL;
-    char *argv[] = {"addr2line", "-i", "-e", (char *)(uintptr_t)p->elf[program],
-                    address,     NULL};
+    char *argv[] = {X86_TOOL("addr2line"),
+                    "-i",
+                    "-e",
+                    (char *)(uintptr_t)p->elf[program],
+                    address,
+                    NULL};
 
     snprintf(address, sizeof address, "%#" PRIx64,
              rip + (p->real_mode ? REAL_MODE_BASE : 0));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "silicon/silicon.h"
+#include "silicon/bochs.h"
 #include "x86.h"
 
 #define WATCHDOG_TICKS 40000000u
@@ -87,6 +87,12 @@ struct silicon *silicon_new(struct judge *judge)
     ept_put(s);
     bitmaps_put(s);
     return s;
+}
+
+void silicon_want_bochs_3(struct judge *judge, const char *reason)
+{
+    if (!bochs_debugger_option()) /* 3.0 was the first to have it */
+        check_skip(judge, reason);
 }
 
 /* --- the guest ----------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "lib/host.h"
 #include "lib/names.h"
 #include "submission/build.h"
 
@@ -42,8 +43,8 @@ static bool tools_work(struct build *b)
     if (statvfs(b->stage, &disk) == 0 &&
         (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_BYTES)
         return false;
-    command_add_words(&gcc, (const char *const[]){"gcc", "-x", "c", "-c", "/dev/null", "-o",
-                                                  "probe.o", NULL});
+    command_add_words(&gcc, (const char *const[]){X86_TOOL("gcc"), "-x", "c", "-c",
+                                                  "/dev/null", "-o", "probe.o", NULL});
     status = tool_run(b, (const char *const[]){NULL}, &gcc, &output);
     command_free(&gcc);
     free(output);
@@ -132,8 +133,8 @@ bool subject_compile(struct build *b)
 
     path_make(source, "%s/src", b->stage);
     /* The names are those that the student knows, also in the compiler's messages. */
-    command_add_words(
-        &gcc, (const char *const[]){"gcc", STUDENT_FLAGS, "-Icommon/include", "-c", NULL});
+    command_add_words(&gcc, (const char *const[]){X86_TOOL("gcc"), STUDENT_FLAGS,
+                                                  "-Icommon/include", "-c", NULL});
     if (b->submission->sanitize)
         command_add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
     if (b->submission->debug)
@@ -158,8 +159,8 @@ bool subject_link(struct build *b)
 
     for (int i = 0; i <= count; i++)
         shown[2 * i] = shown[2 * i + 1] = i < count ? inputs[i] : NULL;
-    command_add_words(
-        &gcc, (const char *const[]){"gcc", LINK_FLAGS, "-pthread", "-o", "subject", NULL});
+    command_add_words(&gcc, (const char *const[]){X86_TOOL("gcc"), LINK_FLAGS, "-pthread",
+                                                  "-o", "subject", NULL});
     if (b->submission->sanitize)
         command_add_words(&gcc, (const char *const[]){SANITIZE_FLAGS, NULL});
     else

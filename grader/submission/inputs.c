@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/hash.h"
+#include "lib/host.h"
 #include "submission/build.h"
 
 /* Does the reference's part of another lab go beside the one that is judged? Only if it comes
@@ -85,6 +86,7 @@ void build_key(const struct build *b, char key[33])
             break;
         }
     hash_folder(hash, "grader/submission", ".c"); /* flags */
-    hash_stat(hash, "/usr/bin/gcc"); /* another compiler makes another subject */
+    hash_stat(hash,
+              "/usr/bin/" X86_TOOL("gcc")); /* another compiler makes another subject */
     hash_finish(hash, key);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/host.h"
 #include "submission/build.h"
 
 /* A program without an operating system below it: no library, no SSE, no red zone (an interrupt
@@ -50,9 +51,9 @@ static bool program_link(struct build *b, const struct source *source)
     char *output = NULL;
     int status;
 
-    command_add_words(&link,
-                      (const char *const[]){"gcc", LINK_FLAGS, "-w", "-g", PROGRAM_FLAGS,
-                                            PROGRAM_LINK, "-T", kind->script, NULL});
+    command_add_words(&link, (const char *const[]){X86_TOOL("gcc"), LINK_FLAGS, "-w", "-g",
+                                                   PROGRAM_FLAGS, PROGRAM_LINK, "-T",
+                                                   kind->script, NULL});
     command_add_words(&link, kind->ours);
     command_add(&link, "%.*s.o", stem, source->name);
     command_add(&link, "-o");
@@ -70,7 +71,8 @@ static bool program_flatten(struct build *b, const struct source *source)
     char *output = NULL;
     int status;
 
-    command_add_words(&copy, (const char *const[]){"objcopy", "-O", "binary", NULL});
+    command_add_words(&copy,
+                      (const char *const[]){X86_TOOL("objcopy"), "-O", "binary", NULL});
     command_add(&copy, "%.*s.elf", stem, source->name);
     command_add(&copy, "%.*s.bin", stem, source->name);
     status = tool_run(b, (const char *const[]){NULL}, &copy, &output);
@@ -89,8 +91,8 @@ static bool program_build(struct build *b, const struct source *source)
     int status;
 
     path_make(folder, "%s/src", b->stage);
-    command_add_words(
-        &gcc, (const char *const[]){"gcc", STUDENT_FLAGS, PROGRAM_FLAGS, "-c", NULL});
+    command_add_words(&gcc, (const char *const[]){X86_TOOL("gcc"), STUDENT_FLAGS,
+                                                  PROGRAM_FLAGS, "-c", NULL});
     command_add(&gcc, "%s/%s/%s", label, source->lab->name, source->name);
     status = tool_run(b, shown, &gcc, &output);
     command_free(&gcc);

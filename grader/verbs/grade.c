@@ -72,15 +72,26 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
     return count;
 }
 
+/* Points of a submission that could not be judged in full are no grade, and must not look like
+ * one to a script. (One's own labs are graded as far as it goes.) */
+static void incomplete_find(struct grading *list, int count,
+                            const struct targets_found *targets)
+{
+    for (int i = 0; i < count; i++)
+        list[i].incomplete = strcmp(list[i].submission.folder, "labs") != 0 &&
+                             (list[i].ours_failed ||
+                              (targets->incomplete && grading_count(&list[i], "skip") > 0));
+}
+
 static int exit_status(const struct grading *list, int count)
 {
     int status = EXIT_ALL;
 
     for (int i = 0; i < count; i++) {
-        if (list[i].errors || list[i].ours_failed)
+        if (list[i].errors || list[i].ours_failed || list[i].incomplete)
             return EXIT_GRADER;
-        if (list[i].lost || (list[i].unjudged && !list[i].only) ||
-            (list[i].only && !list[i].earned))
+        if (grading_count(&list[i], "fail") || (list[i].unjudged && !list[i].only) ||
+            (list[i].only && !grading_count(&list[i], "pass")))
             status = EXIT_POINTS;
     }
     return status;
@@ -163,6 +174,7 @@ static int grade_verb(const struct settings *s)
 
     cage_mention(list, &targets);
     gradings_run(list, count, &labs, &targets, WORKERS, grade_progress);
+    incomplete_find(list, count, &targets);
     for (int i = 0; i < count; i++) {
         if (i > 0)
             putchar('\n');

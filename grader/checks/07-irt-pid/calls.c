@@ -15,6 +15,12 @@ uint32_t random_vector(struct judge *judge)
     return 32 + (uint32_t)judge_random_below(judge, 224);
 }
 
+uint32_t mixed_vector(struct judge *judge, uint32_t n)
+{
+    return n < 2 ? 0xe0 + 16 * n + (uint32_t)judge_random_below(judge, 16)
+                 : random_vector(judge);
+}
+
 bool vectors_has(const struct vectors *set, unsigned v)
 {
     return set->bits[v / 64] >> v % 64 & 1;

@@ -18,6 +18,9 @@ struct vectors {
 };
 
 uint32_t random_vector(struct judge *judge);
+/* The n-th of several, from 0. The first two have bits in the top 32 of PIR, in both halves: who
+ * gets the order within a piece wrong is never lucky. */
+uint32_t mixed_vector(struct judge *judge, uint32_t n);
 bool vectors_has(const struct vectors *set, unsigned v);
 void vectors_put(struct vectors *set, unsigned v, bool in);
 void call_add(struct lab07_call call);
@@ -130,5 +133,6 @@ void ready_guest_gets_highest_first(struct judge *judge);
 
 /* silicon.c */
 void silicon_delivers_without_exits(struct judge *judge);
+void silicon_takes_what_is_posted(struct judge *judge);
 
 #endif

@@ -27,7 +27,7 @@ static void round_add(struct judge *judge, struct lab07_guest_input *in, uint32_
 
     round->when = when;
     while (round->count < count) {
-        uint32_t vector = random_vector(judge);
+        uint32_t vector = mixed_vector(judge, round->count);
 
         if (!vectors_has(&used, vector))
             round->vectors[round->count++] = (uint8_t)vector;
