@@ -17,6 +17,7 @@
 #include "lib/files.h"
 
 #define OUTPUT_MAX 65536
+#define STARVED    10 /* so many times its deadline, then this computer is too busy */
 
 double now_seconds(void)
 {
@@ -66,24 +67,68 @@ void command_free(struct command *c)
         free(c->argv[i]);
 }
 
-/* Reads until the end, the deadline (0: none), or an error; keeps the first OUTPUT_MAX
- * bytes. False: the deadline passed. */
-static bool output_collect(int fd, char *buffer, double deadline)
+/* For how long processors of this computer have had nothing to do, in seconds of all of them
+ * together; below 0: it does not say. */
+static double idle_seconds(void)
+{
+    unsigned long long idle = 0, disk = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    bool said =
+        file && fscanf(file, "cpu %*u %*u %*u %llu %llu", &idle, &disk) == 2; /* in ticks */
+
+    if (file)
+        fclose(file);
+    return said ? (double)(idle + disk) / (double)sysconf(_SC_CLK_TCK) : -1;
+}
+
+/* A deadline that a busy computer puts off: it only counts once processors have been idle for
+ * half of it. */
+struct patience {
+    double seconds, begin, idle_begin;
+    double next; /* when to look */
+};
+
+static struct patience patience_begin(int seconds)
+{
+    return (struct patience){.seconds = seconds,
+                             .begin = now_seconds(),
+                             .idle_begin = idle_seconds(),
+                             .next = now_seconds() + seconds};
+}
+
+/* 0: it may go on; -1: it has had its time; COMMAND_STARVED. */
+static int patience_look(struct patience *p)
+{
+    double now = now_seconds(), idle = idle_seconds() - p->idle_begin;
+
+    if (p->seconds == 0 || now < p->next)
+        return 0;
+    if (p->idle_begin < 0 || idle >= p->seconds / 2)
+        return -1;
+    p->next = now + p->seconds / 4;
+    return now - p->begin < p->seconds * STARVED ? 0 : COMMAND_STARVED;
+}
+
+/* Reads until the end, or an error; keeps the first OUTPUT_MAX bytes. 0, or why the patience
+ * ended. */
+static int output_collect(int fd, char *buffer, struct patience *patience)
 {
     size_t size = 0;
 
     for (;;) {
         char piece[4096];
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        int wait = deadline > 0 ? (int)((deadline - now_seconds()) * 1000) : -1;
+        int wait =
+            patience->seconds > 0 ? 1 + (int)((patience->next - now_seconds()) * 1000) : -1;
+        int over = patience_look(patience);
 
-        if (deadline > 0 && wait <= 0)
-            return false;
+        if (over)
+            return over;
         if (poll(&p, 1, wait) <= 0)
             continue;
         ssize_t n = read(fd, piece, sizeof piece);
         if (n <= 0)
-            return true;
+            return 0;
         size_t room = OUTPUT_MAX - size;
         size_t take = (size_t)n < room ? (size_t)n : room;
         memcpy(buffer + size, piece, take);
@@ -99,9 +144,9 @@ static int status_decode(int status)
 
 int command_run(char *const argv[], char **output, int seconds)
 {
-    int pipes[2] = {-1, -1}, status;
+    struct patience patience = patience_begin(seconds);
+    int pipes[2] = {-1, -1}, status, over = 0;
     pid_t parent = getpid(), pid;
-    bool in_time = true;
 
     if (output) {
         *output = calloc(1, OUTPUT_MAX + 1);
@@ -122,16 +167,15 @@ int command_run(char *const argv[], char **output, int seconds)
     }
     if (output) {
         close(pipes[1]);
-        in_time = pid < 0 ||
-                  output_collect(pipes[0], *output, seconds ? now_seconds() + seconds : 0);
+        over = pid < 0 ? 0 : output_collect(pipes[0], *output, &patience);
         close(pipes[0]);
     }
     if (pid < 0)
         return -1;
-    if (!in_time)
+    if (over)
         kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
-    return in_time ? status_decode(status) : -1;
+    return over ? over : status_decode(status);
 }

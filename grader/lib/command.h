@@ -5,8 +5,10 @@
 #include <stdbool.h>
 
 /* Runs a program and waits. What it prints goes to *output (at most 64 KiB; caller frees)
- * if output is not NULL, else where ours goes. seconds: killed with its group after that
- * (0, or no output: never). Returns its exit status, 128 + signal, or -1: not started or timed out. */
+ * if output is not NULL, else where ours goes. seconds: killed with its group after that (0, or no
+ * output: never); while all processors have other things to do, they do not count. Returns its exit
+ * status, 128 + signal, -1: not started or timed out, or COMMAND_STARVED. */
+#define COMMAND_STARVED (-2)
 int command_run(char *const argv[], char **output, int seconds);
 
 /* A command's words, put together one by one. */

@@ -58,8 +58,8 @@ char *beside_helpers(const char *root, const struct lab *lab);
 
 #define COMPILE_SECONDS 30
 /* Runs a tool on the stage, with nothing in sight but itself and what is shown: pairs of (file
- * of the host, its name there), ended by NULL. Returns its status; -1: it was still busy after
- * COMPILE_SECONDS, or could not be run. */
+ * of the host, its name there), ended by NULL. Returns its status, or what command_run() says of
+ * one that was still busy after COMPILE_SECONDS. */
 int tool_run(struct build *b, const char *const *shown, const struct command *tool,
              char **output);
 

@@ -7,7 +7,7 @@
 static void limits_begin(struct command *c)
 {
     static const char *const words[] = {
-        "prlimit", "--cpu=40", "--as=1500000000", "--fsize=33554432", "--core=0",
+        "prlimit", "--cpu=30", "--as=1500000000", "--fsize=33554432", "--core=0",
         "--",      NULL};
 
     command_add_words(c, words);

@@ -85,14 +85,30 @@ static void helpers_mention(struct build *b)
     free(helpers);
 }
 
+/* Did it take too long? Then says so. (A compiler's own process ends at its limit of CPU time; the
+ * driver reports that.) */
+static bool stopped_explain(struct build *b, const char *tool, int status,
+                            const char *output)
+{
+    b->built->ours = status == COMMAND_STARVED;
+    if (b->built->ours)
+        build_refuse(b, "this computer was too busy: the %s got hardly any processor",
+                     tool);
+    else if (status == -1 || (output && strstr(output, "CPU time limit exceeded")))
+        build_refuse(b, "the %s was still busy after %d s and was stopped", tool,
+                     COMPILE_SECONDS);
+    else
+        return false;
+    return true;
+}
+
 /* What came of a compiler; frees output. */
 bool compile_end(struct build *b, int status, char *output)
 {
-    if (status != 0 && !tools_work(b))
+    if (status != 0 && status != COMMAND_STARVED && !tools_work(b))
         tools_blame(b, output);
-    else if (status == -1)
-        build_refuse(b, "the compiler was still busy after %d s and was stopped",
-                     COMPILE_SECONDS);
+    else if (status != 0 && stopped_explain(b, "compiler", status, output))
+        ;
     else if (status != 0)
         build_refuse(b, "it does not compile:\n%s", output ? output : "");
     else if (output && output[0])
@@ -105,11 +121,10 @@ bool compile_end(struct build *b, int status, char *output)
 
 bool link_end(struct build *b, int status, char *output)
 {
-    if (status != 0 && !tools_work(b))
+    if (status != 0 && status != COMMAND_STARVED && !tools_work(b))
         tools_blame(b, output);
-    else if (status == -1)
-        build_refuse(b, "the linker was still busy after %d s and was stopped",
-                     COMPILE_SECONDS);
+    else if (status != 0 && stopped_explain(b, "linker", status, output))
+        ;
     else if (status != 0)
         build_refuse(
             b,
