@@ -20,6 +20,18 @@ static bool has_word(const cJSON *verdicts, const char *word)
     return false;
 }
 
+/* The seed is the instructor's: of the lab, and of each check. */
+static void seeds_remove(cJSON *done)
+{
+    cJSON *check;
+
+    cJSON_DeleteItemFromObject(done, "seed");
+    cJSON_ArrayForEach(check, cJSON_GetObjectItem(done, "checks"))
+    {
+        cJSON_DeleteItemFromObject(check, "seed");
+    }
+}
+
 /* A lab's verdicts of a try; what could not be judged has no points. */
 static cJSON *lab_make(const struct course *c, const struct lab *lab, const cJSON *handed)
 {
@@ -43,7 +55,7 @@ static cJSON *lab_make(const struct course *c, const struct lab *lab, const cJSO
         cJSON_DeleteItemFromObject(done, "points");
     if (strcmp(state, "not handed in") == 0)
         cJSON_AddNumberToObject(done, "points", 0);
-    cJSON_DeleteItemFromObject(done, "seed"); /* it is the instructor's */
+    seeds_remove(done);
     cJSON_DeleteItemFromObject(done, "state");
     cJSON_AddStringToObject(done, "state", state);
     return done;
