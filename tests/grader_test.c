@@ -134,7 +134,8 @@ static void command_says_how_it_ended(void **state)
     free(output);
     assert_int_equal(command_run(killed, &output, 10), 128 + 9);
     free(output);
-    assert_int_equal(command_run(slow, &output, 1), -1);
+    /* (Or COMMAND_STARVED, where others have all processors.) */
+    assert_true(command_run(slow, &output, 1) < 0);
     free(output);
 }
 

@@ -224,6 +224,18 @@ static void impossible_state_is_told(void **state)
     s->job.guest.rflags = 0; /* bit 1 has to be set */
     assert_int_equal(run(s), FAILED);
     assert_non_null(strstr(said, "guest state"));
+    assert_non_null(
+        strstr(said, "GUEST_RFLAGS: bit 1 is always 1")); /* Bochs' reason, in our words */
+}
+
+static void impossible_control_is_told(void **state)
+{
+    START(store);
+    (void)state;
+    s->job.controls.ept_pointer |= 1u << 11; /* reserved */
+    assert_int_equal(run(s), FAILED);
+    assert_non_null(strstr(said, "error 7"));
+    assert_non_null(strstr(said, "EPT_POINTER"));
 }
 
 static void missing_control_is_told(void **state)
@@ -269,6 +281,7 @@ int main(void)
         cmocka_unit_test(spinning_guest_ends),
         cmocka_unit_test(other_modes_start),
         cmocka_unit_test(impossible_state_is_told),
+        cmocka_unit_test(impossible_control_is_told),
         cmocka_unit_test(missing_control_is_told),
         cmocka_unit_test(writes_happen_when_asked_for),
         cmocka_unit_test(too_many_exits_end_the_run),

@@ -99,14 +99,22 @@ static struct patience patience_begin(int seconds)
 /* 0: it may go on; -1: it has had its time; COMMAND_STARVED. */
 static int patience_look(struct patience *p)
 {
-    double now = now_seconds(), idle = idle_seconds() - p->idle_begin;
+    double now = now_seconds();
 
     if (p->seconds == 0 || now < p->next)
         return 0;
-    if (p->idle_begin < 0 || idle >= p->seconds / 2)
+    if (p->idle_begin < 0 || idle_seconds() - p->idle_begin >= p->seconds / 2)
         return -1;
     p->next = now + p->seconds / 4;
     return now - p->begin < p->seconds * STARVED ? 0 : COMMAND_STARVED;
+}
+
+/* How long poll() may wait, in milliseconds. */
+static int patience_wait(const struct patience *p)
+{
+    double left = p->next - now_seconds();
+
+    return p->seconds == 0 ? -1 : left > 0 ? 1 + (int)(left * 1000) : 0;
 }
 
 /* Reads until the end, or an error; keeps the first OUTPUT_MAX bytes. 0, or why the patience
@@ -118,13 +126,11 @@ static int output_collect(int fd, char *buffer, struct patience *patience)
     for (;;) {
         char piece[4096];
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        int wait =
-            patience->seconds > 0 ? 1 + (int)((patience->next - now_seconds()) * 1000) : -1;
         int over = patience_look(patience);
 
         if (over)
             return over;
-        if (poll(&p, 1, wait) <= 0)
+        if (poll(&p, 1, patience_wait(patience)) <= 0)
             continue;
         ssize_t n = read(fd, piece, sizeof piece);
         if (n <= 0)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,7 +35,8 @@ GUEST_IMAGE(silicon_reset, "reset.bin");
 #define ROM_UNIT   (64u << 10)
 #define RESET_SIZE 4096u
 #define CPU_MS     20000 /* a run of the reference takes 120 */
-#define LOOK_MS    100   /* between two looks at the CPU time */
+#define FILE_MAX   (64u << 20)
+#define LOOK_MS    100 /* between two looks at the CPU time */
 #define LOG_PAGE   (SILICON_RECORDS_HPA - SILICON_LOG_HPA)
 
 /* What the reset code wants to know (common/silicon/reset.S); lengths in units of 4 bytes. */
@@ -102,14 +104,16 @@ static void config_write(const struct bochs_run *r, const struct bochs_machine *
             "romimage: file=/proc/self/fd/%d\n"
             "cpu: model=%s, ips=50000000, reset_on_triple_fault=%d\n"
             "display_library: term\n"
-            "log: /dev/null\n"
+            "log: /proc/self/fd/%d\n"
+            "logprefix: %%t%%e%%d\n"
             "info: action=ignore\n"
-            "error: action=ignore\n"
+            "error: action=report\n"
             "panic: action=fatal\n"
             "sound: driver=dummy\n"
             "vgaromimage: file=/proc/self/fd/%d\n"
             "pci: enabled=0\n",
-            machine->megabytes, r->rom, machine->cpu, machine->resets, r->vga_rom);
+            machine->megabytes, r->rom, machine->cpu, machine->resets, r->words,
+            r->vga_rom);
 }
 
 static void commands_write(const struct silicon *s, const struct bochs_run *r)
@@ -127,14 +131,14 @@ static void commands_write(const struct silicon *s, const struct bochs_run *r)
 /* --- the process -------------------------------------------------------------------------------- */
 
 /* What it opens under /proc/self/fd; -1 ends the list. */
-#define FILES_MAX (7 + SILICON_WINDOWS_MAX)
+#define FILES_MAX (8 + SILICON_WINDOWS_MAX)
 
 static void files_list(const struct bochs_run *r, int info, int list[FILES_MAX])
 {
     int n = 0;
 
-    for (const int *fd =
-             (const int[]){r->rom, r->vga_rom, r->config, r->commands, r->log, info, -1};
+    for (const int *fd = (const int[]){r->rom, r->vga_rom, r->config, r->commands, r->log,
+                                       r->words, info, -1};
          *fd >= 0; fd++)
         list[n++] = *fd;
     for (int i = 0; i < SILICON_WINDOWS_MAX; i++)
@@ -163,6 +167,9 @@ _Noreturn static void bochs_exec(const struct bochs_run *r, enum cage cage, int 
         command_add(&c, "%s", option);
     files_list(r, info, files);
     child_apart(-1, r->output, r->output, files);
+    /* What it writes lies in memory: beyond this it writes no more. */
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){FILE_MAX, FILE_MAX});
     execvp(c.argv[0], c.argv);
     _exit(127);
 }
@@ -212,6 +219,7 @@ struct bochs_run bochs_run_new(struct judge *judge, const struct bochs_machine *
         .commands = bochs_file_new(judge, "commands"),
         .output = bochs_file_new(judge, "output"),
         .log = bochs_file_new(judge, "log"),
+        .words = bochs_file_new(judge, "words"),
     };
 
     file_put(judge, r.vga_rom, (const uint8_t[512]){0}, 512); /* never run; it has to be */
@@ -241,7 +249,7 @@ bool bochs_execute(struct judge *judge, const struct bochs_run *r, int cpu_ms, i
 void bochs_run_free(const struct bochs_run *r)
 {
     for (const int *fd = (const int[]){r->rom, r->vga_rom, r->config, r->commands,
-                                       r->output, r->log, -1};
+                                       r->output, r->log, r->words, -1};
          *fd >= 0; fd++)
         close(*fd);
 }
@@ -361,6 +369,7 @@ void silicon_run(struct silicon *s)
     job_rom_write(s, &r);
     commands_write(s, &r);
     ended = bochs_execute(s->judge, &r, CPU_MS, &status);
+    bochs_words_read(&s->words, r.words);
     results_read(s, &r, ended, status);
     log_judge(s);
     for (unsigned i = 0; i < s->window_count; i++)
@@ -388,15 +397,21 @@ void silicon_record_describe(const struct silicon_record *r, char *buffer, size_
 
 void silicon_run_to_end(struct silicon *s, const char *asked)
 {
-    char last[300] = "no VM exit at all";
+    char last[300] = "no VM exit at all", reason[300];
 
     silicon_run(s);
     if (s->log.record_count)
         silicon_record_describe(&s->records[s->log.record_count - 1], last, sizeof last);
     CHECK(s->judge, s->log.end != SILICON_NOT_ENTERED, asked,
-          "VMLAUNCH failed with VM-instruction error %d (SDM 3C 31.4)", (int)s->log.detail);
-    CHECK(s->judge, s->log.end != SILICON_BAD_STATE, asked,
-          "the VM entry failed on the guest state (SDM 3C 27.3.1): %s", last);
+          "VMLAUNCH failed with VM-instruction error %d (SDM 3C 31.4). %s",
+          (int)s->log.detail,
+          silicon_word_explain(silicon_word_find(&s->words, SILICON_REFUSED, 0, UINT64_MAX),
+                               reason, sizeof reason));
+    CHECK(
+        s->judge, s->log.end != SILICON_BAD_STATE, asked,
+        "the VM entry failed: exit reason 80000021h, the guest state is not allowed. %s",
+        silicon_word_explain(silicon_word_find(&s->words, SILICON_BAD_GUEST, 0, UINT64_MAX),
+                             reason, sizeof reason));
     CHECK(s->judge, s->log.end != SILICON_FULL, asked,
           "there were more than %u VM exits; the last: %s", s->job.record_limit, last);
     CHECK(s->judge, s->log.end == SILICON_ENDED, asked,

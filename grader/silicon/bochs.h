@@ -7,6 +7,7 @@
 /* Files that have no name; Bochs opens them as /proc/self/fd/N. */
 struct bochs_run {
     int rom, vga_rom, config, commands, output, log;
+    int words; /* what the emulator says of the processor */
     int windows[SILICON_WINDOWS_MAX];
 };
 
@@ -42,6 +43,9 @@ const char *bochs_debugger_option(void);
 #define BOCHS_PATIENCE 30
 bool bochs_execute(struct judge *judge, const struct bochs_run *run, int cpu_ms,
                    int *status);
+
+/* What it has written to run->words (words.c). */
+void bochs_words_read(struct silicon_words *words, int fd);
 
 /* There is not what there should be: SKIP if Bochs is not there, else ERROR. */
 _Noreturn void bochs_blame(struct judge *judge, const struct bochs_run *run, bool ended,

@@ -60,6 +60,14 @@ static uint32_t memory_word_parse(const char *text)
     return at ? (uint32_t)strtoul(at + 1, NULL, 0) : 0;
 }
 
+/* "Next at t=54434", behind each stop. */
+static uint64_t tick_parse(const char *text)
+{
+    const char *at = strstr(text, "Next at t=");
+
+    return at ? strtoull(at + strlen("Next at t="), NULL, 10) : 0;
+}
+
 static void exit_parse(struct silicon_exit *exit, const char *text)
 {
     static const char *const names[16] = {
@@ -69,6 +77,7 @@ static void exit_parse(struct silicon_exit *exit, const char *text)
     for (unsigned i = 0; i < 16; i++)
         exit->registers[i] = register_parse(text, names[i]);
     exit->life = memory_word_parse(text) - 1;
+    exit->tick = tick_parse(text);
 }
 
 /* "name = 0x..." among what the debugger shows of the VMCS; 0 where it is not. */
@@ -174,6 +183,7 @@ void silicon_program_run(struct silicon_program *p)
     if (!text || !p->memory || !strstr(text, "vmexit switch break enabled"))
         bochs_blame(p->judge, &r, ended, status);
     output_parse(p, text);
+    bochs_words_read(&p->words, r.words);
     p->hangs = !ended;
     if (pread(r.log, p->data, p->data_size, 0) != (ssize_t)p->data_size ||
         pread(r.windows[0], p->memory, SILICON_PROGRAM_MAX, 0) != SILICON_PROGRAM_MAX)

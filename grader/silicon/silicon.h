@@ -32,6 +32,37 @@
 #define SILICON_GUEST_SIZE  0x400000ull /* 4 MiB */
 #define SILICON_WINDOWS_MAX 8
 
+/* What the emulator says beside: for messages, never for a verdict (words.c). */
+enum silicon_word_kind {
+    SILICON_REFUSED, /* VMLAUNCH or VMRESUME failed: a VM-instruction error */
+    SILICON_BAD_GUEST, /* the entry failed on the guest state: exit reason 80000021h, 80000022h */
+    SILICON_SHUTDOWN, /* a third exception, and nobody to take it */
+};
+
+struct silicon_word {
+    enum silicon_word_kind kind;
+    uint64_t tick;   /* instructions since the start */
+    unsigned vector; /* of the third exception */
+    char line[128];
+};
+
+#define SILICON_WORDS_MAX 64
+
+struct silicon_words {
+    struct silicon_word list[SILICON_WORDS_MAX]; /* the first ones */
+    unsigned count;
+};
+
+/* The first of that kind between two ticks, or NULL. */
+const struct silicon_word *silicon_word_find(const struct silicon_words *words,
+                                             enum silicon_word_kind kind, uint64_t from,
+                                             uint64_t to);
+
+/* "EPT_POINTER: memory type ... (SDM 3C 25.6.11)": the field, what it has to be, where that is said.
+ * word may be NULL. Returns buffer. */
+const char *silicon_word_explain(const struct silicon_word *word, char *buffer,
+                                 size_t size);
+
 struct silicon {
     struct judge *judge;
     struct silicon_job job;
@@ -45,6 +76,7 @@ struct silicon {
         uint8_t *bytes;
     } windows[SILICON_WINDOWS_MAX];
     uint32_t window_count;
+    struct silicon_words words;
     /* inside */
     uint8_t *data; /* bytes of the segments */
     size_t data_size;
@@ -121,6 +153,7 @@ struct silicon_lives {
 
 struct silicon_exit {
     unsigned life;          /* from 0 */
+    uint64_t tick;          /* instructions since the start, L2's too */
     uint64_t registers[16]; /* enum silicon_register; RSP is the host's already */
 };
 
@@ -148,6 +181,7 @@ struct silicon_program {
     struct silicon_exit *exits;
     unsigned exit_count; /* exit_limit + 1: there were more */
     struct silicon_vmcs vmcs;
+    struct silicon_words words;
     bool hangs; /* it was stopped: a HLT that nothing ends, say; exits are incomplete */
 };
 

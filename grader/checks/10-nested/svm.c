@@ -95,6 +95,26 @@ static const struct evidence *svm_run(struct judge *judge, const enum ending *en
     return e;
 }
 
+/* Whose exception was it that nobody could take? The first shutdown's: L2 runs from a VMRUN on, until
+ * an exit is handed to L1. */
+static const char *shutdown_owner(const struct evidence *e)
+{
+    bool l2 = false;
+
+    for (size_t i = 0; i < e->events.count; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+
+        if (event->kind == EVENT_EXIT && event->reason == SVM_EXIT_SHUTDOWN)
+            break;
+        l2 = event->kind == EVENT_NESTED_ENTRY ||
+             (l2 && event->kind != EVENT_NESTED_REFLECT);
+    }
+    return l2 ? "an exception in L2, whose SHUTDOWN L1 does not intercept: what state did "
+                "you "
+                "start L2 with (RIP, CR3, nested CR3, segments)?"
+              : "an exception in L1's own code, which has no IDT";
+}
+
 /* The life that is spoken of from now on; it has been lived. */
 static void life_choose(struct judge *judge, const struct evidence *e, uint32_t n)
 {
@@ -104,8 +124,8 @@ static void life_choose(struct judge *judge, const struct evidence *e, uint32_t 
     CHECK(judge, out->lives[n].ready, "a guest can be loaded (parts 01 and 02)",
           "one of their functions failed");
     CHECK(judge, out->lives[n].status != RUN_SHUTDOWN, "L1 comes to its end",
-          "%s: L1 ended with a shutdown (triple fault: an exception)",
-          ending_name(life->ending));
+          "%s: the guest ended with a shutdown (triple fault): %s",
+          ending_name(life->ending), shutdown_owner(e));
 }
 
 static const struct evidence *svm_run_one(struct judge *judge, enum ending ending)

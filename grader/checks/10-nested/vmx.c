@@ -3,6 +3,7 @@
 #include "l2.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,45 +75,134 @@ static void vmx_run(struct judge *judge, const char *cpu, const enum ending *end
           program.exit_count);
 }
 
+/* --- what the processor says of an entry that failed, or of its shutdown --------------------------- */
+
+/* The number of the first exit of life n, or of a later one. */
+static uint32_t life_first(uint32_t n)
+{
+    uint32_t first = 0;
+
+    while (first < program.exit_count && program.exits[first].life < n)
+        first++;
+    return first;
+}
+
+/* The first word of that kind in life n. */
+static const struct silicon_word *life_word(uint32_t n, enum silicon_word_kind kind)
+{
+    const uint32_t first = life_first(n), behind = life_first(n + 1);
+
+    return silicon_word_find(
+        &program.words, kind, first ? program.exits[first - 1].tick : 0,
+        behind < program.exit_count ? program.exits[behind].tick : UINT64_MAX);
+}
+
+/* How a life ended that did not: behind which exit, and what was going on. */
+static const char *shutdown_text(uint32_t n, char *buffer, size_t size)
+{
+    const struct silicon_word *word = life_word(n, SILICON_SHUTDOWN);
+    const uint32_t first = life_first(n);
+    uint32_t exits = 0;
+
+    if (!word) {
+        snprintf(buffer, size, "L1 went on without an end");
+        return buffer;
+    }
+    while (first + exits < program.exit_count &&
+           program.exits[first + exits].tick <= word->tick)
+        exits++;
+    const uint64_t later =
+        exits ? word->tick - program.exits[first + exits - 1].tick : UINT64_MAX;
+
+    if (later <= 2)
+        snprintf(
+            buffer, size,
+            "after VM exit %u the CPU shut down before it had executed an instruction "
+            "of L1 (exception %u, and no way to take it): the host state that it had "
+            "loaded leads nowhere. HOST_RIP, HOST_CR3, HOST_CR4, HOST_IA32_EFER, HOST_CS?",
+            exits, word->vector);
+    else if (exits)
+        snprintf(
+            buffer, size,
+            "after VM exit %u the CPU shut down, %" PRIu64
+            " instructions of L1 later (exception %u: a fault in L1's code, and no IDT to "
+            "take it). HOST_RSP, HOST_FS and GS, or what L1 did?",
+            exits, later, word->vector);
+    else
+        snprintf(
+            buffer, size,
+            "the CPU shut down before L2 ran (exception %u in L1's code, and no IDT to "
+            "take it; 6 = #UD: an instruction of VMX out of place, 13 = #GP: an MSR or a "
+            "control register)",
+            word->vector);
+    return buffer;
+}
+
+/* Was this exit an entry that failed? Then L2 did not run. */
+static const struct silicon_word *failed_entry(uint32_t n)
+{
+    const uint64_t tick = program.exits[n].tick;
+
+    return silicon_word_find(&program.words, SILICON_BAD_GUEST, tick > 2 ? tick - 2 : 0,
+                             tick);
+}
+
 /* hypervisor_main() came back; its exits begin at the returned number. */
 static uint32_t life_choose(struct judge *judge, uint32_t n)
 {
     const struct silicon_lives *all = (void *)program.data;
-    uint32_t first = 0;
+    char text[400];
 
     life = &lives[n];
-    while (first < program.exit_count && program.exits[first].life < n)
-        first++;
-    CHECK(judge, all->lives[n].ended, "the program comes to its end",
-          "%s; the CPU shut down (triple fault: an exception in L1), or L1 never ended; it "
-          "had "
-          "%u VM exits before",
-          ending_name(life->ending), program.exit_count - first);
-    return first;
+    CHECK(judge, all->lives[n].ended, "the program comes to its end", "%s; %s",
+          ending_name(life->ending), shutdown_text(n, text, sizeof text));
+    return life_first(n);
+}
+
+/* No VM exit: why? */
+static const char *no_exit_text(char *buffer, size_t size)
+{
+    const struct silicon_lives *all = (void *)program.data;
+    const struct silicon_word *refused = life_word(0, SILICON_REFUSED);
+    char reason[300];
+
+    if (refused)
+        snprintf(buffer, size, "VMLAUNCH failed: %s",
+                 silicon_word_explain(refused, reason, sizeof reason));
+    else if (!all->lives[0].ended)
+        shutdown_text(0, buffer, size);
+    else
+        snprintf(buffer, size, "the emulator saw no VM exit");
+    return buffer;
 }
 
 static void vmx_run_one(struct judge *judge, enum ending ending)
 {
+    char text[400];
+
     vmx_run(judge, NULL, &ending, 1);
     CHECK(judge, program.exit_count > 0,
           "L2 runs on the processor, and comes back by a VM exit",
-          "the emulator saw no VM exit%s; job->end is %u, detail %#" PRIx64
+          "%s; job->end is %u, detail %#" PRIx64
           " (2 = a hole, 4 = no support, 5 = not entered: an error number of SDM 3C 31.4)",
-          ((struct silicon_lives *)(void *)program.data)->lives[0].ended
-              ? ""
-              : ", but the CPU shut down (triple fault)",
-          (unsigned)job_of(0)->end, job_of(0)->end_detail);
+          no_exit_text(text, sizeof text), (unsigned)job_of(0)->end, job_of(0)->end_detail);
 }
 
 /* R14 and R15 are L2's, still in the processor when the emulator stopped at the exit. */
 static void exit_witness(struct judge *judge, uint32_t first, uint32_t i)
 {
     const uint64_t *registers = program.exits[first + i].registers;
+    const struct silicon_word *failed = failed_entry(first + i);
+    const bool right = registers[SILICON_R14] == life->exits[i].place &&
+                       registers[SILICON_R15] == life->exits[i].number;
+    char reason[300];
 
-    CHECK(judge,
-          registers[SILICON_R14] == life->exits[i].place &&
-              registers[SILICON_R15] == life->exits[i].number,
-          "the VM exits are those of L2's steps, in order",
+    CHECK(
+        judge, right || !failed, "VMLAUNCH and VMRESUME enter L2",
+        "the VM entry behind %u VM exits failed: exit reason 80000021h, the guest state is "
+        "not allowed. %s",
+        i, silicon_word_explain(failed, reason, sizeof reason));
+    CHECK(judge, right, "the VM exits are those of L2's steps, in order",
           "VM exit %u: L2 was at step %" PRIu64 " with %#" PRIx64
           " in R15; expected the exit for a %s of step %" PRIu64 " with %#" PRIx64,
           i + 1, registers[SILICON_R14], registers[SILICON_R15],
@@ -222,9 +312,14 @@ static void host_state_expect(struct judge *judge)
 
 void l2_is_launched_by_vmx(struct judge *judge)
 {
+    char text[400];
+
     vmx_run_one(judge, ENDS_BY_HLT);
     life = &lives[0];
     exit_witness(judge, 0, 0);
+    /* (The reset that follows a shutdown begins the program anew: its memory says nothing more.) */
+    CHECK(judge, !life_word(0, SILICON_SHUTDOWN), "L1 goes on after a VM exit", "%s",
+          shutdown_text(0, text, sizeof text));
     exiting_expect(judge);
     io_bitmaps_expect(judge);
     host_state_expect(judge);
