@@ -76,7 +76,7 @@ dist: dist-lists
 dist-lists: all-built
 	@mkdir -p $(B)/dist
 	@echo $(GRADER_OBJECTS) >$(B)/dist/grader.objects
-	@echo $(JUDGE_OBJECTS) $(SILICON_OBJECTS) >$(B)/dist/judge.objects
+	@echo $(JUDGE_OBJECTS) $(SILICON_OBJECTS) $(HOST_CORE) >$(B)/dist/judge.objects
 
 help: $(GRADER)
 	@$(GRADER) help
@@ -132,7 +132,7 @@ $(B)/packages.ok: grader/prepare/packages.sh
 
 .PHONY: all-built
 all-built: $(GRADER) $(B)/bin/agent $(B)/bin/answer $(B)/bin/cage $(B)/bin/replay $(ALL_LABS:%=$(B)/checks/%) $(B)/lib/core.a $(ALL_LABS:%=$(B)/lib/%.a) \
-	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash run bench)
+	$(patsubst %,$(B)/subjects/%.o,$(ALL_LABS) main crash kernel_calls run bench)
 
 # --- the core, the reference parts, the dispatchers: what a subject is linked from ------------
 # Their system calls are their own: a part cannot put others in their place (kernel_calls.c).
@@ -204,6 +204,11 @@ $(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
 	@$(XCC) -r -nostdlib $^ -o $@
 	@$(if $(HIDDEN_$*),$(CROSS)nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
 		>$@.hidden && $(CROSS)objcopy --localize-symbols=$@.hidden $@)
+
+# (Beside the dispatchers: it is linked as they are, whoever else would have its functions.)
+$(B)/subjects/kernel_calls.o: $(B)/obj/core/kernel_calls.o
+	@mkdir -p $(@D)
+	@cp $< $@
 
 # --- the agent: static, because it is process 1 of a machine with nothing else ----------------
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))

@@ -50,7 +50,7 @@ int link_inputs(const struct build *b, char inputs[INPUTS_MAX][PATH_ROOM])
     path_make(inputs[n++], "build/subjects/%s.o", b->dispatcher);
     path_make(inputs[n++], "build/subjects/main.o");
     path_make(inputs[n++], "build/subjects/crash.o");
-    path_make(inputs[n++], "build/obj/core/kernel_calls.o");
+    path_make(inputs[n++], "build/subjects/kernel_calls.o");
     for (int i = 0; i < b->labs->count; i++) {
         if (!lab_is_beside(b, &b->labs->list[i]))
             continue;

@@ -1,20 +1,25 @@
 # course.sh - part of run.sh: a class is handed in, graded, killed on the way, and compared with
 # what each of its wrong solutions is known to lose. (Sourced: check, pass, fail, skip, $scratch.)
 
-# What an earlier test left of a class: also its verdicts, as the seed is the same each time.
+# What an earlier test left of a class: also its verdicts, should the seed be the same.
 course_forget() { # NAME
     cut -d' ' -f3 "build/class/$1/graded.log" 2>/dev/null |
         while read -r key; do rm -f "build/class/verdicts/$key.json"; done
     rm -rf "build/class/$1"
 }
 
-# (A seed of which it is known that it spares none of these mistakes: some are only seen with
-# nine random numbers of ten. That is the suite mutants' matter, not this one's.)
+# A seed of its own for each class, of many digits, so that it is nowhere by chance; said, and the
+# same again with COURSE_SEED=.
+course_seed() { # NAME
+    [ -e "$scratch/$1/seed" ] || echo "${COURSE_SEED:-$(shuf -n 1 -i 1000000000-9999999999)}" >"$scratch/$1/seed"
+    cat "$scratch/$1/seed"
+}
+
 course_grade() { # NAME, settings...
     local name=$1
     shift
     $grader class NAME="$name" SUBMISSIONS="$scratch/$name/submissions" \
-        ROSTER="$scratch/$name/roster.csv" DEADLINE=2027-01-31T23:59Z SEED=7919 "$@" \
+        ROSTER="$scratch/$name/roster.csv" DEADLINE=2027-01-31T23:59Z SEED="$(course_seed "$name")" "$@" \
         >"$scratch/$name/out" 2>&1
 }
 
@@ -29,7 +34,7 @@ course_compare() { # NAME LABS
     if diff <(sort "$scratch/$1/expected") <(course_points "$1" "$2") >"$scratch/out"; then
         pass "$1: every student has the expected points ($(wc -l <"$scratch/$1/expected"))"
     else
-        fail "$1: points differ (< expected, > given)" && cat "$scratch/out"
+        fail "$1: points differ (< expected, > given; COURSE_SEED=$(course_seed "$1"))" && cat "$scratch/out"
     fi
     check "$1: no lab of a submission was graded twice" sh -c \
         "cut -d' ' -f3 'build/class/$1/graded.log' | sort | uniq -d | tee /dev/stderr | wc -l | grep -qx 0"

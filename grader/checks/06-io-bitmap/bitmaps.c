@@ -1,6 +1,7 @@
 /* bitmaps.c - the bitmaps: ranges, decisions, merging, devices that are passed through. */
 #include "checks.h"
 
+#include "judge/random.h"
 #include "silicon/silicon.h"
 
 static void random_ranges_put(struct script *s, uint32_t bitmap, unsigned count)
@@ -103,22 +104,23 @@ void every_port_and_size_is_decided(struct judge *judge)
 
 void accesses_that_wrap_always_exit(struct judge *judge)
 {
-    static const uint32_t wrapping[][2] = {
-        {0xffff, 2}, {0xfffd, 4}, {0xfffe, 4}, {0xffff, 4}};
-    static const uint32_t fitting[][2] = {{0xffff, 1}, {0xfffe, 2}, {0xfffc, 4}, {0, 4},
-                                          {0x7fff, 2}, {0x7ffd, 4}, {0x7fff, 4}};
+    /* The first four wrap. */
+    static const uint32_t accesses[][2] = {
+        {0xffff, 2}, {0xfffd, 4}, {0xfffe, 4}, {0xffff, 4}, {0xffff, 1}, {0xfffe, 2},
+        {0xfffc, 4}, {0, 4},      {0x7fff, 2}, {0x7ffd, 4}, {0x7fff, 4}};
+    uint32_t order[6 * COUNT(accesses)]; /* so many that none of the orders comes twice */
     struct script *s = script_new(
         judge,
         "an access that wraps around exits even where every bit is 0; others do not");
 
     OP(s, .kind = LAB06_INIT);
     OP(s, .kind = LAB06_PASS, .count = IO_PORTS);
-    for (uint32_t i = 0; i < COUNT(wrapping); i++)
+    for (uint32_t i = 0; i < COUNT(order); i++)
+        order[i] = i % COUNT(accesses);
+    random_order(judge, order, COUNT(order), sizeof *order);
+    for (uint32_t i = 0; i < COUNT(order); i++)
         OP(s, .kind = LAB06_ACCESS, .primary = PRIMARY_USE_IO_BITMAPS,
-           .first = wrapping[i][0], .count = wrapping[i][1]);
-    for (uint32_t i = 0; i < COUNT(fitting); i++)
-        OP(s, .kind = LAB06_ACCESS, .primary = PRIMARY_USE_IO_BITMAPS,
-           .first = fitting[i][0], .count = fitting[i][1]);
+           .first = accesses[order[i]][0], .count = accesses[order[i]][1]);
     OP(s, .kind = LAB06_DECIDE, .primary = PRIMARY_USE_IO_BITMAPS, .at = s->decisions++);
     script_judge(s);
 }
