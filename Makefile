@@ -158,7 +158,8 @@ $(B)/lib/core.a: $(CORE_OBJECTS)
 	@rm -f $@
 	@$(CROSS)ar rcs $@ $^
 
-# Grader and checks use some of it too: on a host of another kind, it is compiled once more.
+# Grader and checks use some of it too: on a host of another kind, it is compiled once more (but
+# for the system calls, which are x86 instructions and the subjects' only).
 ifneq ($(MACHINE),x86_64)
 $(HOST_HEADERS): | $(B)/packages.ok
 	@mkdir -p $(@D)
@@ -172,7 +173,7 @@ $(HOST_OBJ)/agent/%.o: grader/machine/%.c | $(B)/packages.ok $(HOST_HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(HOST_FLAGS) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
-$(HOST_CORE): $(patsubst common/vmm/%.c,$(HOST_OBJ)/core/%.o,$(wildcard common/vmm/*.c))
+$(HOST_CORE): $(patsubst common/vmm/%.c,$(HOST_OBJ)/core/%.o,$(filter-out %/kernel_calls.c,$(wildcard common/vmm/*.c)))
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -201,8 +202,8 @@ $(B)/obj/subjects/%.o: grader/subjects/%.c $(B)/guests/run/hello.bin $(CALLS) | 
 $(B)/subjects/%.o: $(B)/obj/subjects/%.o $$(HIDDEN_$$*)
 	@mkdir -p $(@D)
 	@$(XCC) -r -nostdlib $^ -o $@
-	@$(if $(HIDDEN_$*),nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
-		>$@.hidden && objcopy --localize-symbols=$@.hidden $@)
+	@$(if $(HIDDEN_$*),$(CROSS)nm --defined-only --extern-only $(HIDDEN_$*) | awk 'NF == 3 { print $$3 }' \
+		>$@.hidden && $(CROSS)objcopy --localize-symbols=$@.hidden $@)
 
 # (Beside the dispatchers: it is linked as they are, whoever else would have its functions.)
 $(B)/subjects/kernel_calls.o: $(B)/obj/core/kernel_calls.o
@@ -213,9 +214,10 @@ $(B)/subjects/kernel_calls.o: $(B)/obj/core/kernel_calls.o
 AGENT_OBJECTS := $(patsubst grader/machine/%.c,$(B)/obj/agent/%.o,$(wildcard grader/machine/*.c))
 
 # (The same bytes wherever the kit lies: a machine is made for them, and may have been copied.)
+ANYWHERE = $(call APART,-ffile-prefix-map=$(CURDIR)=.)
 $(B)/obj/agent/%.o: grader/machine/%.c | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(XCC) $(CFLAGS) $(call APART,-ffile-prefix-map=$(CURDIR)=.) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
+	@$(XCC) $(CFLAGS) $(ANYWHERE) $(INCLUDES) -Igrader -MMD -MP -c $< -o $@
 
 $(B)/bin/agent: $(AGENT_OBJECTS)
 	@mkdir -p $(@D)
@@ -225,7 +227,7 @@ $(B)/bin/agent: $(AGENT_OBJECTS)
 # --- a program for the guest Linux of the capstone: static, as nothing else is there -----------
 $(B)/bin/answer: labs/11-boot-linux/linux/answer.c labs/11-boot-linux/linux/answer.h | $(B)/packages.ok
 	@mkdir -p $(@D)
-	@$(XCC) $(CFLAGS) -static $< -o $@
+	@$(XCC) $(CFLAGS) $(ANYWHERE) -static $< -o $@
 
 # --- the cage for where there are no namespaces ---------------------------------------------------
 $(B)/bin/cage: $(B)/obj/grader/cage/cage.o $(B)/obj/grader/lib/child.o

@@ -36,7 +36,7 @@ sysroot_make() {
         -o Dir::Etc::sourceparts=$scratch/parts -o Acquire::Languages=none -o Debug::NoLocking=1"
     $apt update
     $apt install -y --download-only --no-install-recommends libcmocka-dev libcjson-dev \
-        libssl-dev libtraceevent-dev libc6-dev libgcc-s1 >/dev/null || return 1
+        libssl-dev libtraceevent-dev libarchive-dev libc6-dev libgcc-s1 >/dev/null || return 1
     for file in "$scratch"/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$file" | tar -x --keep-directory-symlink -C "$root"
     done
@@ -52,7 +52,7 @@ kit_make() {
     make -s -C "$kit" MACHINE=aarch64 WERROR=-Werror CC="aarch64-linux-gnu-gcc --sysroot=$root \
         -isystem $root/usr/include/aarch64-linux-gnu -L$root/$multi \
         -Wl,-rpath-link,$root/$multi" all-built >"$scratch/build" 2>&1 || return 1
-    for program in "$kit"/build/checks/* "$kit/build/bin/grader"; do
+    for program in "$kit"/build/checks/* "$kit"/build/bin/{grader,cage}; do
         mv "$program" "$program.elf"
         printf '#!/bin/sh\nexec qemu-aarch64-static -L %s "$0.elf" "$@"\n' "$root" >"$program"
         chmod +x "$program"

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "lib/child.h"
+#include "lib/host.h"
 
 #define PROCESSES 256 /* of all cages together, where they are a user's own */
 #define FAILED    125 /* our exit status when there is no cage */
@@ -145,7 +146,6 @@ static const int refused[] = {
     SYS_semget,
     SYS_mq_open,
     SYS_fanotify_init,
-    SYS_inotify_init,
     SYS_inotify_init1,
     SYS_memfd_secret,
     SYS_name_to_handle_at,
@@ -156,14 +156,20 @@ static const int refused[] = {
     SYS_sched_setscheduler,
     SYS_sched_setattr,
     SYS_truncate, /* Landlock knows it from version 3 on */
+#ifdef SYS_inotify_init
+    SYS_inotify_init, /* (calls that newer architectures never had) */
+#endif
 };
 
 /* These go by a name, and Landlock does not know them: they do nothing, and say that they have (ld
  * makes its output executable, which nobody needs here). */
 static const int pretended[] = {
-    SYS_chmod,    SYS_fchmodat,  452 /* fchmodat2 */, SYS_chown,        SYS_lchown,
-    SYS_fchownat, SYS_utime,     SYS_utimes,          SYS_futimesat,    SYS_utimensat,
-    SYS_setxattr, SYS_lsetxattr, SYS_removexattr,     SYS_lremovexattr,
+    SYS_fchmodat, 452 /* fchmodat2 */, SYS_fchownat,    SYS_utimensat,
+    SYS_setxattr, SYS_lsetxattr,       SYS_removexattr, SYS_lremovexattr,
+#ifdef SYS_chmod
+    SYS_chmod,    SYS_chown,           SYS_lchown,      SYS_utime,
+    SYS_utimes,   SYS_futimesat,
+#endif
 };
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
@@ -182,7 +188,7 @@ static void calls_refuse(void)
     code[n++] = (struct sock_filter){(unsigned short)(operation), (uint8_t)(yes),          \
                                      (uint8_t)(no), (uint32_t)(value)}
     STEP(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-    STEP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+    STEP(BPF_JMP | BPF_JEQ | BPF_K, HOST_AUDIT_ARCH, 1, 0);
     STEP(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
     STEP(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
     STEP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);

@@ -7,9 +7,11 @@
 #if defined __x86_64__
 #define HOST_RUNS_SUBJECTS 1
 #define X86_TOOL(name)     name
+#define HOST_AUDIT_ARCH    AUDIT_ARCH_X86_64 /* linux/audit.h */
 #else
 #define HOST_RUNS_SUBJECTS 0
 #define X86_TOOL(name)     "x86_64-linux-gnu-" name
+#define HOST_AUDIT_ARCH    AUDIT_ARCH_AARCH64
 #endif
 
 #endif

@@ -1,14 +1,14 @@
 #!/bin/sh
-# guest_linux.sh OUT KERNEL_DIR ANSWER INIT - what the capstone's VMM boots: OUT/vmlinux, without
+# guest_linux.sh OUT KERNEL_DIR ANSWER INIT STRIP - what the capstone's VMM boots: OUT/vmlinux, without
 # the symbols that only a debugger reads, and OUT/initramfs.
 set -eu
-out=$1 kernel=$2 answer=$3 init=$4
+out=$1 kernel=$2 answer=$3 init=$4 strip=$5
 root=$out/root
 trap 'rm -rf "$root"' EXIT INT TERM
 
 umask 022 # (some file systems refuse chmod)
 mkdir "$root"
-strip -s -o "$out/vmlinux" "$kernel/vmlinux"
+"$strip" -s -o "$out/vmlinux" "$kernel/vmlinux"
 mkdir -p "$root/bin" "$root/lib" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 cp "$init" "$root/init"
 cp "$answer" "$root/bin/answer"

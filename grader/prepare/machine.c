@@ -12,6 +12,7 @@
 #include "judge/qemu.h"
 #include "lib/command.h"
 #include "lib/hash.h"
+#include "lib/host.h"
 #include "lib/settings.h"
 #include "prepare/manifest.h"
 #include "prepare/prepare.h"
@@ -59,6 +60,7 @@ static bool guest_linux_make(const char *folder, const char *kernel)
                     (char *)(uintptr_t)kernel,
                     GUEST_ANSWER,
                     GUEST_INIT,
+                    X86_TOOL("strip"),
                     NULL};
 
     return command_run(argv, NULL, 0) == 0;

@@ -33,8 +33,8 @@ static bool target_missing(const char *why, const char *name, const struct setti
     return why[0] && !refused[0];
 }
 
-/* Without a sandbox, or on a host of another kind, subjects of the model and silicon checks run in the machine; without
- * both, nowhere. */
+/* Without a sandbox, or on a host of another kind, subjects of the model and silicon checks run in
+ * the machine; without both, nowhere. */
 static void model_settle(struct targets_found *found)
 {
     const char *why = HOST_RUNS_SUBJECTS ? found->no_sandbox : NOT_X86;

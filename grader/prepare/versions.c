@@ -7,6 +7,7 @@
 
 #include "lib/command.h"
 #include "lib/hash.h"
+#include "lib/host.h"
 #include "prepare/prepare.h"
 #include "prepare/versions.h"
 
@@ -87,7 +88,7 @@ void checks_key(char key[33], const struct lab *lab, const struct labs *labs)
     hash_folder(hash, "common/guest", "");
     hash_folder(hash, "common/silicon", "");
     hash_folder(hash, "grader/submission", ".c"); /* the compiler's flags */
-    hash_stat(hash, "/usr/bin/gcc");
+    hash_stat(hash, "/usr/bin/" X86_TOOL("gcc"));
     hash_finish(hash, key);
 }
 
@@ -114,7 +115,7 @@ cJSON *versions_find(const struct labs *labs, const struct settings *s)
     text_add(versions, "qemu",
              program_version("qemu-system-x86_64", "--version", "version "));
     text_add(versions, "bochs", program_version("bochs", "--help", "Bochs x86 Emulator "));
-    text_add(versions, "compiler", program_version("gcc", "--version", "gcc "));
+    text_add(versions, "compiler", program_version(X86_TOOL("gcc"), "--version", "gcc "));
     text_add(versions, "kernel", kernel_version(s));
     return versions;
 }
