@@ -367,7 +367,8 @@ static const struct check checks[] = {
              "No device: configuration cycles. A device without memory: BAR 0. No "
              "interrupt: the wire.",
              "No interrupt at all: has VFIO got trigger (ACTION_TRIGGER), and KVM the same "
-             "eventfd for GSI 11? The guest's INTx disable bit (command, bit 10) has to reach "
+             "eventfd for GSI 11? The guest's INTx disable bit (command, bit 10) has to "
+             "reach "
              "the device, too."},
         .explanation = "The guest's reads of the device's registers cost no exit: lab 08's "
                        "memory slot, at the address that Linux chose.",

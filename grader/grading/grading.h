@@ -35,7 +35,7 @@ struct grading {
     char *messages; /* the compiler's */
     bool reported;  /* the worker has said how the build went */
     bool built, ours_failed;
-    char parts[33]; /* struct built */
+    char parts[33];             /* struct built */
     char beside[CAPSTONE_NOTE]; /* whose parts it stands on, in words; "": as always */
     double seconds, cost; /* wall; CPU time of the judge, without machine and compiler */
     int earned, lost, unjudged, errors; /* tenths; errors: checks */

@@ -50,8 +50,9 @@ struct targets {
     int timeouts; /* checks that ran into their deadline so far */
     double cost;  /* CPU seconds of checks so far */
     double spent; /* own time of their runs, microseconds */
-    int shared[RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
-    void *image;  /* the subject's */
+    int shared
+        [RUN_SHARED_MAX]; /* memfds: struct shared_run, and the frames of such a run */
+    void *image;          /* the subject's */
     size_t image_size;
 };
 
@@ -163,10 +164,11 @@ void judge_point_settle(struct judge *judge);
 /* Begins a shared run's file anew: where its frames are to go. NULL: the run is not shared. */
 const int *shared_begin(struct judge *judge, const struct run_spec *spec);
 /* The run has been made; *head says of it what the frames do not. */
-void shared_finish(struct judge *judge, const struct run_spec *spec, struct shared_run head);
+void shared_finish(struct judge *judge, const struct run_spec *spec,
+                   struct shared_run head);
 /* True if it has been made: its evidence, from there, and its head. */
-bool shared_receive(struct judge *judge, const struct run_spec *spec, struct shared_run *head,
-                    struct evidence *e);
+bool shared_receive(struct judge *judge, const struct run_spec *spec,
+                    struct shared_run *head, struct evidence *e);
 /* The machine of all of them has gone. */
 void shared_forget(struct targets *targets);
 

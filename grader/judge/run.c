@@ -180,8 +180,8 @@ static void budget_require(struct judge *j, const struct place *place)
 static void run_make(struct judge *j, const struct run_spec *spec, struct place *place,
                      struct evidence *e)
 {
-    struct shared_run head = {
-        .device_from = machine_events_size(&j->targets->machine.machine)};
+    struct shared_run head = {.device_from =
+                                  machine_events_size(&j->targets->machine.machine)};
     const struct run_request request = request_make(j, spec, place);
     int r = place_exchange(j, place, &request, spec, e);
 

@@ -148,7 +148,8 @@ int64_t kvm_ioctl(struct call_supervisor *s, struct supervised_call *call)
     case OBJECT_VM:
         return vm_ioctl(s, call);
     default:
-        return (uint32_t)call->record.args[0] == KVM_RUN ? vcpu_run_ioctl(s, call)
-                                                         : board_vcpu_ioctl(call, s->scratch.payload);
+        return (uint32_t)call->record.args[0] == KVM_RUN
+                   ? vcpu_run_ioctl(s, call)
+                   : board_vcpu_ioctl(call, s->scratch.payload);
     }
 }

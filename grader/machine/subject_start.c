@@ -119,8 +119,8 @@ static int identity_drop(int uid)
                                                                                       : 0;
 }
 
-_Noreturn static void subject_exec(const struct run *run, int keys, int output, int supervise,
-                                   int failure)
+_Noreturn static void subject_exec(const struct run *run, int keys, int output,
+                                   int supervise, int failure)
 {
     char *const argv[] = {"subject", NULL}, *const envp[] = {"PATH=/bin", NULL};
     sigset_t none;
@@ -198,7 +198,8 @@ int subject_start(struct run *run)
         keys[2] = {-1, -1};
     int error = 0;
 
-    if ((terminal && pipe2(keys, O_CLOEXEC) < 0) || pipe2(output, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0 ||
+    if ((terminal && pipe2(keys, O_CLOEXEC) < 0) || pipe2(output, O_CLOEXEC) < 0 ||
+        pipe2(failure, O_CLOEXEC) < 0 ||
         (pretend && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) ||
         (run->pid = fork()) < 0) {
         error = errno;

@@ -20,15 +20,15 @@
 #define LOOK_MS        20             /* between two looks at what it uses */
 #define TRACE_LOOK_MS  100
 #define IDLE_LIMIT_US  8000000 /* of a guest Linux that waits for an interrupt in vain */
-#define UNKNOWN_TIMES  4 /* as much time, where the kernel does not say who waited */
+#define UNKNOWN_TIMES  4       /* as much time, where the kernel does not say who waited */
 
 /* What a run in the sandbox has used when; the machine's is the judge's to watch. */
 struct watch {
     uint64_t begin_us, begin_wait_us, begin_cpu_us;
-    uint64_t budget_us; /* of own time, and of CPU time */
-    uint64_t look_us;   /* when to look at the time next */
-    uint64_t memory_us; /* and at the memory */
-    uint64_t trace_us;  /* and at the record of VM exits */
+    uint64_t budget_us;     /* of own time, and of CPU time */
+    uint64_t look_us;       /* when to look at the time next */
+    uint64_t memory_us;     /* and at the memory */
+    uint64_t trace_us;      /* and at the record of VM exits */
     uint64_t begin_idle_us; /* of the machine, where a Linux boots */
 };
 

@@ -15,11 +15,11 @@
 #include "lib/settings.h"
 #include "prepare/prepare.h"
 
-#define MACHINES  "build/machine"
-#define BOOTS_MAX 5
+#define MACHINES     "build/machine"
+#define BOOTS_MAX    5
 #define GUEST_ANSWER "build/bin/answer"
 #define GUEST_INIT   "labs/11-boot-linux/linux/init"
-#define KEPT      3600 /* seconds: another grader may be using an older machine */
+#define KEPT         3600 /* seconds: another grader may be using an older machine */
 
 /* boot: the machine of the capstone, which holds a kernel for a guest. A machine of its own: in
  * the others' it would only cost memory and time. */

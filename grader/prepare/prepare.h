@@ -12,9 +12,9 @@
 #include "lib/settings.h"
 
 struct targets_found {
-    char machine[PATH_ROOM]; /* folder of the snapshot */
+    char machine[PATH_ROOM];      /* folder of the snapshot */
     char boot_machine[PATH_ROOM]; /* the capstone's; boot_machine_prepare() fills it */
-    char no_machine[700];    /* or why there is none; empty: there is */
+    char no_machine[700];         /* or why there is none; empty: there is */
     char no_model[500];
     char no_silicon[500];
     enum cage cage;       /* of compilers, tools and Bochs */

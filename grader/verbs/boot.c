@@ -335,6 +335,7 @@ const struct verb verb_boot = {
     .name = "boot",
     .run = boot_verb,
     .whom = FOR_STUDENT,
-    .help = "make boot                   Linux in your VMM, on this terminal (the capstone)\n"
-            "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n",
+    .help =
+        "make boot                   Linux in your VMM, on this terminal (the capstone)\n"
+        "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n",
 };
