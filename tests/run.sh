@@ -335,6 +335,7 @@ suite_pages() {
     missing=$(slides_missing)
     if [ -n "$missing" ]; then skip "pages: $missing"; return; fi
     check "the reference's runs are recorded" $grader grade FROM=solutions
+    check "and its boot of Linux" $grader grade FROM=solutions LAB=11 CHECK=linux_answers
     node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
     grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
     counted "$scratch/pages.log" pages
