@@ -57,8 +57,10 @@ static void settings_want_kernel_and_modules_together(void **state)
     struct settings s;
 
     (void)state;
-    assert_false(settings_parse(&s, 1, one));
+    assert_true(settings_parse(&s, 1, one));
+    assert_false(settings_kernel(&s));
     assert_true(settings_parse(&s, 2, both));
+    assert_true(settings_kernel(&s));
 }
 
 /* --- files ---------------------------------------------------------------------------------------- */

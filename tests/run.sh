@@ -14,6 +14,7 @@
 #   cage      where no namespaces can be made (CAGE_LONG=1: attacks and mutants there too)
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
+#   boot      make boot: a prompt, other kernels (memtest86+, a bzImage, multiboot)
 #   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
 #   dist      what a student gets: no solution in it, and it works
 #   export    results in the formats of others; Gradescope's scripts
@@ -39,6 +40,7 @@ mutants
 attacks
 cage
 orphans
+boot
 usage
 dist
 export
@@ -82,6 +84,7 @@ counted() {
 . tests/course/dist.sh
 . tests/course/export.sh
 . tests/course/similarity.sh
+. tests/boot/boot.sh
 
 suite_format() {
     if command -v clang-format >/dev/null; then

@@ -2,7 +2,7 @@
  *
  *   01 kvm_open, vm_create    board_create    01 vcpu_create    02 memory_slot_add
  *   board_cpuid    uart_init    platform, ACPI    [08 vfio_open, pci_bridge_pass]
- *   boot_linux    03 vcpu_run, and a thread that types
+ *   boot_linux (or foreign_kernel_boot)    03 vcpu_run, and a thread that types
  */
 #ifndef LINUX_VM_H
 #define LINUX_VM_H

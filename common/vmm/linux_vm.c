@@ -10,6 +10,7 @@
 
 #include "acpi_tables.h"
 #include "board.h"
+#include "foreign_kernel.h"
 #include "kvm_open.h"
 #include "memory_slots.h"
 #include "vfio_device.h"
@@ -134,7 +135,11 @@ static int kernel_place(struct linux_vm *machine, const struct linux_vm_request 
 
     machine->step = LINUX_VM_BOOT;
     r = acpi_tables_write(&machine->vm, 1, request->has_pci, &boot.rsdp);
-    return r < 0 ? r : boot_linux(&machine->vcpu, &boot);
+    if (r < 0)
+        return r;
+    return foreign_kernel_kind(&boot.kernel) == FOREIGN_NONE
+               ? boot_linux(&machine->vcpu, &boot)
+               : foreign_kernel_boot(&machine->vcpu, &boot);
 }
 
 static int run(struct linux_vm *machine)

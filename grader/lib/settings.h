@@ -27,4 +27,7 @@ uint64_t seed_random(void);
 /* Fills *s, or explains what is wrong on stderr and returns false. */
 bool settings_parse(struct settings *s, int count, char **words);
 
+/* The machine's own kernel comes with its modules. (One for a guest, of make boot, does not.) */
+bool settings_kernel(const struct settings *s);
+
 #endif

@@ -82,7 +82,7 @@ static void boot(struct subject *subject)
                                        .ended = in->terminal ? NULL : subject_checkpoint};
 
     subject->output_size = sizeof *out;
-    out->result = file_map(&request.kernel, LAB11_KERNEL);
+    out->result = file_map(&request.kernel, in->other ? LAB11_OTHER : LAB11_KERNEL);
     if (out->result == 0)
         out->result = file_map(&request.initramfs, LAB11_INITRAMFS);
     if (out->result == 0 && in->device) {

@@ -21,6 +21,7 @@
 #include "lib/raw_terminal.h"
 #include "machine/frames.h"
 #include "prepare/prepare.h"
+#include "verbs/boot_kernel.h"
 #include "verbs/lab_verb.h"
 #include "verbs/linux_boot.h"
 #include "verbs/verbs.h"
@@ -217,8 +218,15 @@ bool linux_boot_start(int channel, const char *subject, const struct lab11_boot 
     return ok;
 }
 
+/* The kernel that somebody brought goes before. */
+static bool kernel_send(int channel, const struct boot_file *kernel)
+{
+    return kernel->size == 0 ||
+           frame_send(channel, FRAME_KERNEL, NULL, 0, kernel->bytes, kernel->size) == 0;
+}
+
 static int machine_session(const char *subject, const char *folder,
-                           const struct lab11_boot *boot)
+                           const struct lab11_boot *boot, const struct boot_file *kernel)
 {
     struct session session = {.channel = -1};
     struct machine machine;
@@ -237,7 +245,8 @@ static int machine_session(const char *subject, const char *folder,
                         ? "Your VMM boots Linux; Ctrl-A x ends it.\n"
                         : "Standard input is no terminal: what comes from it is typed at "
                           "the guest's prompt.\n");
-    if (linux_boot_start(machine.channel, subject, boot) && session_run(&session)) {
+    if (kernel_send(machine.channel, kernel) &&
+        linux_boot_start(machine.channel, subject, boot) && session_run(&session)) {
         raw_terminal_restore();
         status = session_report(&session, now_seconds() - start);
     } else {
@@ -291,19 +300,33 @@ bool linux_boot_request(struct lab11_boot *boot, const char *command_line,
     return true;
 }
 
+/* Together with MODULES=, KERNEL= is the machine's own, as for every other verb. */
+static bool is_guests_kernel(const struct settings *s)
+{
+    return s->kernel && !s->modules;
+}
+
 static int linux_boot(const struct lab *lab, const struct labs *labs,
                       const struct settings *s)
 {
     struct submission submission = submission_from(s);
     char note[CAPSTONE_NOTE];
     static struct lab11_boot boot;
+    struct boot_file kernel = {.size = 0};
+    struct settings machine = *s;
     struct targets_found targets;
     struct built built;
     int status;
 
     if (!linux_boot_request(&boot, s->command_line, s->device))
         return EXIT_USAGE;
-    if (!targets_prepare(&targets, s) || !boot_machine_prepare(&targets, s))
+    if (is_guests_kernel(s)) {
+        machine.kernel = NULL;
+        boot.other = 1;
+        if (!boot_kernel_read(&kernel, s->kernel, (uint64_t)boot.ram_mib << 20))
+            return EXIT_USAGE;
+    }
+    if (!targets_prepare(&targets, &machine) || !boot_machine_prepare(&targets, &machine))
         return EXIT_GRADER;
     if (targets.no_machine[0]) {
         fprintf(stderr, "grader: no machine to run it in: %s\n", targets.no_machine);
@@ -317,9 +340,10 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
     subject_build(&built, lab, labs, &submission, lab->name);
     if (built.messages && built.messages[0])
         fprintf(stderr, "%s\n", built.messages);
-    status = built.ok ? machine_session(built.subject, targets.boot_machine, &boot)
+    status = built.ok ? machine_session(built.subject, targets.boot_machine, &boot, &kernel)
                       : EXIT_POINTS;
     built_free(&built);
+    free((void *)(uintptr_t)kernel.bytes);
     return status;
 }
 
@@ -335,7 +359,10 @@ const struct verb verb_boot = {
     .name = "boot",
     .run = boot_verb,
     .whom = FOR_STUDENT,
+    .guest_kernel = true,
     .help =
         "make boot                   Linux in your VMM, on this terminal (the capstone)\n"
-        "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n",
+        "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n"
+        "      KERNEL=file              another kernel: vmlinux, bzImage, multiboot "
+        "image\n",
 };
