@@ -119,6 +119,7 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"CAGE", &s->cage},
         {"CMDLINE", &s->command_line},
         {"DEVICE", &s->device},
+        {"CPUS", &s->cpus},
         {NULL, NULL},
     };
 

@@ -17,8 +17,8 @@ struct settings {
     const char *partition, *time, *memory, *hosts;
     const char *format, *hide; /* of an export */
     const char *hints, *sources, *corpus;
-    const char *command_line, *device; /* of make boot */
-    bool not_own;                      /* OWN=0 was said */
+    const char *command_line, *device, *cpus; /* of make boot */
+    bool not_own;                             /* OWN=0 was said */
     uint64_t seed;
 };
 

@@ -75,6 +75,7 @@ static void boot(struct subject *subject)
     struct linux_vm_request request = {.command_line = in->command_line,
                                        .ram_size = (uint64_t)in->ram_mib << 20,
                                        .has_pci = in->has_pci,
+                                       .cpus = in->cpus,
                                        .address = DEVICE,
                                        .keys = in->terminal ? 0 : -1,
                                        .console = in->terminal ? 1 : -1,

@@ -138,6 +138,7 @@ struct lab11_boot {
     uint32_t has_pci;
     uint32_t device; /* pass it through */
     uint32_t ram_mib;
+    uint32_t cpus;  /* 0: one */
     uint32_t other; /* boot LAB11_OTHER */
     char command_line[4096];
 };

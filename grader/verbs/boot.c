@@ -300,6 +300,20 @@ bool linux_boot_request(struct lab11_boot *boot, const char *command_line,
     return true;
 }
 
+static bool cpus_take(struct lab11_boot *boot, const char *text)
+{
+    char *end = NULL;
+    const unsigned long n = text ? strtoul(text, &end, 10) : 1;
+
+    if (text && (end == text || *end || n < 1 || n > LINUX_CPUS_MAX)) {
+        fprintf(stderr, "grader: CPUS=%s: the board has 1 to %u processors\n", text,
+                LINUX_CPUS_MAX);
+        return false;
+    }
+    boot->cpus = (uint32_t)n;
+    return true;
+}
+
 /* Together with MODULES=, KERNEL= is the machine's own, as for every other verb. */
 static bool is_guests_kernel(const struct settings *s)
 {
@@ -318,7 +332,8 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
     struct built built;
     int status;
 
-    if (!linux_boot_request(&boot, s->command_line, s->device))
+    if (!linux_boot_request(&boot, s->command_line, s->device) ||
+        !cpus_take(&boot, s->cpus))
         return EXIT_USAGE;
     if (is_guests_kernel(s)) {
         machine.kernel = NULL;
@@ -364,5 +379,6 @@ const struct verb verb_boot = {
         "make boot                   Linux in your VMM, on this terminal (the capstone)\n"
         "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n"
         "      KERNEL=file              another kernel: vmlinux, bzImage, multiboot "
-        "image\n",
+        "image\n"
+        "      CPUS=2                   so many processors, up to 4\n",
 };

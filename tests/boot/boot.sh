@@ -38,6 +38,11 @@ boot_kernels_refused() {
         boot_refuses '200 MiB' "KERNEL=$scratch/huge"
 }
 
+boot_processors_refused() {
+    boot_refuses '1 to 4 processors' CPUS=0 && boot_refuses '1 to 4 processors' CPUS=5 &&
+        boot_refuses '1 to 4 processors' CPUS=one
+}
+
 boot_multiboot() {
     gcc -m32 -nostdlib -static -Wl,-Ttext=0x200000 -Wl,--build-id=none \
         -o "$scratch/multiboot" tests/boot/multiboot.S || return 1
@@ -73,9 +78,16 @@ boot_outside_guests() {
     else skip "a bzImage: apt has no cloud kernel here"; fi
 }
 
+boot_two_processors() {
+    boot_says '^processors 2$' 'echo processors $(grep -c ^processor /proc/cpuinfo)\npoweroff -f\n' CPUS=2 &&
+        grep -q 'switched itself off' "$scratch/boot" || { cat "$scratch/boot"; return 1; }
+}
+
 suite_boot() {
     check "Linux gets to a prompt, answers, and powers off" \
         boot_says '^6006$' 'echo $((77 * 78))\npoweroff -f\n'
+    check "two processors" boot_two_processors
+    check "no processor, five, and one in words are refused" boot_processors_refused
     check "what cannot be a kernel is refused at once, in clear words" boot_kernels_refused
     check "a multiboot image gets what it was promised" boot_multiboot
     boot_outside_guests
