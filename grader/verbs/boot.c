@@ -18,6 +18,7 @@
 #include "judge/qemu.h"
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/process_cpu.h"
 #include "lib/raw_terminal.h"
 #include "machine/frames.h"
 #include "prepare/prepare.h"
@@ -35,10 +36,13 @@
 /* What goes on between this terminal and the guest. */
 struct session {
     int channel;
-    bool terminal; /* keys come from one */
-    bool quiet;    /* nobody wants to see the console */
+    pid_t machine;
+    double cpu_start, cpu_prompt; /* its CPU time; cpu_prompt 0: there was none */
+    bool terminal;                /* keys come from one */
+    bool quiet;                   /* nobody wants to see the console */
     bool prefix, end;
     bool typing; /* keys are taken (from a pipe: not before there is a prompt) */
+    bool has_prompt;
     char tail[sizeof PROMPT];
     bool ended; /* END has come */
     struct run_end how;
@@ -53,8 +57,17 @@ static void tail_add(struct session *session, const char *text, size_t size)
     for (size_t i = 0; i < size; i++) {
         memmove(session->tail, session->tail + 1, room - 1);
         session->tail[room - 1] = text[i];
-        session->typing |= strcmp(session->tail, PROMPT) == 0;
+        session->has_prompt |= strcmp(session->tail, PROMPT) == 0;
     }
+}
+
+/* The first prompt: a typist may have it, and that is what a boot costs. */
+static void prompt_note(struct session *session)
+{
+    session->typing |= session->has_prompt;
+    if (!session->has_prompt || session->cpu_prompt > 0 || session->machine <= 0)
+        return;
+    session->cpu_prompt = process_cpu(session->machine) - session->cpu_start;
 }
 
 static void frame_take(struct session *session, const struct frame_header *header,
@@ -67,6 +80,7 @@ static void frame_take(struct session *session, const struct frame_header *heade
         if (!session->quiet && write(STDOUT_FILENO, payload, header->length) < 0)
             session->end = true;
         tail_add(session, payload, header->length);
+        prompt_note(session);
         break;
     case FRAME_ANSWER:
         session->answered = header->length == head + sizeof session->out;
@@ -168,12 +182,20 @@ static void failure_print(const struct lab11_boot_output *out)
     }
 }
 
+static void prompt_print(const struct session *session)
+{
+    if (session->cpu_prompt > 0)
+        fprintf(stderr, "\nFrom start to prompt: %.1f s of the machine's CPU time.",
+                session->cpu_prompt);
+}
+
 static int session_report(const struct session *session, double seconds)
 {
     const struct lab11_boot_output *out = &session->out;
     uint64_t all = 0;
 
     if (session->end) {
+        prompt_print(session);
         fprintf(stderr, "\nEnded (Ctrl-A x) after %.1f s.\n", seconds);
         return EXIT_ALL;
     }
@@ -186,6 +208,7 @@ static int session_report(const struct session *session, double seconds)
         failure_print(out);
         return EXIT_POINTS;
     }
+    prompt_print(session);
     fprintf(stderr, "\nAfter %.1f s %s. Exits that reached the VMM:", seconds,
             end_text(out));
     for (uint32_t reason = 0; reason < VCPU_EXIT_REASONS; reason++) {
@@ -239,6 +262,8 @@ static int machine_session(const char *subject, const char *folder,
         return EXIT_GRADER;
     }
     session.channel = machine.channel;
+    session.machine = machine.pid;
+    session.cpu_start = process_cpu(machine.pid);
     session.terminal = raw_terminal_take();
     session.typing = session.terminal;
     fprintf(stderr, session.terminal
