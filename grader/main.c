@@ -19,8 +19,10 @@ static int verb_run(int argc, char **argv)
     }
     for (const struct verb *const *v = verbs; *v; v++)
         if (strcmp((*v)->name, argv[1]) == 0)
-            return settings_parse(&settings, argc - 2, argv + 2) ? (*v)->run(&settings)
-                                                                 : EXIT_USAGE;
+            return settings_parse(&settings, argc - 2, argv + 2) &&
+                           ((*v)->guest_kernel || settings_kernel(&settings))
+                       ? (*v)->run(&settings)
+                       : EXIT_USAGE;
     fprintf(stderr, "grader: there is no verb '%s'; see make help\n", argv[1]);
     return EXIT_USAGE;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +21,7 @@
 #include "lib/command.h"
 #include "lib/files.h"
 #include "lib/hash.h"
+#include "lib/process_cpu.h"
 #include "lib/settings.h"
 #include "machine/frames.h"
 #include "machine/subject_run.h"
@@ -52,14 +54,29 @@ static void settings_refuse_a_seed_with_rubbish_behind_it(void **state)
         assert_false(settings_parse(&s, 1, words[i]));
 }
 
+static void process_cpu_counts_what_was_used(void **state)
+{
+    const clock_t enough = CLOCKS_PER_SEC / 10;
+    const double before = process_cpu(getpid());
+    const clock_t start = clock();
+
+    (void)state;
+    while (clock() - start < enough)
+        ;
+    assert_true(process_cpu(getpid()) - before > 0.05);
+    assert_true(process_cpu(0x3fffffff) < 0.001); /* there is none */
+}
+
 static void settings_want_kernel_and_modules_together(void **state)
 {
     char *one[] = {"KERNEL=/boot/vmlinuz"}, *both[] = {"KERNEL=a", "MODULES=b"};
     struct settings s;
 
     (void)state;
-    assert_false(settings_parse(&s, 1, one));
+    assert_true(settings_parse(&s, 1, one));
+    assert_false(settings_kernel(&s));
     assert_true(settings_parse(&s, 2, both));
+    assert_true(settings_kernel(&s));
 }
 
 /* --- files ---------------------------------------------------------------------------------------- */
@@ -614,6 +631,7 @@ int main(void)
         cmocka_unit_test(settings_take_known_names_and_refuse_others),
         cmocka_unit_test(settings_refuse_a_seed_with_rubbish_behind_it),
         cmocka_unit_test(settings_want_kernel_and_modules_together),
+        cmocka_unit_test(process_cpu_counts_what_was_used),
         cmocka_unit_test(path_that_is_too_long_becomes_empty_not_shorter),
         cmocka_unit_test(file_is_written_whole_or_the_old_one_stays),
         cmocka_unit_test(folder_is_removed_without_following_links),

@@ -14,6 +14,7 @@
 #   cage      where no namespaces can be made (CAGE_LONG=1: attacks and mutants there too)
 #   orphans   graders are killed at random moments (KILLS=20 of them), beside busy processes:
 #             nobody is left, nothing of the caller's is held
+#   boot      make boot: a prompt, other kernels (memtest86+, a bzImage, multiboot)
 #   usage     bad usage, interruptions, damage, verbs; odd folders and file systems (bats)
 #   dist      what a student gets: no solution in it, and it works
 #   export    results in the formats of others; Gradescope's scripts
@@ -42,6 +43,7 @@ mutants
 attacks
 cage
 orphans
+boot
 usage
 kernel
 dist
@@ -86,6 +88,7 @@ counted() {
 . tests/course/dist.sh
 . tests/course/export.sh
 . tests/course/similarity.sh
+. tests/boot/boot.sh
 
 suite_format() {
     local formatter
@@ -359,6 +362,7 @@ suite_pages() {
     missing=$(slides_missing)
     if [ -n "$missing" ]; then skip "pages: $missing"; return; fi
     check "the reference's runs are recorded" $grader grade FROM=solutions
+    check "and its boot of Linux" $grader grade FROM=solutions LAB=11 CHECK=linux_answers
     node tests/pages/pages.mjs >"$scratch/pages.log" 2>&1
     grep -v -e '^pages: ' -e '^  ok' "$scratch/pages.log"
     counted "$scratch/pages.log" pages

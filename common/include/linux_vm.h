@@ -2,7 +2,7 @@
  *
  *   01 kvm_open, vm_create    board_create    01 vcpu_create    02 memory_slot_add
  *   board_cpuid    uart_init    platform, ACPI    [08 vfio_open, pci_bridge_pass]
- *   boot_linux    03 vcpu_run, and a thread that types
+ *   boot_linux (or foreign_kernel_boot)    03 vcpu_run, and a thread that types
  */
 #ifndef LINUX_VM_H
 #define LINUX_VM_H
@@ -14,9 +14,12 @@
 #include "platform.h"
 #include "uart.h"
 
+#include <pthread.h>
+
 #define LINUX_UART_PORT 0x3f8u
 #define LINUX_UART_GSI  4u
 #define LINUX_PCI_GSI   11u
+#define LINUX_CPUS_MAX  4u
 
 struct linux_vm_request {
     struct boot_file kernel, initramfs;
@@ -25,8 +28,9 @@ struct linux_vm_request {
     const char *group_path; /* of the device to pass, "/dev/vfio/N"; NULL: none */
     const char *address;    /* its "0000:00:05.0" */
     bool has_pci;
-    int keys;    /* what is read here is typed into the UART; -1: nothing */
-    int console; /* where what the UART sends is written; -1: nowhere */
+    unsigned cpus; /* 0: one */
+    int keys;      /* what is read here is typed into the UART; -1: nothing */
+    int console;   /* where what the UART sends is written; -1: nowhere */
     /* Called when all is ready for the first instruction, and when the run has ended but all
      * is still there; may be NULL. */
     void (*ready)(void), (*ended)(void);
@@ -47,10 +51,22 @@ enum linux_vm_step {
     LINUX_VM_ENDED,
 };
 
+/* A processor beside the first one. KVM has it wait until the guest sends INIT and SIPI. */
+struct linux_cpu {
+    struct linux_vm *machine;
+    struct vcpu vcpu;
+    pthread_t thread;
+    bool is_running;
+    int result; /* of vcpu_run() */
+    struct run_stop stop;
+};
+
 struct linux_vm {
     struct kvm kvm;
     struct vm vm;
-    struct vcpu vcpu;
+    struct vcpu vcpu; /* the one that starts */
+    struct linux_cpu others[LINUX_CPUS_MAX - 1];
+    unsigned other_count;
     struct guest_ram ram;
     struct uart uart;
     struct platform platform;

@@ -10,6 +10,7 @@
 
 #include "acpi_tables.h"
 #include "board.h"
+#include "foreign_kernel.h"
 #include "kvm_open.h"
 #include "memory_slots.h"
 #include "vfio_device.h"
@@ -59,7 +60,7 @@ static void *console_thread(void *owner)
 
 /* --- step by step ---------------------------------------------------------------------------- */
 
-static int processor_make(struct linux_vm *machine)
+static int processors_make(struct linux_vm *machine, unsigned cpus)
 {
     int r;
 
@@ -74,7 +75,15 @@ static int processor_make(struct linux_vm *machine)
     if (r < 0)
         return r;
     machine->step = LINUX_VM_VCPU;
-    return vcpu_create(&machine->vcpu, &machine->vm, 0, NULL);
+    r = vcpu_create(&machine->vcpu, &machine->vm, 0, NULL);
+    for (unsigned i = 1; r == 0 && i < cpus; i++) {
+        struct linux_cpu *cpu = &machine->others[machine->other_count];
+
+        *cpu = (struct linux_cpu){.machine = machine};
+        r = vcpu_create(&cpu->vcpu, &machine->vm, i, NULL);
+        machine->other_count += r == 0;
+    }
+    return r;
 }
 
 static int memory_make(struct linux_vm *machine, uint64_t size)
@@ -95,6 +104,8 @@ static int board_fill(struct linux_vm *machine)
 
     machine->step = LINUX_VM_CPUID;
     r = board_cpuid(&machine->vcpu);
+    for (unsigned i = 0; r == 0 && i < machine->other_count; i++)
+        r = board_cpuid(&machine->others[i].vcpu);
     if (r < 0)
         return r;
     machine->step = LINUX_VM_UART;
@@ -133,8 +144,71 @@ static int kernel_place(struct linux_vm *machine, const struct linux_vm_request 
     int r;
 
     machine->step = LINUX_VM_BOOT;
-    r = acpi_tables_write(&machine->vm, 1, request->has_pci, &boot.rsdp);
-    return r < 0 ? r : boot_linux(&machine->vcpu, &boot);
+    r = acpi_tables_write(&machine->vm, machine->other_count + 1, request->has_pci,
+                          &boot.rsdp);
+    if (r < 0)
+        return r;
+    return foreign_kernel_kind(&boot.kernel) == FOREIGN_NONE
+               ? boot_linux(&machine->vcpu, &boot)
+               : foreign_kernel_boot(&machine->vcpu, &boot);
+}
+
+/* --- processors beside the first ----------------------------------------------------------- */
+
+/* KVM_RUN comes back with EAGAIN when a processor has been woken by INIT or SIPI: once more. However
+ * one ends, the machine does. */
+static void *processor_thread(void *owner)
+{
+    struct linux_cpu *cpu = owner;
+
+    do
+        cpu->result = vcpu_run(&cpu->vcpu, &cpu->stop);
+    while (cpu->result == -EAGAIN);
+    vcpu_kick(&cpu->machine->vcpu);
+    return NULL;
+}
+
+static int others_start(struct linux_vm *machine)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < machine->other_count; i++) {
+        struct linux_cpu *cpu = &machine->others[i];
+
+        r = -pthread_create(&cpu->thread, NULL, processor_thread, cpu);
+        cpu->is_running = r == 0;
+    }
+    return r;
+}
+
+/* If one of them was why the first was kicked, its reason is the machine's. */
+static int others_end(struct linux_vm *machine)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < machine->other_count; i++) {
+        struct linux_cpu *cpu = &machine->others[i];
+
+        if (!cpu->is_running)
+            continue;
+        vcpu_kick(&cpu->vcpu);
+        pthread_join(cpu->thread, NULL);
+        if (cpu->result < 0)
+            r = cpu->result;
+        else if (cpu->stop.status != RUN_KICKED && machine->stop.status == RUN_KICKED)
+            machine->stop = cpu->stop;
+    }
+    return r;
+}
+
+static int processors_run(struct linux_vm *machine)
+{
+    int r = others_start(machine), others;
+
+    if (r == 0)
+        r = vcpu_run(&machine->vcpu, &machine->stop);
+    others = others_end(machine);
+    return r < 0 ? r : others;
 }
 
 static int run(struct linux_vm *machine)
@@ -150,7 +224,7 @@ static int run(struct linux_vm *machine)
     r = -pthread_create(&typist, NULL, console_thread, machine);
     if (r < 0)
         return r;
-    r = vcpu_run(&machine->vcpu, &machine->stop);
+    r = processors_run(machine);
     while (write(machine->end, &one, sizeof one) < 0 && errno == EINTR)
         ;
     pthread_join(typist, NULL);
@@ -162,11 +236,16 @@ static int run(struct linux_vm *machine)
 static void machine_destroy(struct linux_vm *machine)
 {
     memcpy(machine->exits, machine->vcpu.exits, sizeof machine->exits);
+    for (unsigned i = 0; i < machine->other_count; i++)
+        for (unsigned k = 0; k < VCPU_EXIT_REASONS; k++)
+            machine->exits[k] += machine->others[i].vcpu.exits[k];
     machine->unclaimed = machine->vm.pio.unclaimed;
     if (machine->pci.has_passed)
         pci_bridge_remove(&machine->pci);
     if (machine->device.container >= 0)
         vfio_close(&machine->device);
+    for (unsigned i = 0; i < machine->other_count; i++)
+        vcpu_destroy(&machine->others[i].vcpu);
     vcpu_destroy(&machine->vcpu);
     vm_destroy(&machine->vm);
     kvm_close(&machine->kvm);
@@ -187,7 +266,7 @@ int linux_vm_run(struct linux_vm *machine, const struct linux_vm_request *reques
                                  .keys = request->keys,
                                  .console = request->console,
                                  .end = -1};
-    r = processor_make(machine);
+    r = processors_make(machine, request->cpus);
     if (r == 0)
         r = memory_make(machine, request->ram_size);
     if (r == 0)

@@ -35,6 +35,7 @@ static const char *const best[] = {
     [8] = "interrupts_reach_the_guest",
     [9] = "demand_works_on_the_device",
     [10] = "exits_of_l2_go_to_their_level",
+    [11] = "linux_answers",
 };
 
 const char *trace_best(const struct lab *lab)

@@ -28,7 +28,9 @@ const char *capstone_step(uint32_t step)
 const char *capstone_error(uint32_t step, int error)
 {
     if (step == LINUX_VM_BOOT && error == ENOEXEC)
-        return "the kernel is no ELF file for x86-64";
+        return "the kernel is no ELF file for x86-64, no bzImage and no multiboot image, "
+               "or is "
+               "damaged";
     if (step == LINUX_VM_BOOT && error == ENOTSUP)
         return "the kernel has no PVH note: it cannot be entered without a firmware";
     if (step == LINUX_VM_BOOT && error == EFBIG)

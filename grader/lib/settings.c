@@ -119,6 +119,7 @@ bool settings_parse(struct settings *s, int count, char **words)
         {"CAGE", &s->cage},
         {"CMDLINE", &s->command_line},
         {"DEVICE", &s->device},
+        {"CPUS", &s->cpus},
         {NULL, NULL},
     };
 
@@ -150,10 +151,14 @@ bool settings_parse(struct settings *s, int count, char **words)
         fprintf(stderr, "grader: SANITIZE=1 works on TARGET=model only\n");
         return false;
     }
-    if (!s->kernel != !s->modules) {
-        fprintf(stderr, "grader: KERNEL= (a bzImage) and MODULES= (a /lib/modules/VERSION "
-                        "folder) go together\n");
-        return false;
-    }
     return seed_parse(s);
+}
+
+bool settings_kernel(const struct settings *s)
+{
+    if (!s->kernel == !s->modules)
+        return true;
+    fprintf(stderr, "grader: KERNEL= (a bzImage) and MODULES= (a /lib/modules/VERSION "
+                    "folder) go together\n");
+    return false;
 }

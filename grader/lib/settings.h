@@ -17,8 +17,8 @@ struct settings {
     const char *partition, *time, *memory, *hosts;
     const char *format, *hide; /* of an export */
     const char *hints, *sources, *corpus;
-    const char *command_line, *device; /* of make boot */
-    bool not_own;                      /* OWN=0 was said */
+    const char *command_line, *device, *cpus; /* of make boot */
+    bool not_own;                             /* OWN=0 was said */
     uint64_t seed;
 };
 
@@ -26,5 +26,8 @@ uint64_t seed_random(void);
 
 /* Fills *s, or explains what is wrong on stderr and returns false. */
 bool settings_parse(struct settings *s, int count, char **words);
+
+/* The machine's own kernel comes with its modules. (One for a guest, of make boot, does not.) */
+bool settings_kernel(const struct settings *s);
 
 #endif

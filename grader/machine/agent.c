@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,6 +73,21 @@ static int subject_keep(struct agent *agent, const void *image, size_t size)
     return write_exactly(fd, image, size);
 }
 
+/* If it does not work, the subject finds none, and its report says so. */
+static int kernel_keep(const struct agent *agent, const void *image, size_t size)
+{
+    int fd = agent->in_machine
+                 ? open(GUEST_KERNEL, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                 : -1;
+
+    if (fd < 0)
+        return 0;
+    if (write_exactly(fd, image, size) < 0)
+        unlink(GUEST_KERNEL);
+    close(fd);
+    return 0;
+}
+
 static int run_refuse(const struct agent *agent, int errnum)
 {
     const struct run_end end = {.outcome = RUN_NOT_STARTED, .status = errnum};
@@ -107,6 +123,8 @@ static int frame_serve(struct agent *agent, const struct frame_header *header,
         return trace_formats_send(agent->place.channel);
     case FRAME_SUBJECT:
         return subject_keep(agent, payload, header->length);
+    case FRAME_KERNEL:
+        return kernel_keep(agent, payload, header->length);
     case FRAME_RUN:
         if (agent->place.program < 0 || !run_job_parse(&job, payload, header->length))
             return run_refuse(agent, EINVAL);

@@ -6,6 +6,7 @@
  *
  *   judge -> agent   HELLO
  *                    SUBJECT <program>              kept until the next one
+ *                    KERNEL <image>                 a file for the next run of a Linux
  *                    RUN <run_request, windows, plan, arena input>
  *                    CONTINUE [handover]            answers CHECKPOINT
  *                    STOP                           ends a run that takes too long
@@ -21,7 +22,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 #define FRAME_MAX        (64u << 20)
 
 enum frame_type {
@@ -30,8 +31,9 @@ enum frame_type {
     FRAME_HELLO,       /* empty: asks for READY */
     FRAME_FORMATS,     /* empty: asks for the kernel's trace event formats */
     FRAME_CONTINUE,    /* empty, or struct handover: answers CHECKPOINT */
-    FRAME_STOP, /* empty: the run has had its time; nothing where it has just ended */
-    FRAME_KEYS, /* with RUN_TERMINAL: bytes for the subject's input */
+    FRAME_STOP,   /* empty: the run has had its time; nothing where it has just ended */
+    FRAME_KEYS,   /* with RUN_TERMINAL: bytes for the subject's input */
+    FRAME_KERNEL, /* a kernel to boot instead of the machine's own: kept as GUEST_KERNEL */
 
     FRAME_READY = 100, /* struct ready: the answer to HELLO */
     FRAME_FORMAT_TEXT, /* name, NUL, text of one format file; the last one is empty */
@@ -46,6 +48,8 @@ enum frame_type {
     FRAME_CHECKPOINT, /* u32 checkpoint: with RUN_HOLD, the subject stands until CONTINUE */
     FRAME_CONSOLE,    /* with RUN_TERMINAL: what the subject printed, while it runs */
 };
+
+#define GUEST_KERNEL "/boot/other"
 
 struct frame_header {
     uint32_t type;

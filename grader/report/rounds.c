@@ -85,6 +85,14 @@ bool rounds_next(struct rounds *rounds, struct round *round)
     return true;
 }
 
+uint64_t rounds_start_ns(const struct kvm_events *events)
+{
+    for (size_t i = 0; i < events->count; i++)
+        if (events->list[i].kind == EVENT_ENTRY)
+            return events->list[i].time_ns;
+    return events->count ? events->list[0].time_ns : 0;
+}
+
 bool rounds_nested(const struct kvm_events *events)
 {
     return kvm_events_count(events, EVENT_NESTED_ENTRY, KVM_EVENT_ANY) > 0;

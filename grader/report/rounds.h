@@ -39,6 +39,9 @@ struct rounds rounds_begin(const struct kvm_events *events);
 /* Takes the next round. False: there was none. */
 bool rounds_next(struct rounds *rounds, struct round *round);
 
+/* When the guest starts: time 0 of the pages. */
+uint64_t rounds_start_ns(const struct kvm_events *events);
+
 /* Did L1 run an L2? */
 bool rounds_nested(const struct kvm_events *events);
 

@@ -16,15 +16,11 @@
 #include "lib/host.h"
 #include "lib/json.h"
 #include "lib/lab.h"
+#include "report/page.h"
 #include "report/rounds.h"
 #include "report/trace_page.h"
 
-#define PAGES      "grader/pages"
-#define MARK       ">DATA<"
-#define SHARED     "/*<" /* and a file of pages/ follows */
-#define SHARED_END ">*/"
-#define REASONS    32
-#define LINES_MAX  512
+#define LINES_MAX 512
 
 #define REAL_MODE_BASE 0x10000u /* a real-mode guest's CS; its RIP counts from there */
 
@@ -43,8 +39,7 @@ struct page {
     /* of the guest (with an L1: of L2) and of L1, with their source lines; "": unknown */
     char elf[PROGRAMS][PATH_ROOM];
     bool real_mode;
-    uint32_t reasons[REASONS];
-    int reason_count;
+    struct page_reasons reasons;
     struct {
         int program;
         uint64_t rip;
@@ -127,49 +122,7 @@ static void programs_find(struct page *p, const struct trace_head *head,
             p->elf[i][0] = 0;
 }
 
-/* Time 0 of the page: the guest starts. */
-static uint64_t first_entry(const struct kvm_events *events)
-{
-    for (size_t i = 0; i < events->count; i++)
-        if (events->list[i].kind == EVENT_ENTRY)
-            return events->list[i].time_ns;
-    return events->count ? events->list[0].time_ns : 0;
-}
-
 /* --- the data --------------------------------------------------------------------------------- */
-
-/* A string in JSON that may stand inside a script element. */
-static void text_put(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-
-        if (c < ' ' || c == '"' || c == '\\' || c == '<')
-            fprintf(file, "\\u%04x", c);
-        else
-            fputc(c, file);
-    }
-    fputc('"', file);
-}
-
-static void member_put(FILE *file, const char *name, const char *text)
-{
-    fprintf(file, "\"%s\":", name);
-    text_put(file, text);
-    fputs(",\n", file);
-}
-
-static int reason_of(struct page *p, uint32_t reason)
-{
-    int i = 0;
-
-    while (i < p->reason_count && p->reasons[i] != reason)
-        i++;
-    if (i == p->reason_count && i < REASONS - 1)
-        p->reasons[p->reason_count++] = reason;
-    return i;
-}
 
 static uint64_t since(const struct page *p, uint64_t ns)
 {
@@ -182,11 +135,11 @@ static void round_put(FILE *file, struct page *p, const struct round *r)
     char details[200];
 
     round_describe(r, details, sizeof details);
-    fprintf(file,
-            "[%" PRIu64 ",\"%#" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
-            since(p, r->exit->time_ns), r->exit->rip, reason_of(p, r->exit->reason), band,
-            since(p, r->begin_ns), since(p, r->user_ns), since(p, r->end_ns));
-    text_put(file, details);
+    fprintf(
+        file, "[%" PRIu64 ",\"%#" PRIx64 "\",%d,%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
+        since(p, r->exit->time_ns), r->exit->rip, page_reason(&p->reasons, r->exit->reason),
+        band, since(p, r->begin_ns), since(p, r->user_ns), since(p, r->end_ns));
+    page_text_put(file, details);
     fprintf(file, ",%d,%d",
             line_of(p, p->nested && !r->from_l2 ? PROGRAM_L1 : PROGRAM_GUEST, r->exit->rip),
             r->reflected        ? ANSWER_L1
@@ -194,7 +147,7 @@ static void round_put(FILE *file, struct page *p, const struct round *r)
                                 : ANSWER_KERNEL);
     if (round_wish(r)[0]) {
         fputc(',', file);
-        text_put(file, round_wish(r));
+        page_text_put(file, round_wish(r));
     }
     fputc(']', file);
 }
@@ -214,42 +167,13 @@ static void rounds_put(FILE *file, struct page *p)
 
 static void names_put(FILE *file, const struct page *p)
 {
-    fputs("\"reasons\":[", file);
-    for (int i = 0; i < p->reason_count; i++) {
-        char name[40];
-
-        snprintf(name, sizeof name, "%s (%#x)", svm_exit_name(p->reasons[i]),
-                 p->reasons[i]);
-        fputs(i ? "," : "", file);
-        text_put(file, name);
-    }
-    fputs("],\n\"lines\":[", file);
+    page_reasons_put(file, &p->reasons);
+    fputs("\"lines\":[", file);
     for (int i = 0; i < p->line_count; i++) {
         fputs(i ? "," : "", file);
-        text_put(file, p->lines[i] ? p->lines[i] : "");
+        page_text_put(file, p->lines[i] ? p->lines[i] : "");
     }
     fputs("],\n", file);
-}
-
-/* Title, check and, where it failed, what was asked and seen, and at which event (0: the last one;
- * -1: none of this page's). */
-static void about_put(FILE *file, const struct page_about *about, const char *kind)
-{
-    const cJSON *point = cJSON_GetObjectItem(about->verdict, "point");
-    char title[200];
-
-    snprintf(title, sizeof title, "Lab %02d, %.100s", about->lab->number,
-             json_text(about->lab->declared, "title"));
-    member_put(file, "title", title);
-    member_put(file, "check", json_text(lab_check(about->lab, about->id), "title"));
-    member_put(file, "id", about->id);
-    if (strcmp(json_text(about->verdict, "verdict"), "fail") != 0)
-        return;
-    fputs("\"failed\":{", file);
-    member_put(file, "asked", json_text(about->verdict, "asked"));
-    member_put(file, "seen", json_text(about->verdict, "seen"));
-    fprintf(file, "\"number\":%d},\n",
-            strcmp(json_text(point, "kind"), kind) == 0 ? json_int(point, "number") : -1);
 }
 
 static void data_put(FILE *file, void *argument)
@@ -259,74 +183,14 @@ static void data_put(FILE *file, void *argument)
     char text[200];
 
     fputs("{", file);
-    about_put(file, p->about, "exit");
+    page_about_put(file, p->about, "exit");
     snprintf(text, sizeof text, "check %.80s, SEED=%" PRIu64 "%s%.48s", p->about->id,
              head->seed, head->guest[0] ? ", guest " : "", head->guest);
-    member_put(file, "subtitle", text);
+    page_member_put(file, "subtitle", text);
     fprintf(file, "\"nested\":%s,\n", p->nested ? "true" : "false");
     rounds_put(file, p);
     names_put(file, p);
     fputs("\"format\":2}\n", file);
-}
-
-/* --- the file ----------------------------------------------------------------------------------- */
-
-/* Copies text up to `end`; where it says what several pages share, in its place the file of
- * that name. */
-static void template_print(FILE *file, const char *text, const char *end)
-{
-    const char *mark, *stop;
-
-    while ((mark = strstr(text, SHARED)) && mark < end &&
-           (stop = strstr(mark, SHARED_END)) != NULL) {
-        const char *name = mark + strlen(SHARED);
-        char path[PATH_ROOM], *shared;
-
-        path_make(path, PAGES "/%.*s", (int)(stop - name), name);
-        shared = file_read(path, 1u << 20, NULL);
-        fwrite(text, 1, (size_t)(mark - text), file);
-        fputs(shared ? shared : "", file);
-        free(shared);
-        text = stop + strlen(SHARED_END);
-    }
-    fwrite(text, 1, (size_t)(end - text), file);
-}
-
-/* Copies a template; data() writes what stands at its mark. */
-static bool page_print(FILE *file, const char *template,
-                       void (*data)(FILE *file, void *argument), void *argument)
-{
-    char *text = file_read(template, 1u << 20, NULL);
-    const char *mark = text ? strstr(text, MARK) : NULL;
-
-    if (mark) {
-        const char *rest = mark + strlen(MARK) - 1;
-
-        template_print(file, text, mark + 1);
-        data(file, argument);
-        template_print(file, rest, rest + strlen(rest));
-    }
-    free(text);
-    return mark && !ferror(file);
-}
-
-static bool page_write(char *path, const char *name, const char *template,
-                       void (*data)(FILE *file, void *argument), void *argument)
-{
-    char fresh[PATH_ROOM];
-    FILE *file;
-    bool ok;
-
-    path_make(path, "build/trace/%s.html", name);
-    path_make(fresh, "%s.new", path);
-    file = folder_make("build/trace") ? fopen(fresh, "we") : NULL;
-    if (!file)
-        return false;
-    ok = page_print(file, template, data, argument);
-    ok = fclose(file) == 0 && ok && rename(fresh, path) == 0;
-    if (!ok)
-        unlink(fresh);
-    return ok;
 }
 
 bool trace_page_write(char *path, const struct kvm_events *events,
@@ -335,7 +199,7 @@ bool trace_page_write(char *path, const struct kvm_events *events,
     struct page p = {.events = events,
                      .head = head,
                      .about = about,
-                     .start_ns = first_entry(events),
+                     .start_ns = rounds_start_ns(events),
                      .nested = rounds_nested(events)};
     char name[200];
     bool ok;
@@ -361,7 +225,7 @@ static void view_put(FILE *file, void *argument)
     const struct view *v = argument;
 
     fputs("{", file);
-    about_put(file, v->about, v->kind);
+    page_about_put(file, v->about, v->kind);
     fputs("\"run\":", file);
     for (const char *c = v->json; *c; c++)
         if (*c == '<')

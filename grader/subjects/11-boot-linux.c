@@ -75,6 +75,7 @@ static void boot(struct subject *subject)
     struct linux_vm_request request = {.command_line = in->command_line,
                                        .ram_size = (uint64_t)in->ram_mib << 20,
                                        .has_pci = in->has_pci,
+                                       .cpus = in->cpus,
                                        .address = DEVICE,
                                        .keys = in->terminal ? 0 : -1,
                                        .console = in->terminal ? 1 : -1,
@@ -82,7 +83,7 @@ static void boot(struct subject *subject)
                                        .ended = in->terminal ? NULL : subject_checkpoint};
 
     subject->output_size = sizeof *out;
-    out->result = file_map(&request.kernel, LAB11_KERNEL);
+    out->result = file_map(&request.kernel, in->other ? LAB11_OTHER : LAB11_KERNEL);
     if (out->result == 0)
         out->result = file_map(&request.initramfs, LAB11_INITRAMFS);
     if (out->result == 0 && in->device) {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "linux_vm.h"
+#include "machine/protocol.h"
 
 enum lab11_entry {
     LAB11_BOOT = 0, /* struct lab11_boot -> struct lab11_boot_output */
@@ -127,6 +128,7 @@ struct lab11_pci_output {
 
 /* Files of the machine. */
 #define LAB11_KERNEL    "/boot/vmlinux"
+#define LAB11_OTHER     GUEST_KERNEL /* one that somebody brought */
 #define LAB11_INITRAMFS "/boot/initramfs"
 
 #define LAB11_RAM_MIB 128
@@ -136,6 +138,8 @@ struct lab11_boot {
     uint32_t has_pci;
     uint32_t device; /* pass it through */
     uint32_t ram_mib;
+    uint32_t cpus;  /* 0: one */
+    uint32_t other; /* boot LAB11_OTHER */
     char command_line[4096];
 };
 

@@ -15,6 +15,7 @@
 #include "judge/qemu.h"
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/process_cpu.h"
 #include "machine/frames.h"
 #include "report/terminal.h"
 #include "subjects/bench.h"
@@ -253,22 +254,6 @@ static void bench_walks(struct bench *b)
     built_free(&built);
 }
 
-/* CPU seconds of a process, its threads' together. */
-static double cpu_of(pid_t pid)
-{
-    char path[64], *text, *at;
-    unsigned long user = 0, kernel = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    text = file_read(path, 4096, NULL);
-    at = text ? strrchr(text, ')')
-              : NULL; /* behind the name, which may have anything in it */
-    if (at)
-        sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel);
-    free(text);
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
 /* The machine's CPU time from the start of the VMM to the guest's prompt; 1e9: no prompt. */
 static double boot_once(const struct bench *b, const char *subject)
 {
@@ -280,9 +265,9 @@ static double boot_once(const struct bench *b, const char *subject)
     linux_boot_request(&boot, NULL, NULL);
     if (machine_restore(&m, b->targets.boot_machine, why, sizeof why) < 0)
         return seconds;
-    cpu = cpu_of(m.pid);
+    cpu = process_cpu(m.pid);
     if (linux_boot_start(m.channel, subject, &boot) && linux_boot_prompt(m.channel))
-        seconds = cpu_of(m.pid) - cpu;
+        seconds = process_cpu(m.pid) - cpu;
     machine_stop(&m);
     close(m.console);
     return seconds;

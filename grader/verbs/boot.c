@@ -18,9 +18,11 @@
 #include "judge/qemu.h"
 #include "lib/command.h"
 #include "lib/files.h"
+#include "lib/process_cpu.h"
 #include "lib/raw_terminal.h"
 #include "machine/frames.h"
 #include "prepare/prepare.h"
+#include "verbs/boot_kernel.h"
 #include "verbs/lab_verb.h"
 #include "verbs/linux_boot.h"
 #include "verbs/verbs.h"
@@ -34,10 +36,13 @@
 /* What goes on between this terminal and the guest. */
 struct session {
     int channel;
-    bool terminal; /* keys come from one */
-    bool quiet;    /* nobody wants to see the console */
+    pid_t machine;
+    double cpu_start, cpu_prompt; /* its CPU time; cpu_prompt 0: there was none */
+    bool terminal;                /* keys come from one */
+    bool quiet;                   /* nobody wants to see the console */
     bool prefix, end;
     bool typing; /* keys are taken (from a pipe: not before there is a prompt) */
+    bool has_prompt;
     char tail[sizeof PROMPT];
     bool ended; /* END has come */
     struct run_end how;
@@ -52,8 +57,17 @@ static void tail_add(struct session *session, const char *text, size_t size)
     for (size_t i = 0; i < size; i++) {
         memmove(session->tail, session->tail + 1, room - 1);
         session->tail[room - 1] = text[i];
-        session->typing |= strcmp(session->tail, PROMPT) == 0;
+        session->has_prompt |= strcmp(session->tail, PROMPT) == 0;
     }
+}
+
+/* The first prompt: a typist may have it, and that is what a boot costs. */
+static void prompt_note(struct session *session)
+{
+    session->typing |= session->has_prompt;
+    if (!session->has_prompt || session->cpu_prompt > 0 || session->machine <= 0)
+        return;
+    session->cpu_prompt = process_cpu(session->machine) - session->cpu_start;
 }
 
 static void frame_take(struct session *session, const struct frame_header *header,
@@ -66,6 +80,7 @@ static void frame_take(struct session *session, const struct frame_header *heade
         if (!session->quiet && write(STDOUT_FILENO, payload, header->length) < 0)
             session->end = true;
         tail_add(session, payload, header->length);
+        prompt_note(session);
         break;
     case FRAME_ANSWER:
         session->answered = header->length == head + sizeof session->out;
@@ -167,12 +182,20 @@ static void failure_print(const struct lab11_boot_output *out)
     }
 }
 
+static void prompt_print(const struct session *session)
+{
+    if (session->cpu_prompt > 0)
+        fprintf(stderr, "\nFrom start to prompt: %.1f s of the machine's CPU time.",
+                session->cpu_prompt);
+}
+
 static int session_report(const struct session *session, double seconds)
 {
     const struct lab11_boot_output *out = &session->out;
     uint64_t all = 0;
 
     if (session->end) {
+        prompt_print(session);
         fprintf(stderr, "\nEnded (Ctrl-A x) after %.1f s.\n", seconds);
         return EXIT_ALL;
     }
@@ -185,6 +208,7 @@ static int session_report(const struct session *session, double seconds)
         failure_print(out);
         return EXIT_POINTS;
     }
+    prompt_print(session);
     fprintf(stderr, "\nAfter %.1f s %s. Exits that reached the VMM:", seconds,
             end_text(out));
     for (uint32_t reason = 0; reason < VCPU_EXIT_REASONS; reason++) {
@@ -217,8 +241,15 @@ bool linux_boot_start(int channel, const char *subject, const struct lab11_boot 
     return ok;
 }
 
+/* The kernel that somebody brought goes before. */
+static bool kernel_send(int channel, const struct boot_file *kernel)
+{
+    return kernel->size == 0 ||
+           frame_send(channel, FRAME_KERNEL, NULL, 0, kernel->bytes, kernel->size) == 0;
+}
+
 static int machine_session(const char *subject, const char *folder,
-                           const struct lab11_boot *boot)
+                           const struct lab11_boot *boot, const struct boot_file *kernel)
 {
     struct session session = {.channel = -1};
     struct machine machine;
@@ -231,13 +262,16 @@ static int machine_session(const char *subject, const char *folder,
         return EXIT_GRADER;
     }
     session.channel = machine.channel;
+    session.machine = machine.pid;
+    session.cpu_start = process_cpu(machine.pid);
     session.terminal = raw_terminal_take();
     session.typing = session.terminal;
     fprintf(stderr, session.terminal
                         ? "Your VMM boots Linux; Ctrl-A x ends it.\n"
                         : "Standard input is no terminal: what comes from it is typed at "
                           "the guest's prompt.\n");
-    if (linux_boot_start(machine.channel, subject, boot) && session_run(&session)) {
+    if (kernel_send(machine.channel, kernel) &&
+        linux_boot_start(machine.channel, subject, boot) && session_run(&session)) {
         raw_terminal_restore();
         status = session_report(&session, now_seconds() - start);
     } else {
@@ -291,19 +325,48 @@ bool linux_boot_request(struct lab11_boot *boot, const char *command_line,
     return true;
 }
 
+static bool cpus_take(struct lab11_boot *boot, const char *text)
+{
+    char *end = NULL;
+    const unsigned long n = text ? strtoul(text, &end, 10) : 1;
+
+    if (text && (end == text || *end || n < 1 || n > LINUX_CPUS_MAX)) {
+        fprintf(stderr, "grader: CPUS=%s: the board has 1 to %u processors\n", text,
+                LINUX_CPUS_MAX);
+        return false;
+    }
+    boot->cpus = (uint32_t)n;
+    return true;
+}
+
+/* Together with MODULES=, KERNEL= is the machine's own, as for every other verb. */
+static bool is_guests_kernel(const struct settings *s)
+{
+    return s->kernel && !s->modules;
+}
+
 static int linux_boot(const struct lab *lab, const struct labs *labs,
                       const struct settings *s)
 {
     struct submission submission = submission_from(s);
     char note[CAPSTONE_NOTE];
     static struct lab11_boot boot;
+    struct boot_file kernel = {.size = 0};
+    struct settings machine = *s;
     struct targets_found targets;
     struct built built;
     int status;
 
-    if (!linux_boot_request(&boot, s->command_line, s->device))
+    if (!linux_boot_request(&boot, s->command_line, s->device) ||
+        !cpus_take(&boot, s->cpus))
         return EXIT_USAGE;
-    if (!targets_prepare(&targets, s) || !boot_machine_prepare(&targets, s))
+    if (is_guests_kernel(s)) {
+        machine.kernel = NULL;
+        boot.other = 1;
+        if (!boot_kernel_read(&kernel, s->kernel, (uint64_t)boot.ram_mib << 20))
+            return EXIT_USAGE;
+    }
+    if (!targets_prepare(&targets, &machine) || !boot_machine_prepare(&targets, &machine))
         return EXIT_GRADER;
     if (targets.no_machine[0]) {
         fprintf(stderr, "grader: no machine to run it in: %s\n", targets.no_machine);
@@ -317,9 +380,10 @@ static int linux_boot(const struct lab *lab, const struct labs *labs,
     subject_build(&built, lab, labs, &submission, lab->name);
     if (built.messages && built.messages[0])
         fprintf(stderr, "%s\n", built.messages);
-    status = built.ok ? machine_session(built.subject, targets.boot_machine, &boot)
+    status = built.ok ? machine_session(built.subject, targets.boot_machine, &boot, &kernel)
                       : EXIT_POINTS;
     built_free(&built);
+    free((void *)(uintptr_t)kernel.bytes);
     return status;
 }
 
@@ -335,7 +399,11 @@ const struct verb verb_boot = {
     .name = "boot",
     .run = boot_verb,
     .whom = FOR_STUDENT,
+    .guest_kernel = true,
     .help =
         "make boot                   Linux in your VMM, on this terminal (the capstone)\n"
-        "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n",
+        "      DEVICE=edu CMDLINE=text  with the PCI device; more for the kernel\n"
+        "      KERNEL=file              another kernel: vmlinux, bzImage, multiboot "
+        "image\n"
+        "      CPUS=2                   so many processors, up to 4\n",
 };

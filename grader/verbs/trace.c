@@ -18,6 +18,8 @@
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/lab.h"
+#include "report/boot_page.h"
+#include "report/boot_story.h"
 #include "report/report.h"
 #include "report/rounds.h"
 #include "report/terminal.h"
@@ -65,12 +67,22 @@ static size_t point_exit(const cJSON *verdict)
                                                          : 0;
 }
 
+static int boot_show(char *path, const struct kvm_events *events,
+                     const struct trace_head *head, const struct page_about *about)
+{
+    if (!boot_page_write(path, events, head, about))
+        return page_failed();
+    printf("The boot as one picture (a file of its own: send it home):\n  %s\n", path);
+    return EXIT_ALL;
+}
+
 /* What the kernel recorded: as text, or totals and the page. */
 static int events_show(char *path, const struct page_about *about, bool text)
 {
     size_t size;
     struct trace_head *head = (struct trace_head *)(void *)file_read(path, SIZE_MAX, &size);
     struct kvm_events events;
+    const bool boot = strcmp(about->lab->name, CAPSTONE_LAB) == 0;
     int status = EXIT_ALL;
 
     if (!head || size < sizeof *head || head->magic != TRACE_MAGIC) {
@@ -83,12 +95,16 @@ static int events_show(char *path, const struct page_about *about, bool text)
     if (text) {
         printf("\n");
         trace_text_print(&events, point_exit(about->verdict));
+        if (boot)
+            boot_story_print(&events);
     } else {
         trace_totals_print(&events);
         status = trace_page_write(path, &events, head, about) ? EXIT_ALL : page_failed();
     }
     if (!text && status == EXIT_ALL)
         printf("The exits, for a browser (here, as text: TEXT=1):\n  %s\n", path);
+    if (!text && status == EXIT_ALL && boot)
+        status = boot_show(path, &events, head, about);
     free(head);
     return status;
 }
@@ -236,5 +252,6 @@ const struct verb verb_trace = {
     .name = "trace",
     .run = trace_verb,
     .whom = FOR_STUDENT,
-    .help = "make trace LAB=n [CHECK=id] your last graded run as a page; TEXT=1: as text\n",
+    .help = "make trace LAB=n [CHECK=id] your last graded run as a page; TEXT=1: as text\n"
+            "                              (LAB=11: and the boot as one picture)\n",
 };

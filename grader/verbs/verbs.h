@@ -11,7 +11,8 @@ struct verb {
     const char *name;
     int (*run)(const struct settings *s); /* returns the exit status (status.h) */
     enum verb_user whom;
-    const char *help; /* its lines of `make help`, at most 80 columns; NULL: none */
+    bool guest_kernel; /* KERNEL= alone is for a guest */
+    const char *help;  /* its lines of `make help`, at most 80 columns; NULL: none */
 };
 
 extern const struct verb verb_grade; /* watch runs it, too */

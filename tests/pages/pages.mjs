@@ -107,6 +107,39 @@ async function timelineTest() {
   await linked.close();
 }
 
+/* The boot of a Linux: the same numbers as in the text form, and the console moves with time. */
+async function bootTest() {
+  const id = 'linux_answers', text = trace(11, id, 'TEXT=1');
+  const page = await open(pagesOf(trace(11, id)).find(file => file.endsWith('-boot.html')));
+  const [, exits, vmm, bytes] = /The boot: (\d+) exits, (\d+) .* (\d+) bytes/.exec(text).map(Number);
+  const totals = await page.$eval('#totals', e => e.textContent);
+  check('boot: opens without an error', page.wrong.length === 0, page.wrong.join('; '));
+  check('boot: exits, those to the VMM, bytes as in the text form', totals.includes(
+    `${exits} VM exits, ${vmm} of them to your VMM, ${bytes} bytes`), totals);
+  for (const name of ['entry', 'kernel', 'init', 'console', 'power off']) {
+    const at = new RegExp(`^${name} +([\\d.]+) +\\d+$`, 'm').exec(text);
+    check(`boot: the phase ${name} begins when the text says`, at &&
+          Math.abs(+new RegExp(`${name} at ([\\d.]+) s`).exec(totals)?.[1] - at[1]) < 0.02, totals);
+  }
+  const rows = await page.$$eval('#body tr', list => list.map(row => row.innerText.split('\t')));
+  const wrong = rows.filter(([name, count]) => !new RegExp(
+    `^${name.replace(/[()/]/g, '\\$&')} +[\\d.]+ +${count} `, 'm').test(text));
+  check('boot: what each device was asked, as in the text', rows.length > 5 && !wrong.length,
+        JSON.stringify(wrong));
+  check('boot: the registers of the UART', await page.$eval('#ports', e =>
+    /3F8h THR, RBR\s+\d+\s+1\d\d\d/.test(e.innerText)));
+  const later = () => page.$eval('#console .later', e => e.textContent.length);
+  check('boot: at the end all of the console is there', await later() === 0, await later());
+  await page.focus('#at');
+  await page.keyboard.press('Home');
+  check('boot: at the start none of it is', await later() > 1000, await later());
+  await page.select('#by', 'answer');
+  const label = await page.$eval('#picture', e => e.getAttribute('aria-label'));
+  check('boot: by who answered', label.includes(`your VMM ${vmm}`), label);
+  await roomCheck('boot', page);
+  await page.close();
+}
+
 /* A page with other data in it, as a file of its own: calls test(its path). */
 async function changed(file, change, test) {
   const text = readFileSync(file, 'utf8'), start = text.indexOf('>{') + 1;
@@ -323,7 +356,8 @@ async function recordTest() {
 }
 
 try {
-  await timelineTest();
+  await bootTest();
+await timelineTest();
   await levelsTest();
   await failedTest();
   await manyTest();

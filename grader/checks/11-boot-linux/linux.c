@@ -17,6 +17,7 @@
 #include "judge/capstone_words.h"
 #include "judge/judge.h"
 #include "judge/text.h"
+#include "judge/uart_watch.h"
 
 #define COMMAND_LINE                                                                       \
     "console=ttyS0 quiet no_timer_check tsc=reliable lpj=4000000 panic=-1 reboot=t "       \
@@ -43,8 +44,6 @@
 #define OPCODE_OUT_DX_AL 0xee
 #define PM1_CONTROL_PORT (PLATFORM_PM1 + 4)
 #define PM1_SLEEP        0x2000u
-#define LCR_PORT         (LINUX_UART_PORT + UART_LCR)
-#define MCR_PORT         (LINUX_UART_PORT + UART_MCR)
 
 /* The kernel's .text, in the file and for the guest. */
 struct kernel_text {
@@ -143,21 +142,6 @@ static const char *version_find(const struct linux_boot *b, char *buffer, size_t
 
 /* --- the console, from the trace ------------------------------------------------------------------ */
 
-struct uart_state {
-    bool dlab, loop;
-};
-
-/* Registers of the UART that say whether a write to its first port is a byte on the line. */
-static bool is_console_byte(struct uart_state *state, const struct kvm_event *event)
-{
-    if (event->address == LCR_PORT)
-        state->dlab = event->value & UART_LCR_DLAB;
-    if (event->address == MCR_PORT)
-        state->loop = event->value & UART_MCR_LOOP;
-    return event->address == LINUX_UART_PORT && event->size == 1 && event->count == 1 &&
-           !state->dlab && !state->loop;
-}
-
 /* The OUT that has written most of the bytes. */
 static void rip_settle(struct linux_boot *b, const uint64_t *rips)
 {
@@ -176,7 +160,7 @@ static void rip_settle(struct linux_boot *b, const uint64_t *rips)
 static void console_rebuild(struct linux_boot *b)
 {
     static uint64_t rips[CONSOLE_MAX];
-    struct uart_state state = {false, false};
+    struct uart_watch watch = {.dlab = false};
     uint64_t rip = 0;
 
     for (size_t i = 0; i < b->e->events.count; i++) {
@@ -187,7 +171,7 @@ static void console_rebuild(struct linux_boot *b)
         if (event->kind != EVENT_PIO || !event->write)
             continue;
         b->powered_off |= event->address == PM1_CONTROL_PORT && (event->value & PM1_SLEEP);
-        if (!is_console_byte(&state, event) || event->value == '\r' ||
+        if (!uart_watch_byte(&watch, event) || event->value == '\r' ||
             b->console_size == CONSOLE_MAX - 1)
             continue;
         rips[b->console_size] = rip;
