@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "lib/child.h"
@@ -23,8 +24,10 @@
 #define GIVE_UP                                                                            \
     20.0 /* seconds: what the kernel does not end then (a disk that hangs) stays */
 
+#define MOMENT 2.0 /* seconds for who is to end by himself (GUARD_SPARED) */
+
 /* The parent of a process, from /proc/PID/stat: "PID (name) state parent ...". 0: it is gone. */
-static pid_t parent_of(const char *pid)
+static pid_t parent_of(const char *pid, bool *spared)
 {
     char path[300], text[512] = "";
     int parent = 0;
@@ -36,20 +39,23 @@ static pid_t parent_of(const char *pid)
         return 0;
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
+    *spared = strstr(text, "(" GUARD_SPARED ")") != NULL;
     const char *behind = strrchr(text, ')'); /* the name may hold anything */
     return behind && sscanf(behind, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* Kills our children, but for one (0: all). */
-static void children_kill(pid_t spared)
+/* Kills our children, but for one (0: all), and but for those of the name GUARD_SPARED. */
+static void children_kill(pid_t spared, bool spares)
 {
     DIR *proc = opendir("/proc");
     struct dirent *entry;
 
     while (proc && (entry = readdir(proc))) {
         pid_t pid = atoi(entry->d_name);
+        bool named = false;
 
-        if (pid > 0 && pid != spared && parent_of(entry->d_name) == getpid())
+        if (pid > 0 && pid != spared && parent_of(entry->d_name, &named) == getpid() &&
+            !(named && spares))
             kill(pid, SIGKILL);
     }
     if (proc)
@@ -74,11 +80,11 @@ static bool dead_reap(pid_t verb, int *status)
 /* Until there is nobody left: who is killed leaves his children to us. */
 static void children_end(void)
 {
-    double until = now_seconds() + GIVE_UP;
+    const double start = now_seconds(), until = start + GIVE_UP;
     int status;
 
     while (now_seconds() < until) {
-        children_kill(0);
+        children_kill(0, now_seconds() < start + MOMENT);
         dead_reap(0, &status);
         if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
             return;
@@ -97,7 +103,7 @@ static int verb_watch(pid_t verb, int grader, const sigset_t *unblocked)
     while (!dead_reap(verb, &status)) {
         if (ppoll(&gone, 1, &look, unblocked) > 0)
             return -1;
-        children_kill(verb);
+        children_kill(verb, true);
     }
     return status;
 }
@@ -157,10 +163,54 @@ static int status_repeat(int status)
     return 128 + WTERMSIG(status);
 }
 
+/* --- the caller's terminal, and signals to us ------------------------------------------------ */
+
+static bool terminal_get(struct termios *terminal)
+{
+    return tcgetattr(STDIN_FILENO, terminal) == 0 && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* A verb that ended in its midst may have left it raw. */
+static void terminal_put(const struct termios *before)
+{
+    struct termios now;
+    sigset_t set;
+
+    if (!terminal_get(&now) || now.c_lflag == before->c_lflag)
+        return;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, before);
+}
+
+static volatile sig_atomic_t asked; /* to end, by this signal */
+
+static void end_note(int signal)
+{
+    asked = signal;
+}
+
+/* Not those that the caller has us ignore (nohup). They end read(). */
+static void signals_take(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const struct sigaction note = {.sa_handler = end_note};
+        struct sigaction before;
+
+        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            sigaction(ends[i], &note, NULL);
+    }
+}
+
 int guarded(int (*work)(int count, char **words), int count, char **words)
 {
     int sockets[2], status;
     pid_t parent = getpid(), guard;
+    struct termios terminal;
+    const bool has_terminal = terminal_get(&terminal);
     ssize_t n;
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -174,10 +224,16 @@ int guarded(int (*work)(int count, char **words), int count, char **words)
         guard_main(sockets[1], parent, work, count, words);
     }
     close(sockets[1]);
+    signals_take();
     do
         n = read(sockets[0], &status, sizeof status);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && errno == EINTR && !asked);
+    close(sockets[0]);
     children_end(); /* the guard; and all the others, if it was killed */
+    if (has_terminal)
+        terminal_put(&terminal);
+    if (asked)
+        return status_repeat(asked); /* (a wait status is the signal's number) */
     if (n == sizeof status)
         return status_repeat(status);
     fprintf(stderr, "grader: the process that guards this run was killed\n");

@@ -18,8 +18,12 @@
 #ifndef GUARD_H
 #define GUARD_H
 
+/* A process of this name (PR_SET_NAME) is given two seconds to end by itself. */
+#define GUARD_SPARED "terminal-keeper"
+
 /* Calls work() in a process of its own and returns its exit status when that process and all that
- * it has started are gone. A signal that ended it ends the calling process as well. */
+ * it has started are gone, and the terminal is as it was. A signal that ended it ends the calling
+ * process as well; SIGINT, SIGTERM and SIGHUP to the caller do so when all are gone. */
 int guarded(int (*work)(int count, char **words), int count, char **words);
 
 #endif

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "lib/guard.h"
 
 #define CTRL_A 1
 
@@ -22,6 +25,7 @@ _Noreturn static void guardian_main(int end, const struct termios *before)
     sigset_t all;
     char byte;
 
+    prctl(PR_SET_NAME, GUARD_SPARED);
     setsid(); /* no signal of the terminal's */
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);

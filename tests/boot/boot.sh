@@ -83,6 +83,72 @@ boot_two_processors() {
         grep -q 'switched itself off' "$scratch/boot" || { cat "$scratch/boot"; return 1; }
 }
 
+# --- the terminal ------------------------------------------------------------------------------
+
+descendants() {
+    local child
+    for child in $(pgrep -P "$1"); do
+        echo "$child"
+        descendants "$child"
+    done
+}
+
+# descendant_named PID NAME - the first such process below PID that there is.
+descendant_named() {
+    local pid
+    for pid in $(descendants "$1"); do
+        case $(cat "/proc/$pid/comm" 2>/dev/null) in "$2"*) echo "$pid" && return ;; esac
+    done
+    return 1
+}
+
+# waits_for SECONDS COMMAND...
+waits_for() {
+    local left=$(($1 * 5))
+    shift
+    until "$@"; do
+        [ $((left -= 1)) -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+# On a terminal of its own (script): stty says what it was like before and after. How it ends is up to
+# COMMAND, which gets the terminal's process and finds the keyboard at descriptor 9.
+boot_on_terminal() {
+    local terminal dir=$scratch/terminal after
+    # (Nobody waits for the terminal's keeper when the grader itself is killed by SIGKILL.)
+    after="for _ in \$(seq ${patience:-1}); do stty -a >$dir/after; cmp -s $dir/before $dir/after && break; sleep 0.1; done"
+    rm -rf "$dir" && mkdir "$dir" && mkfifo "$dir/keys" || return 1
+    printf '%s\n' "stty -a >$dir/before" "$grader boot FROM=solutions" "$after" >"$dir/run"
+    script -qefc "bash $dir/run" "$dir/screen" <"$dir/keys" >/dev/null 2>&1 &
+    terminal=$!
+    exec 9>"$dir/keys"
+    waits_for 200 grep -aq 'guest# ' "$dir/screen" && "$@" "$terminal" &&
+        waits_for 60 test -s "$dir/after"
+    exec 9>&-
+    waits_for 20 sh -c "! kill -0 $terminal 2>/dev/null" || kill "$terminal"
+    wait "$terminal" 2>/dev/null
+    cmp "$dir/before" "$dir/after" || { tail -c 600 "$dir/screen"; return 1; }
+}
+
+# While Linux runs, it is raw: else there is nothing to restore.
+is_raw() { stty -a -F "/proc/$(descendant_named "$1" bash)/fd/0" | grep -q -e '-icanon'; }
+
+ends_by_keys() { is_raw "$1" && printf '\001x' >&9; }
+ends_by_death() { is_raw "$1" && kill -9 "$(descendant_named "$1" qemu-system)"; }
+ends_by_signal() { is_raw "$2" && kill "-$1" "$(descendant_named "$2" grader)"; }
+ends_by_poweroff() { is_raw "$1" && printf 'poweroff -f\r' >&9; }
+
+boot_terminals() {
+    check "the terminal is as before: Ctrl-A x" boot_on_terminal ends_by_keys
+    check "the terminal is as before: poweroff" boot_on_terminal ends_by_poweroff
+    check "the terminal is as before: QEMU is killed" boot_on_terminal ends_by_death
+    for signal in INT TERM; do
+        check "the terminal is as before: SIG$signal" boot_on_terminal ends_by_signal $signal
+    done
+    patience=100 check "the terminal is as before, soon: SIGKILL" boot_on_terminal ends_by_signal KILL
+}
+
 suite_boot() {
     check "Linux gets to a prompt, answers, and powers off" \
         boot_says '^6006$' 'echo $((77 * 78))\npoweroff -f\n'
@@ -91,4 +157,6 @@ suite_boot() {
     check "what cannot be a kernel is refused at once, in clear words" boot_kernels_refused
     check "a multiboot image gets what it was promised" boot_multiboot
     boot_outside_guests
+    if command -v script >/dev/null; then boot_terminals
+    else skip "a terminal: script is not installed (sudo apt install bsdutils)"; fi
 }
