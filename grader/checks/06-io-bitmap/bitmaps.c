@@ -91,7 +91,11 @@ void every_port_and_size_is_decided(struct judge *judge)
         judge, "an access exits exactly if one of the ports that it touches does");
 
     for (uint32_t i = 0; i < 4; i++) {
+        const uint32_t byte = 8 * (uint32_t)judge_random_below(judge, 0x800);
+
         sparse_put(s, i);
+        OP(s, .kind = LAB06_INTERCEPT, .bitmap = i, .first = byte + 2, .count = 1);
+        OP(s, .kind = LAB06_PASS, .bitmap = i, .first = byte + 3, .count = 1);
         OP(s, .kind = i % 2 ? LAB06_INTERCEPT : LAB06_PASS, .bitmap = i,
            .first = BORDER_PORT - 1 - i / 2, .count = 1 + i / 2);
         OP(s, .kind = i % 2 ? LAB06_PASS : LAB06_INTERCEPT, .bitmap = i,
