@@ -321,6 +321,15 @@ static const char *request_name(uint32_t request)
     return "?";
 }
 
+/* A small number is one; others are pointers, which say nothing. */
+static void argument_describe(uint64_t argument, char *buffer, size_t size)
+{
+    if (argument < 0x10000)
+        snprintf(buffer, size, ", %" PRIu64, argument);
+    else
+        snprintf(buffer, size, ", &...");
+}
+
 void call_describe(const struct call *call, char *buffer, size_t size)
 {
     static const char *const objects[] = {
@@ -328,7 +337,7 @@ void call_describe(const struct call *call, char *buffer, size_t size)
     const struct call_record *r = call->record;
     const char *object =
         objects[r->object < sizeof objects / sizeof objects[0] ? r->object : 0];
-    char result[64] = "";
+    char result[64] = "", argument[32];
 
     if (r->result < 0)
         snprintf(result, sizeof result, " = -1 (%s%s)", strerrorname_np((int)-r->result),
@@ -354,8 +363,9 @@ void call_describe(const struct call *call, char *buffer, size_t size)
                  r->args[1], result);
         break;
     default:
-        snprintf(buffer, size, "ioctl(%s %u, %s, %" PRIu64 ")%s", object, r->serial,
-                 request_name((uint32_t)r->args[0]), r->args[1], result);
+        argument_describe(r->args[1], argument, sizeof argument);
+        snprintf(buffer, size, "ioctl(%s %u, %s%s)%s", object, r->serial,
+                 request_name((uint32_t)r->args[0]), argument, result);
         break;
     }
 }

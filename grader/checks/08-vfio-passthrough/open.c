@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -257,39 +258,51 @@ struct refusal {
     uint64_t value;
     size_t size;
     struct vfio_error due;
+    const char *words; /* the answer, for the report */
 };
 
-#define ANSWER(name, number, a_step, a_kind, a_errnum, a_detail)                           \
+#define ANSWER(name, number, a_step, a_kind, a_errnum, a_detail, a_words)                  \
     {                                                                                      \
         .field = offsetof(struct vfio_plan, name), .value = number,                        \
-        .size = sizeof((struct vfio_plan *)0)->name, .due = {                              \
-            VFIO_STEP_##a_step,                                                            \
-            VFIO_ERR_##a_kind,                                                             \
-            a_errnum,                                                                      \
-            a_detail                                                                       \
-        }                                                                                  \
+        .size = sizeof((struct vfio_plan *)0)->name,                                       \
+        .due = {VFIO_STEP_##a_step, VFIO_ERR_##a_kind, a_errnum, a_detail},                \
+        .words = a_words                                                                   \
     }
 
 static const struct refusal refusals[] = {
-    ANSWER(api_version, 1, API_VERSION, API_VERSION, ENOTSUP, 1),
-    ANSWER(type1v2, 0, CHECK_IOMMU, NO_TYPE1V2, ENOTSUP, 0),
-    ANSWER(group_flags, 0, GROUP_STATUS, NOT_VIABLE, EPERM, 0),
-    ANSWER(group_flags, VFIO_GROUP_FLAGS_CONTAINER_SET, GROUP_STATUS, NOT_VIABLE, EPERM, 0),
+    ANSWER(api_version, 1, API_VERSION, API_VERSION, ENOTSUP, 1,
+           "VFIO_GET_API_VERSION answers 1, not VFIO_API_VERSION (0)"),
+    ANSWER(type1v2, 0, CHECK_IOMMU, NO_TYPE1V2, ENOTSUP, 0,
+           "VFIO_CHECK_EXTENSION answers 0: no VFIO_TYPE1v2_IOMMU"),
+    ANSWER(group_flags, 0, GROUP_STATUS, NOT_VIABLE, EPERM, 0,
+           "VFIO_GROUP_GET_STATUS gives flags 0: not viable"),
+    ANSWER(group_flags, VFIO_GROUP_FLAGS_CONTAINER_SET, GROUP_STATUS, NOT_VIABLE, EPERM, 0,
+           "VFIO_GROUP_GET_STATUS gives CONTAINER_SET without VIABLE"),
     ANSWER(group_flags, VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
-           GROUP_STATUS, GROUP_BUSY, EBUSY, 0),
+           GROUP_STATUS, GROUP_BUSY, EBUSY, 0,
+           "VFIO_GROUP_GET_STATUS gives VIABLE and CONTAINER_SET: it has a container"),
     ANSWER(device_flags, VFIO_DEVICE_FLAGS_PLATFORM | VFIO_DEVICE_FLAGS_RESET, DEVICE_INFO,
-           NOT_PCI, ENODEV, 5),
-    ANSWER(bar_flags, 3, BAR_INFO, NO_BAR, ENOTSUP, 3),
-    ANSWER(bar_flags, 5, BAR_INFO, NO_BAR, ENOTSUP, 5),
-    ANSWER(bar_flags, 6, BAR_INFO, NO_BAR, ENOTSUP, 6),
-    ANSWER(bar_size, 0, BAR_INFO, NO_BAR, ENOTSUP, 7),
-    ANSWER(bar_size, 256, BAR_INFO, NO_BAR, ENOTSUP, 7),
-    ANSWER(bar_size, 4096 + 256, BAR_INFO, NO_BAR, ENOTSUP, 7),
-    ANSWER(config_flags, 1, CONFIG_INFO, NO_CONFIG, ENOTSUP, 1),
-    ANSWER(config_flags, 2, CONFIG_INFO, NO_CONFIG, ENOTSUP, 2),
-    ANSWER(config_size, 60, CONFIG_INFO, NO_CONFIG, ENOTSUP, 3),
-    ANSWER(msi_count, 0, IRQ_INFO, NO_MSI, ENOTSUP, 0),
-    ANSWER(msi_flags, 8, IRQ_INFO, NO_MSI, ENOTSUP, 1),
+           NOT_PCI, ENODEV, 5,
+           "VFIO_DEVICE_GET_INFO gives flags RESET and PLATFORM: no PCI device"),
+    ANSWER(bar_flags, 3, BAR_INFO, NO_BAR, ENOTSUP, 3,
+           "BAR 0 has flags READ and WRITE: not MMAP"),
+    ANSWER(bar_flags, 5, BAR_INFO, NO_BAR, ENOTSUP, 5,
+           "BAR 0 has flags READ and MMAP: not WRITE"),
+    ANSWER(bar_flags, 6, BAR_INFO, NO_BAR, ENOTSUP, 6,
+           "BAR 0 has flags WRITE and MMAP: not READ"),
+    ANSWER(bar_size, 0, BAR_INFO, NO_BAR, ENOTSUP, 7, "BAR 0 has 0 bytes"),
+    ANSWER(bar_size, 256, BAR_INFO, NO_BAR, ENOTSUP, 7,
+           "BAR 0 has 256 bytes: no whole page"),
+    ANSWER(bar_size, 4096 + 256, BAR_INFO, NO_BAR, ENOTSUP, 7,
+           "BAR 0 has 4096 + 256 bytes: no whole pages"),
+    ANSWER(config_flags, 1, CONFIG_INFO, NO_CONFIG, ENOTSUP, 1,
+           "the configuration region has flag READ only: not WRITE"),
+    ANSWER(config_flags, 2, CONFIG_INFO, NO_CONFIG, ENOTSUP, 2,
+           "the configuration region has flag WRITE only: not READ"),
+    ANSWER(config_size, 60, CONFIG_INFO, NO_CONFIG, ENOTSUP, 3,
+           "the configuration region has 60 bytes: fewer than 64"),
+    ANSWER(msi_count, 0, IRQ_INFO, NO_MSI, ENOTSUP, 0, "MSI has 0 vectors"),
+    ANSWER(msi_flags, 8, IRQ_INFO, NO_MSI, ENOTSUP, 1, "MSI has flags without EVENTFD"),
 };
 
 /* The call after the one whose answer is bad: it must not have been made. */
@@ -300,9 +313,8 @@ static size_t next_call_of(enum vfio_step step)
 
 void refuses_what_cannot_be_used(struct judge *judge)
 {
-    static const char asked[] = "a device that cannot be used is refused, with its reason";
-
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        char asked[240];
         struct script *s = script_new(judge);
         uint32_t open = OP(s, .kind = LAB08_OPEN);
         unsigned again;
@@ -310,6 +322,9 @@ void refuses_what_cannot_be_used(struct judge *judge)
 
         OP(s, .kind = LAB08_CHECKPOINT);
         uint32_t unheard = OP(s, .kind = LAB08_OPEN, .no_error = 1);
+        snprintf(asked, sizeof asked,
+                 "a device that cannot be used is refused, with its reason; here %s",
+                 refusals[i].words);
         memcpy((uint8_t *)&s->plan.vfio + refusals[i].field, &refusals[i].value,
                refusals[i].size);
         script_run(s, NULL, 0);
@@ -317,7 +332,7 @@ void refuses_what_cannot_be_used(struct judge *judge)
         next = next_call_of(refusals[i].due.step);
         again = refusals[i].due.step == VFIO_STEP_BAR_INFO; /* the same call again */
         CHECK(judge, call_at(s, open, open_calls[next], again) == NONE, asked,
-              "vfio_open() went on to the next step all the same");
+              "vfio_open() reported it, and went on to the next step all the same");
         device_marked_closed(s, open, asked);
         nothing_left(s, 0, asked);
         op_returns(s, unheard, -refusals[i].due.errnum, "struct vfio_error may be NULL");
@@ -407,6 +422,28 @@ static void failure_lasts(struct script *s, const struct failure *f)
         again->repeat = 100;
 }
 
+/* The call that was made to fail, as the log has it; "" if it was never made. */
+static void failed_call_describe(const struct script *s, char *buffer, size_t size)
+{
+    buffer[0] = 0;
+    for (size_t i = 0; i < s->e->call_count; i++)
+        if (s->e->calls[i].record->injected) {
+            call_describe(&s->e->calls[i], buffer, size);
+            return;
+        }
+}
+
+static void failure_check(struct script *s, uint32_t open, const struct failure *f)
+{
+    char call[200], asked[300];
+
+    failed_call_describe(s, call, sizeof call);
+    snprintf(asked, sizeof asked,
+             "a failed call is reported with its step and its errno%s%s",
+             *call ? "; here " : "", call);
+    error_check(s, open, &(struct vfio_error){f->step, f->due, f->errnum, 0}, asked);
+}
+
 void failures_have_names(struct judge *judge)
 {
     static const char asked[] = "a failed call is reported with its step and its errno";
@@ -423,7 +460,7 @@ void failures_have_names(struct judge *judge)
         fault_set(s, 2, CALL_IOCTL, VFIO_GROUP_UNSET_CONTAINER, 0, ENOTTY);
         s->plan.faults[1].repeat = s->plan.faults[2].repeat = 100;
         script_run(s, NULL, 0);
-        error_check(s, open, &(struct vfio_error){f->step, f->due, f->errnum, 0}, asked);
+        failure_check(s, open, f);
         op_returns(s, unheard, -f->errnum, "struct vfio_error may be NULL");
     }
     short_command_check(judge, asked);

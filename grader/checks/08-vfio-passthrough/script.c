@@ -232,6 +232,13 @@ void order_check(const struct script *s, uint32_t op, const struct call_id *ids,
           op_name(s, op), n, due);
 }
 
+static const char *error_name(int number)
+{
+    const char *name = errno_name(-(int64_t)number);
+
+    return name ? name : "no errno";
+}
+
 void error_check(const struct script *s, uint32_t op, const struct vfio_error *due,
                  const char *asked)
 {
@@ -245,8 +252,10 @@ void error_check(const struct script *s, uint32_t op, const struct vfio_error *d
           "the error of %s says \"%s\"; asked for was \"%s\"", op_name(s, op), words,
           wanted);
     CHECK(s->judge, is->errnum == due->errnum && is->detail == due->detail, asked,
-          "%s: errnum %d, detail %" PRId64 "; asked for was errnum %d, detail %" PRId64,
-          words, is->errnum, is->detail, due->errnum, due->detail);
+          "%s: errnum %d (%s), detail %" PRId64 "; asked for was errnum %d (%s), detail "
+          "%" PRId64,
+          words, is->errnum, error_name(is->errnum), is->detail, due->errnum,
+          error_name(due->errnum), due->detail);
 }
 
 /* A function that worked has nothing to say about errors. */
