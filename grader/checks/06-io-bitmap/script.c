@@ -3,6 +3,8 @@
  */
 #include "checks.h"
 
+#include "vmx.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -165,8 +167,33 @@ bool page_bit(const uint8_t *pages, uint32_t port)
     return pages[port / 8] >> (port % 8) & 1;
 }
 
+/* What a party of a merge has at a port: its controls, and its bitmap's number. */
+static void parties_describe(const struct script *s, const struct lab06_op *op,
+                             const struct space *spaces, uint32_t port, char *buffer,
+                             size_t size)
+{
+    size_t length = strlen(buffer);
+
+    for (uint32_t i = 0; i < op->count && length < size; i++) {
+        const struct lab06_party *party = &s->in.parties[op->at + i];
+        const bool uses = party->primary & PRIMARY_USE_IO_BITMAPS;
+        const char *what = uses && party->bitmap == op->bitmap
+                               ? "is the merged bitmap itself, as it was before"
+                           : uses ? spaces[party->bitmap].exits[port]
+                                        ? "has the bit 1 there"
+                                        : "has the bit 0 there"
+                           : party->primary & PRIMARY_UNCONDITIONAL_IO_EXITING
+                               ? "uses no bitmap, and every port exits"
+                               : "uses no bitmap, and no port exits";
+
+        length += (size_t)snprintf(buffer + length, size - length, "%s party %u %s",
+                                   i ? ";" : ":", i, what);
+    }
+}
+
 /* The operation before this one that changed, or should have, the bitmap. */
-static void before_describe(const struct script *s, uint32_t i, char *buffer, size_t size)
+static void before_describe(const struct script *s, uint32_t i, const struct space *spaces,
+                            uint32_t port, char *buffer, size_t size)
 {
     const uint32_t bitmap = s->in.ops[i].bitmap;
 
@@ -175,17 +202,20 @@ static void before_describe(const struct script *s, uint32_t i, char *buffer, si
             s->in.ops[i].kind == LAB06_DECIDE || s->in.ops[i].kind == LAB06_ACCESS))
         i--;
     op_describe(&s->in.ops[i], buffer, size);
+    if (s->in.ops[i].kind == LAB06_MERGE && s->in.ops[i].count <= 8)
+        parties_describe(s, &s->in.ops[i], spaces, port, buffer, size);
 }
 
 static void pages_expect(const struct script *s, uint32_t i, const uint8_t *pages,
-                         const struct space *due)
+                         const struct space *spaces)
 {
-    char last[120];
+    const struct space *due = &spaces[s->in.ops[i].bitmap % LAB06_BITMAPS];
+    char last[900];
 
     for (uint32_t port = 0; port < IO_PORTS; port++) {
         if (page_bit(pages, port) == due->exits[port])
             continue;
-        before_describe(s, i, last, sizeof last);
+        before_describe(s, i, spaces, port, last, sizeof last);
         check_fail(
             s->judge, s->asked,
             "the bit of port %#x (bitmap %c, byte %#x, bit %u) is %d, but %s: %s; the "
@@ -294,7 +324,7 @@ static void op_replay(const struct script *s, uint32_t i, struct space *spaces)
         assign_replay(s, i, spaces);
         break;
     case LAB06_SAVE:
-        pages_expect(s, i, s->out->snapshots[op->at], space);
+        pages_expect(s, i, s->out->snapshots[op->at], spaces);
         break;
     default:
         decisions_expect(s, op, space);
