@@ -311,6 +311,24 @@ static void situation_describe(const struct lab04_case *c, char text[160])
                  c->event.vector, c->event.has_error_code ? " (error code)" : "", cpl);
 }
 
+/* " (IF, NT differ)" for two values of RFLAGS. */
+static void flags_describe(uint64_t got, uint64_t want, char *buffer, size_t size)
+{
+    static const char *const names[] = {
+        "CF", "bit 1", "PF",   "bit 3", "AF",     "bit 5", "ZF", "SF", "TF",  "IF",  "DF",
+        "OF", "IOPL",  "IOPL", "NT",    "bit 15", "RF",    "VM", "AC", "VIF", "VIP", "ID"};
+    size_t length = 0;
+
+    buffer[0] = 0;
+    for (unsigned i = 0; i < COUNT(names); i++)
+        if ((got ^ want) >> i & 1)
+            length += (size_t)snprintf(buffer + length, size - length, "%s%s %s",
+                                       length ? ", " : " (", names[i],
+                                       got >> i & 1 ? "set" : "clear");
+    if (length)
+        snprintf(buffer + length, size - length, ")");
+}
+
 /* The registers that INT and IRET change, by name. */
 static void registers_expect(struct judge *judge, const struct cpu_state *got,
                              const struct cpu_state *want, const char *asked,
@@ -328,11 +346,16 @@ static void registers_expect(struct judge *judge, const struct cpu_state *got,
         {"SS's dpl", got->sregs.ss.dpl, want->sregs.ss.dpl},
         {"SS's unusable", got->sregs.ss.unusable, want->sregs.ss.unusable},
     };
+    char flags[240] = "";
 
-    for (unsigned i = 0; i < COUNT(fields); i++)
+    for (unsigned i = 0; i < COUNT(fields); i++) {
+        if (strcmp(fields[i].name, "RFLAGS") == 0)
+            flags_describe(fields[i].got, fields[i].want, flags, sizeof flags);
         CHECK(judge, fields[i].got == fields[i].want, asked,
-              "%s: %s is %#" PRIx64 ", not %#" PRIx64, what, fields[i].name, fields[i].got,
-              fields[i].want);
+              "%s: %s is %#" PRIx64 ", not %#" PRIx64 "%s", what, fields[i].name,
+              fields[i].got, fields[i].want, flags);
+        flags[0] = 0;
+    }
     CHECK(judge, memcmp(&got->sregs.cs, &want->sregs.cs, sizeof got->sregs.cs) == 0, asked,
           "%s: CS's hidden part (base, limit, type, dpl, l, ...) is not its descriptor's",
           what);
@@ -355,12 +378,18 @@ static void frame_expect(struct judge *judge, const struct lab04_case_result *r,
         if (at >= from && at < from + 8 * w->frame_words &&
             at - r->changed_from < sizeof r->changed)
             got[at - from] = r->changed[at - r->changed_from];
-    for (unsigned i = 0; i < w->frame_words; i++)
-        CHECK(judge, bytes_value(got + 8 * i, 8) == w->frame[i],
-              "the frame as the processor pushes it",
-              "%s: the word of %s (at GPA %#" PRIx64 ") is %#" PRIx64 ", not %#" PRIx64,
-              what, names[6 - w->frame_words + i], w->frame_at + 8 * i,
-              bytes_value(got + 8 * i, 8), w->frame[i]);
+    for (unsigned i = 0; i < w->frame_words; i++) {
+        const char *name = names[6 - w->frame_words + i];
+        const uint64_t word = bytes_value(got + 8 * i, 8);
+        char flags[240] = "";
+
+        if (strcmp(name, "RFLAGS") == 0)
+            flags_describe(word, w->frame[i], flags, sizeof flags);
+        CHECK(judge, word == w->frame[i], "the frame as the processor pushes it",
+              "%s: the word of %s (at GPA %#" PRIx64 ") is %#" PRIx64 ", not %#" PRIx64
+              "%s",
+              what, name, w->frame_at + 8 * i, word, w->frame[i], flags);
+    }
     CHECK(judge,
           r->changed_from == r->changed_to ||
               (r->changed_from >= from && r->changed_to <= from + 8 * w->frame_words),
@@ -399,9 +428,14 @@ static void case_expect(struct judge *judge, const struct lab04_emulate_input *i
     else
         oracle_deliver(c, ram, &w);
     situation_describe(c, what);
+    char fault[80] = "";
+
+    if (r->result == GUEST_FAULTS)
+        snprintf(fault, sizeof fault, "; your *fault is vector %u, error code %#x",
+                 r->fault.vector, r->fault.error_code);
     CHECK(judge, r->result == w.result, "each step in the header's order, and its result",
-          "%s, step %d: returned %s (%d), not %s", what, w.step, result_name(r->result),
-          r->result, result_name(w.result));
+          "%s, step %d: returned %s (%d), not %s%s", what, w.step, result_name(r->result),
+          r->result, result_name(w.result), fault);
     CHECK(judge,
           w.result != GUEST_FAULTS || (r->fault.vector == w.fault.vector &&
                                        r->fault.error_code == w.fault.error_code),
