@@ -239,7 +239,9 @@ static const struct check checks[] = {
              "Count every dirty page, but store only max of them. The last word has bits "
              "for pages that the slot does not have.",
              "for page in 0 to size / 4096 - 1: if bitmap[page / 64] >> (page % 64) & 1, "
-             "store slot->gpa + page * 4096 if there is room, and count."},
+             "store slot->gpa + page * 4096 if there is room, and count. All of it in "
+             "uint64_t: "
+             "an int has no bit 32 (1 << 32), and 32 bits of page * 4096 end at 4 GiB."},
         .explanation = "Returning the full count lets the caller see that its list was too "
                        "short, and by how much: snprintf() does the same.",
     },

@@ -294,6 +294,29 @@ static int copy_wanted(const struct world *w, uint64_t gpa, uint64_t length, boo
     return write && readonly ? -EROFS : 0;
 }
 
+/* The sentence of the contract, and where in this range the hole and the read-only part begin. */
+static const char *copy_asked(const struct copies *c, const struct world *w, uint64_t gpa,
+                              uint64_t length, int want)
+{
+    const size_t size = 240;
+    char *text = memory_get(c->s->judge, size), hole[60] = "", rom[70] = "";
+
+    for (uint64_t i = 0; want && !range_is_wild(w, gpa, length) && i < length; i++) {
+        const struct world_page *page = world_at(w, gpa + i);
+
+        if (!page && !*hole)
+            snprintf(hole, sizeof hole, "; no slot at GPA %#" PRIx64, gpa + i);
+        if (page && page->readonly && !*rom)
+            snprintf(rom, sizeof rom, "; a read-only slot at GPA %#" PRIx64, gpa + i);
+    }
+    snprintf(text, size, "%s%s%s",
+             want == 0        ? "a range that slots cover without a gap can be copied"
+             : want == -EROFS ? "a range with a read-only part cannot be written"
+                              : "a range with a hole cannot be copied",
+             hole, rom);
+    return text;
+}
+
 /* Puts one copy into the script and does it, byte by byte, in our own RAM and pool. */
 static void copy_put(struct copies *c, uint32_t vm, bool write, uint64_t gpa,
                      uint64_t length)
@@ -304,10 +327,7 @@ static void copy_put(struct copies *c, uint32_t vm, bool write, uint64_t gpa,
 
     if (want == 0 && at + length > LAB02_POOL)
         return; /* no room left to read to */
-    OP(c->s, want,
-       want == 0        ? "a range that slots cover without a gap can be copied"
-       : want == -EROFS ? "a range with a read-only part cannot be written"
-                        : "a range with a hole cannot be copied",
+    OP(c->s, want, copy_asked(c, w, gpa, length, want),
        .kind = write ? LAB02_WRITE : LAB02_READ, .vm = vm, .gpa = gpa, .length = length,
        .at = at);
     for (uint64_t i = 0; want == 0 && i < length; i++) {
