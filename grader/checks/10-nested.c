@@ -291,7 +291,7 @@ static const struct check checks[] = {
                   "did the step before ask for?",
                   "An instruction that was answered is done: RIP goes on. A page that was "
                   "repaired is tried again: RIP stays.",
-                  "RIP += VM_EXIT_INSTRUCTION_LENGTH; IN AL keeps the rest of RAX, IN EAX "
+                  "RIP += VMCS_EXIT_INSTRUCTION_LENGTH; IN AL keeps the rest of RAX, IN EAX "
                   "clears the upper half; VMRESUME from the second entry on."},
         .explanation = "Six kinds of exits are enough for a guest; a real one has sixty.",
     },

@@ -3,6 +3,7 @@
 #include "checks.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "x86.h"
@@ -52,15 +53,63 @@ static void vmcs_cases_make(struct judge *judge)
     }
 }
 
-/* One field of a case: what it was to be and what it is. */
+/* " (HLT_EXITING)" for a bit of a field that is controls. */
+static void bit_name(const char *name, unsigned bit, char *buffer, size_t size)
+{
+    static const struct {
+        const char *name;
+        enum vmcs_field field;
+    } fields[] = {{"pin", VMCS_PIN_BASED_CONTROLS},
+                  {"primary", VMCS_PRIMARY_PROCESSOR_CONTROLS},
+                  {"secondary", VMCS_SECONDARY_PROCESSOR_CONTROLS},
+                  {"exit", VMCS_VM_EXIT_CONTROLS},
+                  {"entry", VMCS_VM_ENTRY_CONTROLS}};
+    char control[80];
+
+    buffer[0] = 0;
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (strcmp(fields[i].name, name) == 0 && bit < 32) {
+            vmx_controls_describe(fields[i].field, 1u << bit, control, sizeof control);
+            snprintf(buffer, size, " (%s)", control);
+        }
+}
+
+/* For a bit of CR0 or CR4, or of a shadow: who owns it. */
+static void owner_describe(uint32_t i, const char *name, unsigned bit, char *buffer,
+                           size_t size)
+{
+    const struct vmx_controls *a = &vmcss.cases[i].vmcs01.controls,
+                              *b = &vmcss.cases[i].vmcs12.controls;
+    const bool cr4 = strncmp(name, "cr4", 3) == 0;
+    const bool l0 = (cr4 ? a->cr4_mask : a->cr0_mask) >> bit & 1,
+               l1 = (cr4 ? b->cr4_mask : b->cr0_mask) >> bit & 1;
+
+    buffer[0] = 0;
+    if (!cr4 && strncmp(name, "cr0", 3) != 0)
+        return;
+    snprintf(buffer, size, "; its mask bit is %d in vmcs01, %d in vmcs12: %s", l0, l1,
+             l0 && l1 ? "L0 and L1 own it"
+             : l0     ? "L0 owns it"
+             : l1     ? "L1 owns it"
+                      : "nobody owns it, it is L2's");
+}
+
+/* One field of a case: what it was to be and what it is; and the lowest bit that is wrong. */
 static void field_expect(struct judge *judge, uint32_t i, const char *where,
                          const char *name, uint64_t got, uint64_t want, uint64_t v01,
                          uint64_t v12)
 {
+    const unsigned bit = got == want ? 0 : (unsigned)__builtin_ctzll(got ^ want);
+    char control[90], owner[90];
+
+    bit_name(name, bit, control, sizeof control);
+    owner_describe(i, name, bit, owner, sizeof owner);
     CHECK(judge, got == want, "each field is as the contract says",
           "case %u, %s %s: %#" PRIx64 ", not %#" PRIx64 " (vmcs01 has %#" PRIx64
-          ", vmcs12 %#" PRIx64 ")",
-          i, where, name, got, want, v01, v12);
+          ", vmcs12 %#" PRIx64 ")\nThe lowest wrong bit is %u%s: %d, not %d; vmcs01 has %d "
+          "there, vmcs12 %d%s",
+          i, where, name, got, want, v01, v12, bit, control, (int)(got >> bit & 1),
+          (int)(want >> bit & 1), (int)(v01 >> bit & 1), (int)(v12 >> bit & 1), owner);
 }
 
 static uint32_t timer_expected(const struct vmx_controls *a, const struct vmx_controls *b)
