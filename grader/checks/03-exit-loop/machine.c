@@ -34,6 +34,42 @@ static void guest_begin(struct judge *judge, struct lab03_input *in, const uint8
     random_fill(judge, in->mailbox, sizeof in->mailbox);
 }
 
+static uint64_t kernel_interruptions(const struct evidence *e)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < e->events.count; i++)
+        n += e->events.list[i].kind == EVENT_USERSPACE_EXIT &&
+             (int32_t)e->events.list[i].value == -EINTR;
+    return n;
+}
+
+/* How often the kernel entered the guest and KVM_RUN then came back with EINTR: kicks that found a
+ * guest. */
+static uint32_t kernel_pulls(const struct evidence *e)
+{
+    uint32_t pulls = 0;
+    bool inside = false;
+
+    for (size_t i = 0; i < e->events.count; i++) {
+        const struct kvm_event *event = &e->events.list[i];
+
+        inside |= event->kind == EVENT_ENTRY;
+        if (event->kind != EVENT_USERSPACE_EXIT)
+            continue;
+        pulls += inside && (int32_t)event->value == -EINTR;
+        inside = false;
+    }
+    return pulls;
+}
+
+/* How often KVM_RUN came back with EINTR and had not entered: it found immediate_exit set, or a
+ * signal pending. */
+static uint32_t kernel_refusals(const struct evidence *e)
+{
+    return (uint32_t)kernel_interruptions(e) - kernel_pulls(e);
+}
+
 static const struct evidence *guest_run(struct judge *judge, const struct lab03_input *in)
 {
     static const struct window mailbox = {
@@ -53,7 +89,9 @@ static const struct evidence *guest_run(struct judge *judge, const struct lab03_
           "vcpu_run() runs the guest", "the kernel has no VM entry; it returned %d",
           output_of(e)->runs[0].result);
     CHECK(judge, !output_of(e)->stuck, "vcpu_run() comes back",
-          "it was still running 4 seconds later");
+          "it was still running 4 seconds later; KVM_RUN was called %u times with "
+          "immediate_exit = 1 (EINTR at once, no guest ran)",
+          kernel_refusals(e));
     return e;
 }
 
@@ -65,16 +103,6 @@ static uint64_t kernel_exits(const struct evidence *e, uint32_t reason)
     for (size_t i = 0; i < e->events.count; i++)
         n += e->events.list[i].kind == EVENT_USERSPACE_EXIT &&
              (int32_t)e->events.list[i].value >= 0 && e->events.list[i].reason == reason;
-    return n;
-}
-
-static uint64_t kernel_interruptions(const struct evidence *e)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < e->events.count; i++)
-        n += e->events.list[i].kind == EVENT_USERSPACE_EXIT &&
-             (int32_t)e->events.list[i].value == -EINTR;
     return n;
 }
 
@@ -291,6 +319,10 @@ void spinning_guest_is_stopped(struct judge *judge)
     in.kick_after_ms = 15 + (uint32_t)judge_random_below(judge, 6);
     const struct evidence *e = guest_run(judge, &in);
     status_expect(judge, e, 0, RUN_KICKED, "the guest counts for ever, then a kick came");
+    CHECK(judge, output_of(e)->runs[0].immediate_exit == 0,
+          "the kick is used up: the next KVM_RUN enters the guest",
+          "after the run immediate_exit is still 1; KVM_RUN was called %u times with it",
+          kernel_refusals(e));
     CHECK(judge, kernel_interruptions(e) >= 2,
           "signals that are no kick do not end the run; the kick does",
           "two signals and a kick were sent; the kernel saw KVM_RUN interrupted %" PRIu64
@@ -310,25 +342,6 @@ void spinning_guest_is_stopped(struct judge *judge)
 #define TRIES   10000u
 #define WATCHED 200u /* one kick in so many finds a guest that runs, for sure */
 
-/* How often the kernel entered the guest and KVM_RUN then came back with EINTR: kicks that found a
- * guest. */
-static uint32_t kernel_pulls(const struct evidence *e)
-{
-    uint32_t pulls = 0;
-    bool inside = false;
-
-    for (size_t i = 0; i < e->events.count; i++) {
-        const struct kvm_event *event = &e->events.list[i];
-
-        inside |= event->kind == EVENT_ENTRY;
-        if (event->kind != EVENT_USERSPACE_EXIT)
-            continue;
-        pulls += inside && (int32_t)event->value == -EINTR;
-        inside = false;
-    }
-    return pulls;
-}
-
 /* A forger's numbers are cheap; guests that ran and were pulled out are in the kernel's record. */
 static void pulls_expect(struct judge *judge, const struct evidence *e, uint32_t due)
 {
@@ -337,8 +350,9 @@ static void pulls_expect(struct judge *judge, const struct evidence *e, uint32_t
     CHECK(judge, pulls >= due,
           "kicks find guests that run, and KVM_RUN comes back with EINTR",
           "%u kicks came when the guest was counting; the kernel saw %u times that a guest "
-          "was entered and KVM_RUN then ended with EINTR",
-          due, pulls);
+          "was entered and KVM_RUN then ended with EINTR, and KVM_RUN was called %u times "
+          "with immediate_exit = 1 (EINTR at once, no guest ran): who clears it?",
+          due, pulls, kernel_refusals(e));
 }
 
 void no_kick_is_lost(struct judge *judge)
