@@ -12,6 +12,7 @@
 #ifndef ARENA_H
 #define ARENA_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #define ARENA_FD         3
@@ -23,6 +24,9 @@
 #define ARENA_SIZE       (ARENA_OUTPUT_AT + ARENA_OUTPUT_MAX)
 
 #define ARENA_FRAMES 24
+
+/* What the agent sends to a subject that hangs, so that it notes where. */
+#define HANG_SIGNAL SIGQUIT
 
 /* Where the subject was when a signal ended it, noted on its way down. It is for the message to
  * the student only: the signal itself is seen from outside. */

@@ -40,6 +40,18 @@ static const char *crash_advice(const struct judge *j, const struct evidence *e)
     return "\nWhich line? The command below with SANITIZE=1 says it.";
 }
 
+/* Where it was when it was stopped; it noted that itself, as for a crash. */
+static const char *hang_place(const struct judge *j, const struct evidence *e)
+{
+    static char where[600];
+
+    if (e->header.crash.signal == HANG_SIGNAL &&
+        crash_describe(&e->header.crash, j->targets->options->subject, lab_checks.name,
+                       j->targets->options->cage, where, sizeof where))
+        return where;
+    return "";
+}
+
 /* Who could have read a number before the guest did. */
 static const char *company_text(int status)
 {
@@ -68,8 +80,8 @@ _Noreturn void run_end_explain(struct judge *j, const struct evidence *e)
     switch (e->end.outcome) {
     case RUN_TIMED_OUT:
         j->outcome.timed_out = true;
-        check_fail(j, asked, "it still ran after %.1f s and was stopped%s",
-                   e->end.elapsed_us / 1e6, printed);
+        check_fail(j, asked, "it still ran after %.1f s and was stopped%s%s",
+                   e->end.elapsed_us / 1e6, hang_place(j, e), printed);
     case RUN_TOO_STOPPED:
         check_fail(j, asked, "it stopped itself more than %d times%s", RUN_CHECKPOINTS_MAX,
                    printed);

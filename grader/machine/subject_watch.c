@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "machine/frames.h"
 #include "machine/own_time.h"
 #include "machine/subject_inside.h"
@@ -17,7 +18,9 @@
 #include "machine/trace_record.h"
 
 #define LIMIT_TOGETHER (512ull << 20) /* of all its processes and files in memory */
-#define LOOK_MS        20             /* between two looks at what it uses */
+#define ASK_MS         300            /* for a subject to note where it hangs */
+#define ASK_LOOK_MS    5
+#define LOOK_MS        20 /* between two looks at what it uses */
 #define TRACE_LOOK_MS  100
 #define IDLE_LIMIT_US  8000000 /* of a guest Linux that waits for an interrupt in vain */
 #define UNKNOWN_TIMES  4       /* as much time, where the kernel does not say who waited */
@@ -183,11 +186,27 @@ static int wait_of(const struct run *run)
     return (run->job->request->flags & RUN_TRACE) || boots_linux(run) ? TRACE_LOOK_MS : -1;
 }
 
+/* A subject that hangs is asked where it is: it notes that as it does when it crashes, and dies of
+ * it. One that does not is killed all the same. */
+static void place_ask(const struct run *run)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    kill(run->pid, HANG_SIGNAL);
+    for (unsigned ms = 0; ms < ASK_MS && info.si_pid == 0; ms += ASK_LOOK_MS) {
+        usleep(ASK_LOOK_MS * 1000);
+        if (waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+            return;
+    }
+}
+
 /* leftovers_kill() does the rest: who waited for the subject alone here would wait for its
  * turn among all the processes that it has made. */
 static void subject_end(struct run *run, uint32_t outcome)
 {
     run->end.outcome = outcome;
+    if (outcome == RUN_TIMED_OUT)
+        place_ask(run);
     kill(run->pid, SIGKILL);
 }
 

@@ -57,7 +57,7 @@ static void crash_note(int number, siginfo_t *info, void *context)
 
 void subject_crash_watch(void)
 {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, HANG_SIGNAL};
     static uint8_t stack[65536];
     const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
     const struct sigaction action = {.sa_sigaction = crash_note,
