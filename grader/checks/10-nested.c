@@ -287,12 +287,13 @@ static const struct check checks[] = {
         .handout = "Steps, 17 and 18",
         .slide = "VMCS – VM execution control section",
         .manual = "common/include/guest_hypervisor.h; SDM 3C 28.2.1, table 28-5",
-        .hints = {"Which step does the message name? 0-based place in L2's script: what "
-                  "did the step before ask for?",
-                  "An instruction that was answered is done: RIP goes on. A page that was "
-                  "repaired is tried again: RIP stays.",
-                  "RIP += VMCS_EXIT_INSTRUCTION_LENGTH; IN AL keeps the rest of RAX, IN EAX "
-                  "clears the upper half; VMRESUME from the second entry on."},
+        .hints =
+            {"Which step does the message name? 0-based place in L2's script: what "
+             "did the step before ask for?",
+             "An instruction that was answered is done: RIP goes on. A page that was "
+             "repaired is tried again: RIP stays.",
+             "RIP += VMCS_EXIT_INSTRUCTION_LENGTH; IN AL keeps the rest of RAX, IN EAX "
+             "clears the upper half; VMRESUME from the second entry on."},
         .explanation = "Six kinds of exits are enough for a guest; a real one has sixty.",
     },
     {
