@@ -128,6 +128,7 @@ session_children() {
     submission_make
     sed -i 's/KVM_CREATE_VM, 0)/KVM_CREATE_VM, 99)/' "$SUBMISSION/01-kvm-open/kvm_open.c"
     run -1 $GRADER grade LAB=2 FROM="$SUBMISSION" OWN=1 && has "FAIL"
+    has "On your own parts (OWN=1): lab 01 has"
     run -0 $GRADER grade LAB=2 FROM="$SUBMISSION" && has "10 of 10"
 }
 

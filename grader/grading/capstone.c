@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "grading/own_parts.h"
 #include "grading/results.h"
 #include "lib/json.h"
 
@@ -14,7 +15,6 @@ static const int stands_on[] = {1, 2, 3, 8};
 int capstone_earned(const struct labs *labs, const char *from, int *of)
 {
     char path[PATH_ROOM];
-    const cJSON *check;
     cJSON *results;
     int earned = -1;
 
@@ -26,32 +26,11 @@ int capstone_earned(const struct labs *labs, const char *from, int *of)
         if (!lab_is_capstone(lab) ||
             !cJSON_HasObjectItem(cJSON_GetObjectItem(results, "labs"), lab->name))
             continue;
-        earned = 0;
+        earned = lab_earned(results, lab);
         *of = lab_tenths(lab);
-        cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
-        {
-            const cJSON *verdict = results_verdict(results, lab, json_text(check, "id"));
-
-            if (strcmp(json_text(verdict, "verdict"), "pass") == 0)
-                earned += json_int(check, "tenths");
-        }
     }
     cJSON_Delete(results);
     return earned;
-}
-
-static bool lab_is_full(const cJSON *results, const struct lab *lab)
-{
-    const cJSON *check;
-
-    cJSON_ArrayForEach(check, cJSON_GetObjectItem(lab->declared, "checks"))
-    {
-        const cJSON *verdict = results_verdict(results, lab, json_text(check, "id"));
-
-        if (strcmp(json_text(verdict, "verdict"), "pass") != 0)
-            return false;
-    }
-    return true;
 }
 
 static void number_add(char *list, size_t size, int number)
@@ -78,7 +57,7 @@ void capstone_submission(struct submission *submission, const struct labs *labs,
 
             if (lab->number != stands_on[k])
                 continue;
-            if (lab_is_full(results, lab)) {
+            if (lab_earned(results, lab) == lab_tenths(lab)) {
                 submission->own = s->from;
                 submission->own_labs |= 1u << lab->number;
                 number_add(own, sizeof own, lab->number);

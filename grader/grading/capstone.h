@@ -7,7 +7,7 @@
 #include "lib/settings.h"
 #include "submission/submission.h"
 
-#define CAPSTONE_NOTE 120
+#define CAPSTONE_NOTE 200
 
 /* What the last `make grade LAB=11` of that folder said, in tenths of *of; -1: there was none. */
 int capstone_earned(const struct labs *labs, const char *from, int *of);

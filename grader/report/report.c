@@ -253,8 +253,10 @@ void report_print(const struct grading *g, const struct settings *s)
 
     progress_line("%s", "");
     header_print(g, s);
-    if (g->beside[0])
-        printf("  %s\n", g->beside);
+    if (g->beside[0]) {
+        printf("  ");
+        print_wrapped(g->beside, 2, WIDTH);
+    }
     messages_print(g);
     cJSON_ArrayForEach(check, cJSON_GetObjectItem(g->lab->declared, "checks"))
     {

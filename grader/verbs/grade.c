@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "grading/grading.h"
+#include "grading/own_parts.h"
 #include "grading/results.h"
 #include "grading/traces.h"
 #include "lib/files.h"
@@ -68,6 +69,8 @@ static int gradings_plan(struct grading *list, const struct labs *labs,
         };
         if (lab_is_capstone(lab))
             capstone_submission(&list[at].submission, labs, s, list[at].beside);
+        else if (s->own)
+            own_parts_note(labs, lab, s->from, list[at].beside);
     }
     return count;
 }
